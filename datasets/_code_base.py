@@ -1,0 +1,164 @@
+"""What all codes share: the protocol, the results, rounding and checking."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+
+from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.sample import Array, JsonDict, Mask
+
+__all__ = [
+    "Code",
+    "Encoded",
+    "MaskPlace",
+    "check_bits",
+    "check_picture",
+    "check_scale",
+    "check_values",
+    "clip_counted",
+    "integer_type",
+    "mask_of",
+]
+
+
+class MaskPlace(StrEnum):
+    """Where a code's validity mask is kept."""
+
+    NONE = "none"  # arrays of this code are valid everywhere
+    IN_FILE = "in-file"
+    BESIDE = "beside"  # in a second file, because the first has no room for it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What encoding gives.
+
+    Attributes:
+        stored: (H, W) or (H, W, C) integers in array order.
+        valid: (H, W) bool, or None for codes without a mask.
+        clipped: Number of valid pixels that the code could not express and that got its nearest value.
+    """
+
+    stored: Array
+    valid: Mask | None
+    clipped: int
+
+
+class Code(Protocol):
+    """A way to keep values as integers. Frozen dataclasses implement it; `code_from_json` finds them by name.
+
+    Attributes:
+        name: Stands in JSON.
+        extension: Suffix of the files.
+        channels: Names of the channels in array order; empty for (H, W) arrays.
+        dtype: Of the stored integers.
+        scale: Per channel (one entry for (H, W)): value = stored * scale + offset.
+        offset: See `scale`.
+        mask: Where the validity mask is kept.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def extension(self) -> str: ...
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+    @property
+    def dtype(self) -> "np.dtype[Any]": ...
+    @property
+    def scale(self) -> tuple[float, ...]: ...
+    @property
+    def offset(self) -> tuple[float, ...]: ...
+    @property
+    def mask(self) -> MaskPlace: ...
+
+    def encode(self, values: Array, valid: Mask | None) -> Encoded:
+        """Turn values into stored integers, rounded to the nearest; too large ones are clipped and counted.
+
+        Args:
+            values: (H, W) or (H, W, C) in the units of the code.
+            valid: (H, W) bool, None for valid everywhere; codes without a mask do not keep it.
+
+        Raises:
+            CodeRangeError: If shape or type do not fit, or a valid value is no number.
+        """
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Turn stored integers into values and mask; invalid values are 0.
+
+        Raises:
+            CodeRangeError: If shape or type do not fit.
+        """
+
+    def to_file(self, stored: Array, valid: Mask | None) -> Array:
+        """Return the picture that a file holds, in RGB order, the mask packed in where it has room."""
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Undo `to_file`; the mask is None unless the file holds it.
+
+        Raises:
+            CodeRangeError: If the picture is of another size or type than this code's files.
+        """
+
+    def to_json(self) -> JsonDict:
+        """Return the name and parameters, for `code_from_json`."""
+
+
+def check_bits(bits: int) -> None:
+    """Refuse anything but 8 and 16."""
+    if bits not in (8, 16):
+        raise CodeRangeError(f"a code has 8 or 16 bits, not {bits}")
+
+
+def check_scale(scale: float) -> None:
+    """Refuse scales that are not above zero."""
+    if not (math.isfinite(scale) and scale > 0):
+        raise CodeRangeError(f"a code's scale must be a number above 0, not {scale}")
+
+
+def integer_type(bits: int) -> "np.dtype[Any]":
+    """Return uint8 or uint16."""
+    return np.dtype(np.uint8 if bits == 8 else np.uint16)
+
+
+def check_values(values: Array, channel_count: int, what: str) -> None:
+    """Refuse arrays of the wrong shape; 0 channels means (H, W)."""
+    expected = "(H, W)" if not channel_count else f"(H, W, {channel_count})"
+    if values.ndim != (3 if channel_count else 2) or (channel_count and values.shape[2] != channel_count):
+        raise CodeRangeError(f"{what} must have the shape {expected}, not {values.shape}")
+
+
+def check_picture(picture: Array, channel_count: int, dtype: "np.dtype[Any]", what: str) -> None:
+    """Refuse pictures of the wrong shape or type."""
+    has = 1 if picture.ndim == 2 else picture.shape[-1]
+    if picture.dtype != dtype or picture.ndim != (3 if channel_count else 2) or has != max(channel_count, 1):
+        wanted = max(channel_count, 1)
+        raise CodeRangeError(f"{what} is kept as {dtype} with {wanted} channel(s), this is {picture.dtype} with {has}")
+
+
+def mask_of(valid: Mask | None, shape: tuple[int, ...]) -> Mask:
+    """Return the mask, all true where there is none, and refuse one of another size or type."""
+    if valid is None:
+        return np.ones(shape[:2], np.bool_)
+    if valid.shape != shape[:2] or valid.dtype != np.bool_:
+        raise CodeRangeError(f"the mask is {valid.dtype} of shape {valid.shape}, the array's shape is {shape}")
+    return valid
+
+
+def clip_counted(codes: Array, low: int, high: int, valid: Mask, dtype: "np.dtype[Any]") -> tuple[Array, int]:
+    """Clip rounded codes and count the valid pixels that this changes, once each however many channels clip.
+
+    Raises:
+        CodeRangeError: If a valid pixel is no number.
+    """
+    within: Mask = (codes >= low) & (codes <= high)  # NaN is not
+    outside = ~(within.all(axis=2) if codes.ndim == 3 else within) & valid
+    clipped = int(outside.sum())
+    if clipped and np.isnan(codes[outside]).any():
+        broken = int(np.isnan(codes[outside]).reshape(clipped, -1).any(axis=1).sum())
+        raise CodeRangeError(f"{broken} valid pixels are no numbers (NaN): mark them invalid")
+    # Invalid pixels may hold anything; they get their own code from the caller.
+    return np.nan_to_num(np.clip(codes, low, high), nan=low).astype(dtype), clipped

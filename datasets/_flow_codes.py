@@ -1,0 +1,148 @@
+"""Codes of optical flow: KITTI's 16 bits for work, SMSnet's 8-bit picture for networks."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from segprep.datasets._code_base import (
+    Encoded,
+    MaskPlace,
+    check_picture,
+    check_scale,
+    check_values,
+    clip_counted,
+    mask_of,
+)
+from segprep.datasets.sample import Array, JsonDict, Mask
+
+__all__ = ["KittiFlowCode", "SmsnetFlowCode"]
+
+_U8, _U16 = np.dtype(np.uint8), np.dtype(np.uint16)
+_KITTI_ZERO, _KITTI_STEPS_PER_PIXEL = 2**15, 64
+_SMSNET_ZERO = 128
+
+
+@dataclass(frozen=True, slots=True)
+class KittiFlowCode:
+    """Flow in pixels as KITTI 2012 and 2015 store it: stored = 64 * pixels + 2^15, range -512 to 511.98 pixels.
+
+    The file is a 16-bit RGB picture: red is u, green is v, blue is 1 where valid. Invalid pixels hold no motion.
+    Source: KITTI flow development kit, `F_u = (I(u,v,1) - 2^15) / 64`.
+    """
+
+    name: ClassVar[str] = "kitti-flow"
+    extension: ClassVar[str] = ".png"
+    channels: ClassVar[tuple[str, ...]] = ("u", "v")
+    dtype: ClassVar["np.dtype[Any]"] = _U16
+    scale: ClassVar[tuple[float, ...]] = (1 / _KITTI_STEPS_PER_PIXEL,) * 2
+    offset: ClassVar[tuple[float, ...]] = (-_KITTI_ZERO / _KITTI_STEPS_PER_PIXEL,) * 2
+    mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+
+    def encode(self, values: Array, valid: Mask | None) -> Encoded:
+        """Round and clip (H, W, 2) pixels. See `Code.encode`."""
+        check_values(values, 2, "flow")
+        mask = mask_of(valid, values.shape)
+        # Rounded before the zero is added, so that opposite vectors get codes at the same distance from it.
+        rounded = np.rint(values.astype(np.float64) * _KITTI_STEPS_PER_PIXEL) + _KITTI_ZERO
+        stored, clipped = clip_counted(rounded, 0, 65535, mask, _U16)
+        stored[~mask] = _KITTI_ZERO
+        return Encoded(stored, mask, clipped)
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Return (H, W, 2) float32 pixels. See `Code.decode`."""
+        check_picture(stored, 2, _U16, "flow")
+        mask = mask_of(valid, stored.shape)
+        uv_HW2 = (stored.astype(np.float32) - _KITTI_ZERO) / _KITTI_STEPS_PER_PIXEL
+        uv_HW2[~mask] = 0
+        return uv_HW2, mask
+
+    def to_file(self, stored: Array, valid: Mask | None) -> Array:
+        """Return (H, W, 3) uint16: u, v, valid."""
+        return np.dstack([stored, mask_of(valid, stored.shape).astype(np.uint16)])
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Return the vectors' codes and where they are valid. See `Code.from_file`."""
+        check_picture(picture, 3, _U16, "flow")
+        valid = picture[..., 2] > 0
+        stored = picture[..., :2].copy()
+        stored[~valid] = _KITTI_ZERO
+        return stored, valid
+
+    def to_json(self) -> JsonDict:
+        """Return the name."""
+        return {"name": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class SmsnetFlowCode:
+    """SMSnet's motion image: 8 bits, (u, v, magnitude) * (scale, scale, scale * 255 / 128) + (128, 128, 0).
+
+    With the published scale 6.4 the magnitude's factor is 12.75, the range -20 to 19.84 pixels and the step 0.156
+    pixels; no motion is (128, 128, 0). The mirror image of code c is 256 - c. Arrays are (u, v, magnitude), which
+    OpenCV writes as blue, green, red: red of the file is the magnitude. Source: README of SMSnet (Vertens, Valada,
+    Burgard: SMSnet: Semantic motion segmentation using deep convolutional neural networks. IROS 2017).
+
+    Attributes:
+        scale_per_px: Grey levels per pixel of motion.
+    """
+
+    scale_per_px: float = 6.4
+
+    name: ClassVar[str] = "smsnet-flow"
+    extension: ClassVar[str] = ".png"
+    channels: ClassVar[tuple[str, ...]] = ("u", "v", "magnitude")
+    dtype: ClassVar["np.dtype[Any]"] = _U8
+    mask: ClassVar[MaskPlace] = MaskPlace.BESIDE
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale_per_px)
+
+    @property
+    def magnitude_per_px(self) -> float:
+        """Grey levels of the third channel per pixel of motion; it is full where u or v would be."""
+        return self.scale_per_px * 255 / 128
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Pixels per grey level."""
+        return (1 / self.scale_per_px, 1 / self.scale_per_px, 1 / self.magnitude_per_px)
+
+    @property
+    def offset(self) -> tuple[float, ...]:
+        """Pixels at grey level 0."""
+        return (-_SMSNET_ZERO / self.scale_per_px, -_SMSNET_ZERO / self.scale_per_px, 0.0)
+
+    def encode(self, values: Array, valid: Mask | None) -> Encoded:
+        """Round and clip (H, W, 2) pixels; the magnitude comes from the unclipped vectors. See `Code.encode`."""
+        check_values(values, 2, "flow")
+        mask = mask_of(valid, values.shape)
+        uv_HW2 = values.astype(np.float64)
+        # Rounded before the zero is added, so that mirrored vectors get exactly mirrored codes.
+        vectors = np.rint(uv_HW2 * self.scale_per_px) + _SMSNET_ZERO
+        magnitude = np.rint(np.hypot(uv_HW2[..., 0], uv_HW2[..., 1]) * self.magnitude_per_px)
+        stored, clipped = clip_counted(np.dstack([vectors, magnitude]), 0, 255, mask, _U8)
+        stored[~mask] = (_SMSNET_ZERO, _SMSNET_ZERO, 0)
+        return Encoded(stored, mask, clipped)
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Return (H, W, 2) float32 pixels; the magnitude adds nothing to them. See `Code.decode`."""
+        check_picture(stored, 3, _U8, "a motion image")
+        mask = mask_of(valid, stored.shape)
+        # Signed before the zero is taken off: in uint8 127 - 128 would be 255.
+        uv_HW2 = ((stored[..., :2].astype(np.float64) - _SMSNET_ZERO) / self.scale_per_px).astype(np.float32)
+        uv_HW2[~mask] = 0
+        return uv_HW2, mask
+
+    def to_file(self, stored: Array, valid: Mask | None) -> Array:
+        """Return (H, W, 3) uint8 in RGB order: magnitude, v, u."""
+        return np.ascontiguousarray(stored[..., ::-1])
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Return (u, v, magnitude). See `Code.from_file`."""
+        check_picture(picture, 3, _U8, "a motion image")
+        return np.ascontiguousarray(picture[..., ::-1]), None
+
+    def to_json(self) -> JsonDict:
+        """Return the name and parameters."""
+        return {"name": self.name, **asdict(self)}

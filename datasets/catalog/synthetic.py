@@ -1,0 +1,97 @@
+"""The rendered drive of `segprep.datasets.synthetic`, on disk: every modality with known truth."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from segprep.datasets.catalog._member import DatasetSpec, files_by_stem
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import DepthCode, IdCode, PlainCode
+from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
+from segprep.datasets.sample import Camera, JsonDict, Pose, make_key
+
+__all__ = ["SPEC", "class_map", "scan", "write_miniature"]
+
+SPEC = DatasetSpec(
+    title="segprep's rendered drive",
+    layout="""\
+ROOT/drive.json                                       classes, frame rate
+ROOT/<split>/<sequence>/rgb/<frame>.png               and nir/, depth/, label/, instance/ beside it
+ROOT/<split>/<sequence>/camera/<frame>.json           K, pose, time""",
+    columns=("image", "label", "instance", "depth", "nir", "camera", "previous", "next"),
+    licence="Apache-2.0, made by segprep",
+    citation="",
+    max_gap=0.2,
+)
+
+_PARTS = (
+    ("image", "rgb", Kind.IMAGE, PlainCode().to_json()),
+    ("label", "label", Kind.LABEL, IdCode().to_json()),
+    ("instance", "instance", Kind.INSTANCE, IdCode(bits=16).to_json()),
+    ("depth", "depth", Kind.DEPTH, DepthCode(scale_m=0.005).to_json()),
+    ("nir", "nir", Kind.NIR, PlainCode(channels=()).to_json()),
+)
+
+
+def class_map(root: Path) -> ClassMap:
+    """Return the classes that `drive.json` lists."""
+    return ClassMap.from_json(_header(root)["class_map"])
+
+
+def scan(root: Path, direction: Direction) -> Iterator[SampleRecord]:
+    """Yield all frames of all sequences, with cameras and poses, linked to their neighbours."""
+    _header(root)
+    records = [
+        record
+        for split in sorted(p for p in root.iterdir() if p.is_dir())
+        for sequence in sorted(p for p in split.iterdir() if p.is_dir())
+        for record in _scan_sequence(root, sequence)
+    ]
+    if not records:
+        raise DatasetNotFoundError(f"{root} has no rgb images; the expected layout is:\n{SPEC.layout}")
+    yield from link_neighbours(records, direction, SPEC.max_gap)
+
+
+def write_miniature(root: Path, frames: int) -> None:
+    """Render a drive at 512x256, a quarter of the frames (at least one) in a second sequence to validate on."""
+    from segprep.datasets.synthetic import write_drive
+
+    validation = max(1, frames // 4)
+    write_drive(root, splits={"train": frames - validation, "val": validation}, width=512, height=256, seed=0)
+
+
+def _header(root: Path) -> JsonDict:
+    path = root / "drive.json"
+    try:
+        header: JsonDict = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetNotFoundError(
+            f"{root} is no rendered drive ({path.name}: {error}); the expected layout is:\n{SPEC.layout}\n"
+            "Render one with `prep init synthetic --miniature DIR`"
+        ) from error
+    return header
+
+
+def _scan_sequence(root: Path, sequence: Path) -> Iterator[SampleRecord]:
+    split = sequence.parent.name
+    for stem, _ in sorted(files_by_stem(sequence / "rgb").items()):
+        base = sequence.relative_to(root).as_posix()
+        sources = {
+            column: SourceFile(f"{base}/{folder}/{stem}.png", kind, code)
+            for column, folder, kind, code in _PARTS
+            if (sequence / folder).is_dir()
+        }
+        camera_file = sequence / "camera" / f"{stem}.json"
+        camera: JsonDict = json.loads(camera_file.read_text(encoding="utf-8")) if camera_file.is_file() else {}
+        yield SampleRecord(
+            key=make_key(f"{split}_{sequence.name}_{stem}"),
+            split=split,
+            sources=sources,
+            sequence=f"{split}/{sequence.name}",
+            frame=int(stem),
+            time=camera.get("time"),
+            camera=Camera.from_json(camera) if camera else None,
+            pose=Pose(camera["pose"]) if "pose" in camera else None,
+        )

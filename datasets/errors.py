@@ -1,0 +1,124 @@
+"""Every error that segprep raises on purpose, one class each, with the exit code that the command lines give it.
+
+A message says what is wrong, where, and what to do. Each class also is the builtin that people would catch.
+"""
+
+from enum import IntEnum
+
+__all__ = [
+    "CodeRangeError",
+    "ConfigurationError",
+    "ConflictError",
+    "DamagedStoreError",
+    "DatasetNotFoundError",
+    "ExitCode",
+    "LabelIdError",
+    "MissingInputError",
+    "SegprepError",
+    "SizeMismatchError",
+    "TooManyBadSamplesError",
+    "UnknownNameError",
+    "UnreadableFileError",
+    "WorkspaceLockedError",
+    "WorkspaceNotFoundError",
+    "WriteFailedError",
+]
+
+
+class ExitCode(IntEnum):
+    """What `prep` and `train` exit with. These numbers are promised to scripts."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    BAD_INPUT = 3
+    TOO_MANY_BAD = 4
+    CONFLICT = 5
+    DAMAGED_STORE = 6
+    INTERRUPTED = 130
+
+
+class SegprepError(Exception):
+    """Base of all errors that a user can do something about."""
+
+    exit_code = ExitCode.BUG
+
+
+class ConfigurationError(SegprepError, ValueError):
+    """An option, a table of `prep.toml` or a training configuration makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnknownNameError(ConfigurationError, LookupError):
+    """No dataset, modality, estimator or network has this name; the message lists those that exist."""
+
+
+class WorkspaceNotFoundError(SegprepError, FileNotFoundError):
+    """No `prep.toml` in this folder or above it."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DatasetNotFoundError(SegprepError, FileNotFoundError):
+    """The folder is not the dataset that it was said to be."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class UnreadableFileError(SegprepError, OSError):
+    """A file is truncated, empty, of a foreign format, or holds other content than it should."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class MissingInputError(SegprepError, FileNotFoundError):
+    """A file that the dataset promises does not exist."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class LabelIdError(SegprepError, ValueError):
+    """A label image holds ids that the class map does not know."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class SizeMismatchError(SegprepError, ValueError):
+    """Two arrays that belong together differ in size."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class CodeRangeError(SegprepError, ValueError):
+    """Values cannot be expressed in the code that was asked for, or a code's parameters make no sense."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class TooManyBadSamplesError(SegprepError, RuntimeError):
+    """More samples failed than `--max-bad` allows. What succeeded is kept."""
+
+    exit_code = ExitCode.TOO_MANY_BAD
+
+
+class ConflictError(SegprepError, FileExistsError):
+    """What exists disagrees with what was asked for: stale or mixed columns, mixed sizes, another dataset."""
+
+    exit_code = ExitCode.CONFLICT
+
+
+class WorkspaceLockedError(ConflictError, BlockingIOError):
+    """Another process writes to this workspace."""
+
+
+class DamagedStoreError(SegprepError, ValueError):
+    """A Zarr store is unfinished, incomplete or its bytes are not those that were written."""
+
+    exit_code = ExitCode.DAMAGED_STORE
+
+
+class WriteFailedError(SegprepError, OSError):
+    """The output cannot be written: disk full, read-only folder, no permission."""
+
+    exit_code = ExitCode.BAD_INPUT

@@ -1,0 +1,133 @@
+"""Exact integer sums over the stored values of a column: they add up over shards in any order."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.sample import Array, JsonDict, Mask
+
+__all__ = ["LabelStatistics", "Statistics", "ValueStatistics", "statistics_from_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueStatistics:
+    """Sums over the valid pixels of a column, in stored codes (before `code_scale` and `code_offset`).
+
+    Attributes:
+        count: Number of valid pixels.
+        sums: Sum per channel.
+        square_sums: Sum of squares per channel.
+    """
+
+    count: int
+    sums: tuple[int, ...]
+    square_sums: tuple[int, ...]
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean per channel; NaN without valid pixels."""
+        return tuple(s / self.count if self.count else math.nan for s in self.sums)
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Population standard deviation per channel; NaN without valid pixels. Values 1, 3 give 1."""
+        n = self.count
+        return tuple(
+            math.sqrt(n * squares - total * total) / n if n else math.nan
+            for total, squares in zip(self.sums, self.square_sums, strict=True)
+        )
+
+    def __add__(self, other: "ValueStatistics") -> "ValueStatistics":
+        return ValueStatistics(
+            self.count + other.count, _added(self.sums, other.sums), _added(self.square_sums, other.square_sums)
+        )
+
+    def to_json(self) -> JsonDict:
+        """Return plain values."""
+        return {"count": self.count, "sum": list(self.sums), "sum_squares": list(self.square_sums)}
+
+    @classmethod
+    def of(cls, stored_NHWC: Array, valid_NHW: Mask | None) -> "ValueStatistics":
+        """Measure a block of integers of at most 16 bits, (N, H, W) or (N, H, W, C); without a mask all is valid."""
+        channels = stored_NHWC.shape[3] if stored_NHWC.ndim == 4 else 1
+        count, sums, square_sums = 0, [0] * channels, [0] * channels
+        for sample, stored in enumerate(stored_NHWC):  # one at a time: the 64-bit copies stay small
+            valid_HW = None if valid_NHW is None else valid_NHW[sample]
+            count += stored.size // channels if valid_HW is None else int(valid_HW.sum())
+            for c in range(channels):
+                values_HW = stored.reshape(*stored.shape[:2], channels)[..., c].astype(np.int64)
+                if valid_HW is not None:
+                    values_HW *= valid_HW  # several times faster than picking the valid ones out
+                values = values_HW.ravel()
+                sums[c] += int(values.sum())
+                square_sums[c] += int(values @ values)
+        return cls(count, tuple(sums), tuple(square_sums))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStatistics:
+    """Pixel counts of a label column.
+
+    Attributes:
+        pixels: Number of pixels per train id.
+        present: Number of samples in which the class has at least one pixel.
+        labelled_where_present: Sum of the labelled (not ignored) pixels of those samples; median-frequency weights need
+            it: freq(c) = pixels / labelled_where_present.
+        ignored: Number of pixels with 255.
+    """
+
+    pixels: tuple[int, ...]
+    present: tuple[int, ...]
+    labelled_where_present: tuple[int, ...]
+    ignored: int
+
+    def __add__(self, other: "LabelStatistics") -> "LabelStatistics":
+        return LabelStatistics(
+            _added(self.pixels, other.pixels),
+            _added(self.present, other.present),
+            _added(self.labelled_where_present, other.labelled_where_present),
+            self.ignored + other.ignored,
+        )
+
+    def to_json(self) -> JsonDict:
+        """Return plain values."""
+        return {
+            "pixels": list(self.pixels),
+            "present": list(self.present),
+            "labelled_where_present": list(self.labelled_where_present),
+            "ignored": self.ignored,
+        }
+
+    @classmethod
+    def of(cls, counts_N256: npt.NDArray[np.int64], classes: int) -> "LabelStatistics":
+        """Sum up the (N, 256) pixel counts per sample and id."""
+        counts_NC = counts_N256[:, :classes]
+        present_NC = counts_NC > 0
+        labelled = np.where(present_NC, counts_NC.sum(1, keepdims=True), 0)
+        return cls(
+            tuple(counts_NC.sum(0).tolist()),
+            tuple(present_NC.sum(0).tolist()),
+            tuple(labelled.sum(0).tolist()),
+            int(counts_N256[:, IGNORE_ID].sum()),
+        )
+
+
+Statistics = ValueStatistics | LabelStatistics
+
+
+def statistics_from_json(data: Mapping[str, Any]) -> Statistics:
+    """Build statistics from what `to_json` of either class returned."""
+    if "pixels" in data:
+        return LabelStatistics(
+            tuple(data["pixels"]), tuple(data["present"]), tuple(data["labelled_where_present"]), data["ignored"]
+        )
+    return ValueStatistics(data["count"], tuple(data["sum"]), tuple(data["sum_squares"]))
+
+
+def _added(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(first, second, strict=True))

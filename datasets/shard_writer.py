@@ -1,0 +1,218 @@
+"""Writing a shard store: first its metadata, then shard by shard in any order and process, last its attributes.
+
+A shard's files belong to one call of `write_shard`; no two processes may write the same shard.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segprep.datasets.atomic import atomic_write_bytes, remove_partials
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.errors import (
+    CodeRangeError,
+    ConfigurationError,
+    ConflictError,
+    DamagedStoreError,
+    LabelIdError,
+    SizeMismatchError,
+)
+from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.sample import Array, JsonDict, Mask
+from segprep.datasets.shard_codec import encode_chunk, join_shard
+from segprep.datasets.shard_columns import ArraySpec, valid_name
+from segprep.datasets.shard_layout import ArrayLayout, StorePlan
+from segprep.datasets.shard_metadata import ROOT_FILE, array_files, root_file
+from segprep.datasets.shard_root import FileRecord, StoreRoot, record_of, wrong_size
+from segprep.datasets.shard_rows import RowInfo, ShardRows, row_values
+from segprep.datasets.shard_statistics import LabelStatistics, Statistics, ValueStatistics, statistics_from_json
+
+__all__ = ["ShardReport", "create_store", "finish_store", "write_shard"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReport:
+    """What `finish_store` must know of a written shard.
+
+    Attributes:
+        index: Which shard.
+        files: Path relative to the store, of every file written.
+        statistics: By column, over this shard's samples.
+    """
+
+    index: int
+    files: Mapping[str, FileRecord]
+    statistics: Mapping[str, Statistics]
+
+    def to_json(self) -> JsonDict:
+        """Return an object of plain values that `from_json` reads back exactly."""
+        return {
+            "index": self.index,
+            "files": {path: [r.size, r.sha256] for path, r in self.files.items()},
+            "statistics": {name: s.to_json() for name, s in self.statistics.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ShardReport":
+        """Build a report from what `to_json` returned."""
+        return cls(
+            index=data["index"],
+            files={path: FileRecord(size, sha256) for path, (size, sha256) in data["files"].items()},
+            statistics={name: statistics_from_json(s) for name, s in data["statistics"].items()},
+        )
+
+
+def create_store(path: Path, plan: StorePlan) -> None:
+    """Write the metadata of the group and its arrays, or accept those of an earlier run of the same plan.
+
+    The group has no attributes yet, so that readers know the store as unfinished.
+
+    Raises:
+        ConflictError: If the folder holds a finished store or one of another plan.
+        WriteFailedError: If it cannot be written.
+    """
+    for name, content in (array_files(plan) | {ROOT_FILE: root_file(plan, {})}).items():
+        file = path / name
+        if not file.exists():
+            _write(file, [content])
+        elif file.read_bytes() != content:
+            raise ConflictError(
+                f"{file} belongs to a finished store or to one of other columns or sizes. Delete {path}"
+            )
+
+
+def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows) -> ShardReport:
+    """Write all files of one shard, each whole or not at all.
+
+    Raises:
+        SizeMismatchError: If a block's shape is not the plan's.
+        CodeRangeError: If a block's dtype is not the plan's, or a row's text is longer than the plan says.
+        LabelIdError: If a label is neither a train id of its column nor 255.
+        WriteFailedError: If a file cannot be written.
+    """
+    expected = plan.shard_rows(index)
+    if not 0 <= index < plan.shards or len(rows.rows) != len(expected):
+        raise SizeMismatchError(
+            f"{len(rows.rows)} samples are no shard {index} of {plan.shards} of a store of {plan.rows}"
+        )
+    layouts = plan.arrays()
+    files: dict[str, FileRecord] = {}
+    statistics: dict[str, Statistics] = {}
+
+    def write(name: str, parts: list[bytes]) -> None:
+        file = layouts[name].file(index)
+        files[file] = _write(path / file, parts)
+
+    for spec in plan.specs:
+        stored, valid = _checked_block(spec, rows)
+        if spec.kind is Kind.LABEL:
+            statistics[spec.name] = _checked_labels(spec, stored, rows.rows)
+        elif spec.kind is not Kind.INSTANCE:  # the mean of ids means nothing
+            statistics[spec.name] = ValueStatistics.of(stored, valid)
+        write(spec.name, _encode_samples(layouts[spec.name], stored))
+        if valid is not None:
+            write(valid_name(spec.name), _encode_samples(layouts[valid_name(spec.name)], valid.view(np.uint8)))
+        del stored, valid  # before the next column's block is made
+    for name, values in row_values(plan, rows.rows).items():
+        write(name, [_encode_rows(layouts[name], values)])
+    return ShardReport(index, files, statistics)
+
+
+def finish_store(
+    path: Path, plan: StorePlan, reports: Iterable[ShardReport], class_map: ClassMap, provenance: Mapping[str, Any]
+) -> None:
+    """Write the attributes, which declare the store finished. Left-over temporary files are removed.
+
+    Args:
+        path: The store's folder; it may be renamed afterwards.
+        plan: The plan that the shards were written by.
+        reports: One of each shard, in any order.
+        class_map: Of the column `label`.
+        provenance: JSON values. For equal bytes wherever the store is made, no time, host or absolute path.
+
+    Raises:
+        DamagedStoreError: If a shard was not reported, or a file is absent or of another size than reported.
+        ConfigurationError: If the class map is not that of the labels, or the provenance is not JSON.
+        WriteFailedError: If it cannot be written.
+    """
+    label = next((s for s in plan.specs if s.name == "label"), None)
+    if label is not None and label.classes != class_map.names:
+        raise ConfigurationError(f"the labels of {path} have the classes {label.classes}, not {class_map.names}")
+    by_index = {report.index: report for report in reports}
+    missing = [i for i in range(plan.shards) if i not in by_index]
+    if missing or len(by_index) != plan.shards:
+        raise DamagedStoreError(f"{path}: not one report of each of {plan.shards} shards; missing: {missing}")
+    statistics: dict[str, Statistics] = {}
+    files: dict[str, FileRecord] = {name: record_of(content) for name, content in array_files(plan).items()}
+    for _, report in sorted(by_index.items()):
+        files |= report.files
+        for name, part in report.statistics.items():
+            statistics[name] = _sum(statistics[name], part) if name in statistics else part
+    for name, record in files.items():
+        reason = wrong_size(path / name, record)
+        if reason is not None:
+            raise DamagedStoreError(f"{path}: {name} is not what was reported: {reason}. Write its shard again")
+    try:
+        attributes = StoreRoot(plan, class_map, statistics, dict(provenance), files).to_attributes()
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the provenance of {path} cannot be stored: {error}") from error
+    for folder in (path, *(path / name for name in plan.arrays())):
+        remove_partials(folder)
+    _write(path / ROOT_FILE, [root_file(plan, attributes)])
+
+
+def _sum(first: Statistics, second: Statistics) -> Statistics:
+    if isinstance(first, LabelStatistics) and isinstance(second, LabelStatistics):
+        return first + second
+    if isinstance(first, ValueStatistics) and isinstance(second, ValueStatistics):
+        return first + second
+    raise ConfigurationError("the reports of the shards are not of one plan: their statistics differ in sort")
+
+
+def _checked_block(spec: ArraySpec, rows: ShardRows) -> tuple[Array, Mask | None]:
+    stored, valid = rows.block(spec.name)
+    shape = (len(rows.rows), *spec.shape)
+    if stored.shape != shape:
+        raise SizeMismatchError(f"column {spec.name}: the block must have the shape {shape}, not {stored.shape}")
+    if stored.dtype != np.dtype(spec.dtype):
+        raise CodeRangeError(f"column {spec.name}: the block must be {spec.dtype}, not {stored.dtype}")
+    if (valid is not None) != spec.masked:
+        raise SizeMismatchError(f"column {spec.name} must {'' if spec.masked else 'not '}come with a mask")
+    if valid is None:
+        return stored, None
+    if valid.shape != shape[:3]:
+        raise SizeMismatchError(f"column {spec.name}: the mask must have the shape {shape[:3]}, not {valid.shape}")
+    return stored, np.not_equal(valid, 0)
+
+
+def _checked_labels(spec: ArraySpec, stored_NHW: Array, rows: Sequence[RowInfo]) -> LabelStatistics:
+    counts_N256 = np.stack([np.bincount(label_HW.ravel(), minlength=256) for label_HW in stored_NHW])
+    classes = len(spec.classes)
+    for row, counts in zip(rows, counts_N256, strict=True):
+        unknown = classes + np.flatnonzero(counts[classes:IGNORE_ID])
+        if unknown.size:
+            found = ", ".join(f"{i} ({counts[i]} px)" for i in unknown.tolist())
+            raise LabelIdError(
+                f"column {spec.name} of sample {row.key} (variant {row.variant}) holds ids that are neither a train id "
+                f"0..{classes - 1} nor {IGNORE_ID}: {found}. Map the labels to train ids first"
+            )
+    return LabelStatistics.of(counts_N256, classes)
+
+
+def _encode_samples(layout: ArrayLayout, values: Array) -> list[bytes]:
+    return join_shard([encode_chunk(sample, layout.codec) for sample in values], layout.rows_per_file)
+
+
+def _encode_rows(layout: ArrayLayout, values: Array) -> bytes:
+    whole = np.full((layout.rows_per_file, *layout.shape[1:]), layout.fill, layout.dtype)
+    whole[: len(values)] = values
+    return encode_chunk(whole, layout.codec)
+
+
+def _write(file: Path, parts: Sequence[bytes]) -> FileRecord:
+    content = b"".join(parts)
+    atomic_write_bytes(file, content, durable=True)
+    return record_of(content)

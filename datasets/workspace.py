@@ -1,0 +1,177 @@
+"""The workspace: a folder with `prep.toml`, one file per cell, a ledger, shards and training runs.
+
+This module knows the layout and the configuration. It makes no cells and opens no ledger.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
+from segprep.datasets.record import Direction
+from segprep.datasets.sample import JsonDict, SampleKey
+
+__all__ = ["CONFIG_NAME", "Workspace", "WorkspaceConfig", "find_workspace", "load_workspace", "write_config"]
+
+CONFIG_NAME = "prep.toml"
+_HEADER = "Written by `prep init`, yours to edit. Class order is the order of train ids; 255 is always `ignore`."
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceConfig:
+    """The contents of `prep.toml`.
+
+    Attributes:
+        dataset: Name in the catalog.
+        dataset_root: Absolute path of the dataset.
+        neighbour: Which neighbour makes a motion pair.
+        class_map: Classes of the label columns.
+        defaults: Command name to parameter values, used where the command line says nothing.
+    """
+
+    dataset: str
+    dataset_root: Path
+    neighbour: Direction
+    class_map: ClassMap
+    defaults: Mapping[str, JsonDict]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace on disk.
+
+    Attributes:
+        root: The folder that holds `prep.toml`.
+        config: What `prep.toml` says.
+    """
+
+    root: Path
+    config: WorkspaceConfig
+
+    @property
+    def ledger_path(self) -> Path:
+        """The SQLite file that knows the state of every cell."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def shards_dir(self) -> Path:
+        """The folder of `<split>.zarr`."""
+        return self.root / "shards"
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of training runs."""
+        return self.root / "runs"
+
+    def column_dir(self, split: str, column: str) -> Path:
+        """The folder of a column's cells, named as SMSnet names them: `train/image_data`."""
+        return self.root / split / f"{column}_data"
+
+    def mask_dir(self, split: str, column: str) -> Path:
+        """The folder of the masks that a column's own files have no room for."""
+        return self.root / split / f"{column}_valid"
+
+    def cell_path(self, split: str, column: str, key: SampleKey, extension: str) -> Path:
+        """The file of one cell."""
+        return self.column_dir(split, column) / f"{key}{extension}"
+
+    def mask_path(self, split: str, column: str, key: SampleKey) -> Path:
+        """The mask beside one cell."""
+        return self.mask_dir(split, column) / f"{key}.png"
+
+    def store_path(self, split: str) -> Path:
+        """The Zarr store of one split."""
+        return self.shards_dir / f"{split}.zarr"
+
+
+def find_workspace(start: Path) -> Workspace:
+    """Find the workspace that `start` lies in.
+
+    Raises:
+        WorkspaceNotFoundError: If neither `start` nor a folder above it has a `prep.toml`.
+        ConfigurationError: If `prep.toml` cannot be understood.
+    """
+    here = start.absolute()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return load_workspace(folder)
+    raise WorkspaceNotFoundError(
+        f"no workspace here: neither {here} nor a folder above it has a {CONFIG_NAME}. Make one with "
+        "`prep init DATASET ROOT`, or name one with -C DIR"
+    )
+
+
+def load_workspace(root: Path) -> Workspace:
+    """Read the `prep.toml` of a folder.
+
+    Raises:
+        WorkspaceNotFoundError: If there is none.
+        ConfigurationError: If it cannot be understood.
+    """
+    path = root / CONFIG_NAME
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorkspaceNotFoundError(f"{path} does not exist: make a workspace with `prep init`") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    try:
+        config = _parse(data, root)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path}: {error if isinstance(error, ValueError) else f'missing or wrong {error}'}"
+        ) from error
+    return Workspace(root.absolute(), config)
+
+
+def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
+    unknown = sorted(set(data) - {"dataset", "dataset_root", "neighbour", "class_map", "defaults"})
+    if unknown:
+        raise ConfigurationError(f"unknown entries {', '.join(unknown)}")
+    return WorkspaceConfig(
+        dataset=str(data["dataset"]),
+        dataset_root=Path(os.path.normpath(root.absolute() / Path(data["dataset_root"]).expanduser())),
+        neighbour=Direction(data.get("neighbour", Direction.PREVIOUS)),
+        class_map=ClassMap.from_json(data["class_map"]),
+        defaults={name: dict(values) for name, values in data.get("defaults", {}).items()},
+    )
+
+
+def write_config(root: Path, config: WorkspaceConfig) -> Workspace:
+    """Write `prep.toml`, keeping what people added to an existing one.
+
+    Dataset, root and neighbour are set; an existing class map, defaults and comments stay as they are.
+
+    Returns:
+        The workspace as it now is.
+
+    Raises:
+        WriteFailedError: If the folder cannot be written.
+    """
+    path = root / CONFIG_NAME
+    if path.is_file():
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    else:
+        document = tomlkit.document()
+        document.add(tomlkit.comment(_HEADER))
+    document["dataset"] = config.dataset
+    document["dataset_root"] = str(config.dataset_root)
+    document["neighbour"] = config.neighbour.value
+    if "class_map" not in document:
+        data = config.class_map.to_json()
+        classes = tomlkit.aot()
+        for entry in data["classes"]:
+            classes.append(tomlkit.item(entry))
+        table = tomlkit.table()
+        table["ignored_raw_ids"] = data["ignored_raw_ids"]
+        table["classes"] = classes
+        document["class_map"] = table
+    atomic_write_bytes(path, tomlkit.dumps(document).encode())
+    return load_workspace(root)

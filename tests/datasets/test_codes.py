@@ -1,0 +1,370 @@
+"""Codes: what goes in comes out within half a step, masks survive files, and the constants are the published ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from segprep.datasets.codes import (
+    Code,
+    DepthCode,
+    DisparityCode,
+    IdCode,
+    KittiFlowCode,
+    LinearCode,
+    MaskPlace,
+    PlainCode,
+    SmsnetFlowCode,
+    code_from_json,
+)
+from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.imageio import decode_image, encode_image, read_image
+from segprep.datasets.sample import Array, Mask
+
+CODES: tuple[Code, ...] = (
+    PlainCode(),
+    PlainCode(channels=(), bits=16),
+    PlainCode(channels=("disparity", "height", "angle"), masked=True),
+    PlainCode(masked=True, keep_invalid=True),
+    IdCode(),
+    IdCode(bits=16),
+    LinearCode(1 / 127, -128 / 127),
+    LinearCode(1 / 32767, -32768 / 32767, ("x", "y", "z"), bits=16),
+    DepthCode(1 / 200),
+    DepthCode(0.001, far_code=False),
+    DisparityCode(),
+    DisparityCode(zero_code=1),
+    KittiFlowCode(),
+    SmsnetFlowCode(),
+    SmsnetFlowCode(3.2),
+)
+SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
+
+
+def stored_arrays(code: Code, shape: tuple[int, int], seed: int) -> Array:
+    rng = np.random.default_rng(seed)
+    full = (*shape, len(code.channels)) if code.channels else shape
+    return rng.integers(0, np.iinfo(code.dtype).max, full, dtype=code.dtype, endpoint=True)
+
+
+def masks(shape: tuple[int, int], seed: int) -> Mask:
+    return np.random.default_rng(seed + 1).random(shape) < 0.7
+
+
+def vectors(limit: float) -> st.SearchStrategy[npt.NDArray[np.float32]]:
+    numbers = st.floats(-limit, limit, width=32)
+    return SHAPES.flatmap(lambda s: hnp.arrays(np.float32, (*s, 2), elements=numbers))
+
+
+# -- all codes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+def test_a_code_survives_json(code: Code) -> None:
+    assert code_from_json(json.loads(json.dumps(code.to_json()))) == code
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPES, seed=st.integers(0, 999))
+def test_decoding_and_encoding_again_changes_nothing(code: Code, shape: tuple[int, int], seed: int) -> None:
+    stored = stored_arrays(code, shape, seed)
+    valid = None if code.mask is MaskPlace.NONE else masks(shape, seed)
+    first = code.encode(*code.decode(stored, valid))
+    again = code.encode(*code.decode(first.stored, first.valid))
+    np.testing.assert_array_equal(again.stored, first.stored)
+    if isinstance(code, SmsnetFlowCode):
+        keep = slice(0, 2)  # any (u, v) has one magnitude only
+        np.testing.assert_array_equal(first.stored[first.valid][:, keep], stored[first.valid][:, keep])
+    else:
+        assert first.clipped == 0
+        where = np.ones(shape, np.bool_) if first.valid is None else first.valid
+        np.testing.assert_array_equal(first.stored[where], stored[where])
+    if valid is not None and first.valid is not None and code.mask is MaskPlace.BESIDE:
+        np.testing.assert_array_equal(first.valid, valid)
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+@settings(max_examples=15, deadline=None)
+@given(shape=SHAPES, seed=st.integers(0, 999))
+def test_files_keep_the_stored_integers_and_the_mask(code: Code, shape: tuple[int, int], seed: int) -> None:
+    given_valid = None if code.mask is MaskPlace.NONE else masks(shape, seed)
+    encoded = code.encode(*code.decode(stored_arrays(code, shape, seed), given_valid))
+    assert encoded.stored.dtype == code.dtype
+    data = encode_image(code.extension, code.to_file(encoded.stored, encoded.valid))
+    stored, valid = code.from_file(decode_image(data, Path("cell.png")))
+    np.testing.assert_array_equal(stored, encoded.stored)
+    assert (valid is not None) == (code.mask is MaskPlace.IN_FILE)
+    if valid is not None and encoded.valid is not None:
+        np.testing.assert_array_equal(valid, encoded.valid)
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+def test_scale_and_offset_tell_readers_the_values(code: Code) -> None:
+    stored = stored_arrays(code, (5, 7), 1)
+    values, valid = code.decode(stored, None)
+    linear = stored * np.array(code.scale) + np.array(code.offset) if code.channels else None
+    if linear is None:
+        linear = stored * code.scale[0] + code.offset[0]
+    linear = linear[..., : values.shape[-1]] if values.ndim == 3 else linear
+    where = np.isfinite(values) & (True if valid is None else valid[..., None] if values.ndim == 3 else valid)
+    np.testing.assert_allclose(values[where], linear[where], rtol=1e-6, atol=1e-5)
+    assert len(code.scale) == len(code.offset) == max(len(code.channels), 1)
+
+
+@pytest.mark.parametrize("code", CODES, ids=repr)
+def test_arrays_and_masks_of_other_shapes_are_refused(code: Code) -> None:
+    with pytest.raises(CodeRangeError, match="shape"):
+        code.encode(np.zeros((4, 4, 5), np.float32), None)
+    with pytest.raises(CodeRangeError, match="channel"):
+        code.decode(np.zeros((4, 4, 5), code.dtype), None)
+    if code.mask is not MaskPlace.NONE:
+        values, _ = code.decode(stored_arrays(code, (4, 4), 0), None)
+        with pytest.raises(CodeRangeError, match="mask"):
+            code.encode(values, np.ones((4, 3), np.bool_))
+
+
+@pytest.mark.parametrize("code", [c for c in CODES if not isinstance(c, IdCode)], ids=repr)
+def test_a_valid_value_that_is_no_number_is_refused_and_an_invalid_one_is_not(code: Code) -> None:
+    shape = code.decode(stored_arrays(code, (3, 3), 0), None)[0].shape
+    values = np.ones(shape, np.float64)
+    values[1, 2] = np.nan
+    with pytest.raises(CodeRangeError, match="1 valid pixels are no numbers"):
+        code.encode(values, None)
+    if code.mask is not MaskPlace.NONE:
+        valid = np.ones((3, 3), np.bool_)
+        valid[1, 2] = False
+        assert code.encode(values, valid).clipped == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "smsnet-flow", "scale_per_px": 0},
+        {"name": "smsnet-flow", "scale_per_px": -6.4},
+        {"name": "depth-u16", "scale_m": float("nan")},
+        {"name": "depth-u16", "metres": 1},
+        {"name": "plain", "bits": 12},
+        {"name": "plain", "channels": ["a", "b"]},
+        {"name": "linear", "step": 0.1, "start": float("inf")},
+        {"name": "disparity-u16", "zero_code": 2},
+        {"name": "jpeg2000"},
+        {},
+    ],
+)
+def test_codes_that_make_no_sense_are_refused(data: dict[str, object]) -> None:
+    with pytest.raises(CodeRangeError):
+        code_from_json(data)
+
+
+# -- SMSnet ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_published_constants_of_smsnet() -> None:
+    code = SmsnetFlowCode()
+    assert code.magnitude_per_px == pytest.approx(12.75)
+    uv = np.array([[[0, 0], [10, -10], [-20, 0], [3, 4]]], np.float32)
+    encoded = code.encode(uv, None)
+    np.testing.assert_array_equal(encoded.stored, [[[128, 128, 0], [192, 64, 180], [0, 128, 255], [147, 154, 64]]])
+    assert encoded.clipped == 0
+    picture = code.to_file(encoded.stored, None)
+    np.testing.assert_array_equal(picture[0, 1], [180, 64, 192])  # red is the magnitude, blue is u
+
+
+@given(uv=vectors(19.75))
+@settings(max_examples=40, deadline=None)
+def test_smsnet_vectors_come_back_within_half_a_grey_level(uv: npt.NDArray[np.float32]) -> None:
+    code = SmsnetFlowCode()
+    encoded = code.encode(uv, None)
+    back, _ = code.decode(encoded.stored, encoded.valid)
+    assert np.abs(back - uv).max() <= 0.5 / 6.4 + 1e-5
+    magnitude = encoded.stored[..., 2] / 12.75
+    inside = np.hypot(*uv.T).T <= 20
+    assert np.abs(magnitude - np.hypot(uv[..., 0], uv[..., 1]))[inside].max(initial=0) <= 0.5 / 12.75 + 1e-5
+
+
+@given(uv=vectors(19.75), scale=st.floats(0.5, 6.4))
+@settings(max_examples=40, deadline=None)
+def test_mirrored_motion_has_mirrored_codes(uv: npt.NDArray[np.float32], scale: float) -> None:
+    code = SmsnetFlowCode(scale)
+    there = code.encode(uv, None).stored.astype(int)
+    back = code.encode(-uv, None).stored.astype(int)
+    np.testing.assert_array_equal(back[..., :2], 256 - there[..., :2])
+    np.testing.assert_array_equal(back[..., 2], there[..., 2])
+
+
+def test_smsnet_saturates_counts_and_takes_the_magnitude_of_the_unclipped_vector() -> None:
+    code = SmsnetFlowCode()
+    uv = np.array([[[19.8, 0], [20, 0], [500, -500], [0, 0], [15, 15]]], np.float32)
+    valid = np.array([[True, True, True, False, True]])
+    encoded = code.encode(uv, valid)
+    assert encoded.clipped == 3  # u of 20 px, everything of 500 px, the magnitude of (15, 15)
+    np.testing.assert_array_equal(encoded.stored[0, 1], [255, 128, 255])
+    np.testing.assert_array_equal(encoded.stored[0, 2], [255, 0, 255])
+    np.testing.assert_array_equal(encoded.stored[0, 4], [224, 224, 255])
+
+
+def test_codes_below_the_zero_are_negative_motion_and_do_not_wrap() -> None:
+    stored = np.array([[[127, 100, 0], [0, 128, 0], [255, 129, 0]]], np.uint8)
+    uv, _ = SmsnetFlowCode().decode(stored, None)
+    np.testing.assert_allclose(uv[0], np.array([[-1, -28], [-128, 0], [127, 1]]) / 6.4, rtol=1e-6)
+
+
+def test_rounding_is_unbiased() -> None:
+    uv = np.random.default_rng(0).uniform(-18, 18, (300, 300, 2)).astype(np.float32)
+    for code in (SmsnetFlowCode(), KittiFlowCode()):
+        back, _ = code.decode(code.encode(uv, None).stored, None)
+        assert abs(float((back - uv).mean())) < 0.01 * code.scale[0]
+
+
+def test_invalid_motion_is_stored_as_no_motion_whatever_it_held() -> None:
+    uv = np.array([[[np.nan, 1e10], [1, 1]]], np.float32)
+    valid = np.array([[False, True]])
+    smsnet, kitti = SmsnetFlowCode().encode(uv, valid), KittiFlowCode().encode(uv, valid)
+    np.testing.assert_array_equal(smsnet.stored[0, 0], [128, 128, 0])
+    np.testing.assert_array_equal(kitti.stored[0, 0], [32768, 32768])
+    assert smsnet.clipped == kitti.clipped == 0
+
+
+# -- KITTI flow --------------------------------------------------------------------------------------------------------
+
+
+@given(uv=vectors(511.875))
+@settings(max_examples=40, deadline=None)
+def test_kitti_vectors_come_back_within_half_a_step(uv: npt.NDArray[np.float32]) -> None:
+    code = KittiFlowCode()
+    encoded = code.encode(uv, None)
+    back, valid = code.decode(encoded.stored, encoded.valid)
+    assert np.abs(back - uv).max() <= 1 / 128
+    assert encoded.clipped == 0
+    assert valid is not None
+    assert valid.all()
+
+
+def test_kitti_files_are_laid_out_as_published() -> None:
+    code = KittiFlowCode()
+    encoded = code.encode(np.array([[[1, -2], [600, 0], [5, 5]]], np.float32), np.array([[True, True, False]]))
+    picture = code.to_file(encoded.stored, encoded.valid)
+    np.testing.assert_array_equal(picture[0], [[32832, 32640, 1], [65535, 32768, 1], [32768, 32768, 0]])
+    assert encoded.clipped == 1
+
+
+def test_invalid_pixels_of_official_kitti_files_hold_no_motion() -> None:
+    stored, valid = KittiFlowCode().from_file(np.array([[[0, 0, 0], [32832, 32768, 1]]], np.uint16))
+    uv, mask = KittiFlowCode().decode(stored, valid)
+    np.testing.assert_array_equal(uv[0], [[0, 0], [1, 0]])
+    np.testing.assert_array_equal(stored[0, 0], [32768, 32768])
+    np.testing.assert_array_equal(mask, [[False, True]])
+
+
+# -- depth and disparity -----------------------------------------------------------------------------------------------
+
+
+@given(
+    metres=hnp.arrays(np.float32, SHAPES, elements=st.floats(0.0625, 255, width=32)),
+    far=st.integers(0, 9),
+)
+@settings(max_examples=40, deadline=None)
+def test_depth_comes_back_within_half_a_step_and_the_sky_stays_infinite(
+    metres: npt.NDArray[np.float32], far: int
+) -> None:
+    metres.flat[far % metres.size] = np.inf
+    code = DepthCode(1 / 256)
+    encoded = code.encode(metres, None)
+    back, valid = code.decode(encoded.stored, None)
+    assert encoded.clipped == 0
+    assert valid is not None
+    assert valid.all()
+    np.testing.assert_array_equal(np.isinf(back), np.isinf(metres))
+    finite = np.isfinite(metres)
+    assert np.abs(back[finite] - metres[finite]).max(initial=0) <= 0.5 / 256 + 1e-5
+
+
+def test_depth_out_of_range_is_clipped_counted_and_never_becomes_invalid_or_sky() -> None:
+    encoded = DepthCode(0.01).encode(np.array([[0.001, 1e6, np.inf, 7.0, 3.0]]), np.array([[1, 1, 1, 0, 1]], np.bool_))
+    np.testing.assert_array_equal(encoded.stored, [[1, 65534, 65535, 0, 300]])
+    assert encoded.clipped == 2
+
+
+def test_without_a_far_code_the_largest_number_is_invalid() -> None:
+    code = DepthCode(0.001, far_code=False)
+    stored, valid = code.from_file(np.array([[65535, 0, 1500]], np.uint16))
+    metres, mask = code.decode(stored, valid)
+    np.testing.assert_allclose(metres, [[0, 0, 1.5]])
+    np.testing.assert_array_equal(mask, [[False, False, True]])
+    with pytest.raises(CodeRangeError, match="infinitely far"):
+        code.encode(np.array([[np.inf]]), None)
+
+
+def test_disparity_of_cityscapes_and_kitti() -> None:
+    stored = np.array([[0, 1, 257, 513]], np.uint16)
+    cityscapes, valid = DisparityCode(zero_code=1).decode(stored, None)
+    np.testing.assert_array_equal(cityscapes, [[0, 0, 1, 2]])
+    np.testing.assert_array_equal(valid, [[False, True, True, True]])
+    kitti, _ = DisparityCode().decode(stored, None)
+    np.testing.assert_array_equal(kitti, [[0, 1 / 256, 257 / 256, 513 / 256]])
+
+
+def test_real_depth_of_kinect_lies_where_the_sensor_can_see(shared_data: Path) -> None:
+    code = DepthCode(1 / 5000, far_code=False)
+    metres, valid = code.decode(*code.from_file(read_image(shared_data / "depth_formats/TUM_depth.png")))
+    assert valid is not None
+    near, far = np.percentile(metres[valid], (1, 99))
+    assert near == pytest.approx(1.5, abs=0.05)
+    assert far == pytest.approx(7.3, abs=0.05)
+    assert (metres[~valid] == 0).all()
+
+
+# -- pictures and ids --------------------------------------------------------------------------------------------------
+
+
+def test_ids_are_never_rounded_or_clipped() -> None:
+    assert IdCode().encode(np.array([[0, 255]], np.int64), None).stored.dtype == np.uint8
+    for bad in (np.array([[256]]), np.array([[-1]]), np.array([[1.0]])):
+        with pytest.raises(CodeRangeError):
+            IdCode().encode(bad, None)
+    with pytest.raises(CodeRangeError, match="colours"):
+        IdCode().from_file(np.zeros((2, 2, 3), np.uint8))
+
+
+def test_ids_are_read_from_files_of_either_depth_as_long_as_they_fit() -> None:
+    stored, _ = IdCode(bits=16).from_file(np.array([[3]], np.uint8))
+    assert stored.dtype == np.uint16
+    with pytest.raises(CodeRangeError, match="do not fit into 8 bits"):
+        IdCode().from_file(np.array([[26001]], np.uint16))
+
+
+def test_an_opaque_alpha_channel_is_dropped_and_another_is_refused() -> None:
+    rgba = np.full((2, 2, 4), 255, np.uint8)
+    assert PlainCode().from_file(rgba)[0].shape == (2, 2, 3)
+    rgba[0, 0, 3] = 254
+    with pytest.raises(CodeRangeError, match="3 channel"):
+        PlainCode().from_file(rgba)
+
+
+def test_masked_pictures_are_black_where_invalid_unless_the_colour_means_something() -> None:
+    picture, valid = np.full((1, 2, 3), 9, np.uint8), np.array([[True, False]])
+    np.testing.assert_array_equal(PlainCode(masked=True).encode(picture, valid).stored[0, 1], [0, 0, 0])
+    np.testing.assert_array_equal(
+        PlainCode(masked=True, keep_invalid=True).encode(picture, valid).stored[0, 1], [9] * 3
+    )
+    assert (picture == 9).all()
+
+
+def test_float_pictures_are_rounded_and_clipped_with_a_count() -> None:
+    encoded = PlainCode(channels=()).encode(np.array([[-3.0, 0.4, 254.6, 300.0]]), None)
+    np.testing.assert_array_equal(encoded.stored, [[0, 0, 255, 255]])
+    assert encoded.clipped == 2
+
+
+def test_zero_is_exact_in_a_linear_code_around_it() -> None:
+    code = LinearCode(1 / 127, -128 / 127)
+    encoded = code.encode(np.array([[0.0, 1.0, -1.0, 0.5]]), None)
+    np.testing.assert_array_equal(encoded.stored, [[128, 255, 1, 192]])
+    back, _ = code.decode(encoded.stored, encoded.valid)
+    assert back[0, 0] == 0
