@@ -1,0 +1,1 @@
+"""Motion: arrays in, arrays out."""

@@ -1,0 +1,51 @@
+"""A field of motion vectors with its mask."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segprep.datasets.errors import SizeMismatchError
+from segprep.datasets.sample import Mask
+from segprep.flow.grid import resize_valid
+
+__all__ = ["FlowField"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowField:
+    """Motion of each pixel of one frame to another: pixel x of the first is at x + uv(x) in the second.
+
+    Attributes:
+        uv: (H, W, 2) float32, u to the right and v down, in pixels of this grid.
+        valid: (H, W) bool; vectors elsewhere mean nothing and are 0.
+    """
+
+    uv: npt.NDArray[np.float32]
+    valid: Mask
+
+    def __post_init__(self) -> None:
+        if self.uv.ndim != 3 or self.uv.shape[2] != 2 or self.valid.shape != self.uv.shape[:2]:
+            raise SizeMismatchError(
+                f"a flow field needs (H, W, 2) vectors and a (H, W) mask, not {self.uv.shape} and {self.valid.shape}"
+            )
+        known = self.valid.astype(np.bool_) & np.isfinite(self.uv[..., 0]) & np.isfinite(self.uv[..., 1])
+        object.__setattr__(self, "uv", np.where(known[..., None], self.uv, 0).astype(np.float32))
+        object.__setattr__(self, "valid", known)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.uv.shape[1], self.uv.shape[0]
+
+    def resized(self, width: int, height: int) -> "FlowField":
+        """Return the field on another grid: valid-weighted means when shrinking, linear when growing.
+
+        Vectors are scaled by the exact ratio of each axis: from 5 to 2 pixels of width u is multiplied by 2/5. A pixel
+        is valid when at least half of what it was made from is.
+        """
+        if (width, height) == self.size:
+            return self
+        means, valid, _ = resize_valid(self.uv, self.valid, (width, height))
+        ratios = np.array([width / self.size[0], height / self.size[1]])
+        return FlowField((means * ratios).astype(np.float32), valid)

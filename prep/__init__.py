@@ -1,0 +1,1 @@
+"""One-sample steps: arrays in, arrays out. No parallelism and no command line here."""
