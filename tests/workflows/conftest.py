@@ -1,0 +1,84 @@
+"""Small datasets on disk, and the `prep` command in this process or as a real one."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segprep.datasets.command_line import run_app
+from segprep.datasets.imageio import write_image
+from segprep.workflows.cli import app
+
+Prep = Callable[..., int]
+
+
+def _write_camvid(root: Path, *, train: int = 6, val: int = 4, width: int = 48, height: int = 36) -> Path:
+    """Write frames of smooth noise with label stripes, in CamVid's layout: val frames are close enough for flow."""
+    for split, sequence, count, step in (("train", "0001TP", train, 30), ("val", "0016E5", val, 2)):
+        for index in range(count):
+            rng = np.random.default_rng([index, len(split)])
+            name = f"{sequence}_{7000 + step * index:06d}.png"
+            coarse = rng.integers(0, 255, (height // 6, width // 6, 3), np.uint8)
+            write_image(root / split / name, np.repeat(np.repeat(coarse, 6, 0), 6, 1))
+            stripes = (np.arange(width) // 5 + index) % 12
+            write_image(root / f"{split}annot" / name, np.tile(stripes.astype(np.uint8), (height, 1)))
+    return root
+
+
+def _tree_bytes(root: Path) -> dict[str, bytes]:
+    """Return every file below a workspace but ledger, locks and logs, with its content."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.name.startswith((".writer", "ledger.sqlite"))
+    }
+
+
+def _start_prep(*arguments: object, cwd: Path, own_group: bool = False) -> "subprocess.Popen[str]":
+    """Start `prep` as a process of its own."""
+    command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=own_group)
+
+
+@pytest.fixture(scope="session")
+def make_camvid() -> Callable[..., Path]:
+    """Write a dataset in CamVid's layout: `make_camvid(root, train=6, val=4, width=48, height=36)`."""
+    return _write_camvid
+
+
+@pytest.fixture(scope="session")
+def tree_bytes() -> Callable[[Path], dict[str, bytes]]:
+    """Read all files of a workspace that must not depend on how it was made."""
+    return _tree_bytes
+
+
+@pytest.fixture(scope="session")
+def start_prep() -> Callable[..., "subprocess.Popen[str]"]:
+    """Start `prep` as a process: `start_prep("resize", cwd=folder)`."""
+    return _start_prep
+
+
+@pytest.fixture
+def camvid(tmp_path: Path) -> Path:
+    """A small dataset in CamVid's layout."""
+    return _write_camvid(tmp_path / "camvid")
+
+
+@pytest.fixture
+def prep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prep:
+    """Run `prep` in this process inside the folder `ws`, return its exit code; without worker processes."""
+    place = tmp_path / "ws"
+    place.mkdir()
+    monkeypatch.chdir(place)
+
+    def run(*arguments: object) -> int:
+        given = [str(a) for a in arguments]
+        if given and given[0] in ("resize", "flow", "shard") and "--workers" not in given:
+            given += ["--workers", "0"]
+        return run_app(app, "prep", given)
+
+    return run

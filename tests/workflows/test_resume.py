@@ -1,0 +1,117 @@
+"""Killed at any moment, a rerun finishes the work with the same bytes; Ctrl-C keeps what was finished."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segprep.datasets.command_line import run_app
+from segprep.workflows.cli import app
+
+Start = Callable[..., "subprocess.Popen[str]"]
+Snapshot = Callable[[Path], dict[str, bytes]]
+
+
+def _run(*arguments: object) -> None:
+    assert run_app(app, "prep", [str(a) for a in arguments]) == 0
+
+
+def _wait_for(pattern: str, count: int, root: Path, process: "subprocess.Popen[str]") -> None:
+    """Wait until a running command has made so many files."""
+    deadline = time.monotonic() + 60
+    while len(list(root.glob(pattern))) < count:
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"{pattern} did not reach {count} files: {process.communicate()}")
+        time.sleep(0.001)
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def _finish(process: "subprocess.Popen[str]") -> None:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, (out, err)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kill")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(world: Path, make_camvid: Callable[..., Path], tree_bytes: Snapshot) -> dict[str, bytes]:
+    """A dataset below `world / "camvid"` and the bytes of its workspace, made in one go."""
+    # Large enough that a command runs for seconds, so that a kill falls into its middle.
+    make_camvid(world / "camvid", train=90, val=30, width=480, height=360)
+    place = world / "whole"
+    _run("init", "camvid", world / "camvid", "-C", place)
+    _run("resize", "--factor", "2", "-C", place, "--workers", "0")
+    _run("shard", "--samples-per-shard", "4", "-C", place, "--workers", "0")
+    return tree_bytes(place)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_sigkill_and_rerun_give_the_same_bytes(
+    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int
+) -> None:
+    place = world / f"killed{workers}"
+    _run("init", "camvid", world / "camvid", "-C", place)
+    resize = ("resize", "--factor", "2", "--workers", workers)
+    process = start_prep(*resize, cwd=place)
+    _wait_for("train/image_data/*.png", 5, place, process)
+    _kill(process)
+    assert len(list(place.glob("*/label_data/*.png"))) < 120
+    _finish(start_prep(*resize, cwd=place))
+
+    shard = ("shard", "--samples-per-shard", "4", "--workers", workers)
+    process = start_prep(*shard, cwd=place)
+    _wait_for("shards/train.zarr.partial/image/c.*", 3, place, process)
+    _kill(process)
+    assert not (place / "shards/train.zarr").exists()
+    _finish(start_prep(*shard, cwd=place))
+    assert _difference(tree_bytes(place), uninterrupted) == []
+
+
+def _difference(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
+    return sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
+    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int
+) -> None:
+    place = world / f"interrupted{workers}"
+    _run("init", "camvid", world / "camvid", "-C", place)
+    process = start_prep("resize", "--factor", "2", "--workers", workers, cwd=place, own_group=True)
+    _wait_for("train/image_data/*.png", 5, place, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "`prep resize` goes on from here" in err
+    assert not list(place.rglob("*.partial"))
+    done = len(list(place.glob("train/image_data/*.png")))
+    assert 5 <= done < 90
+    kept = {p: p.stat().st_mtime_ns for p in place.glob("train/image_data/*.png")}
+    _run("resize", "-C", place, "--workers", "0")
+    assert all(p.stat().st_mtime_ns == t for p, t in kept.items()), "finished cells are not made twice"
+    _run("shard", "--samples-per-shard", "4", "-C", place, "--workers", "0")
+    assert _difference(tree_bytes(place), uninterrupted) == []
+
+
+def test_a_second_writer_is_refused_and_told_who_the_first_is(
+    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = world / "locked"
+    _run("init", "camvid", world / "camvid", "-C", place)
+    first = start_prep("resize", "--factor", "2", "--workers", 0, cwd=place)
+    _wait_for("train/image_data/*.png", 1, place, first)
+    assert run_app(app, "prep", ["resize", "--factor", "2", "-C", str(place), "--workers", "0"]) == 5
+    assert f"process {first.pid} on " in capsys.readouterr().err
+    _kill(first)
+    _run("resize", "--factor", "2", "-C", place, "--workers", "0", "--limit", "1")  # death released the lock

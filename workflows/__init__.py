@@ -1,0 +1,1 @@
+"""Running steps over many samples: ledger, runner and the `prep` command."""

@@ -1,0 +1,270 @@
+"""The `prep` command. Thin: it reads options, calls the library and prints.
+
+Whatever needs NumPy, OpenCV, Dask or Zarr is imported when a command runs, so that `prep --help` is quick.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segprep.datasets.command_line import run_app, show_version
+from segprep.datasets.record import Direction
+from segprep.workflows.options import (
+    Directory,
+    DryRun,
+    JsonOutput,
+    Limit,
+    MaxBad,
+    Only,
+    Quiet,
+    RetryFailed,
+    Scheduler,
+    SplitNames,
+    Verbose,
+    Workers,
+    parse_size,
+)
+
+if TYPE_CHECKING:
+    from segprep.workflows.commands import StageCall
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="prep",
+    help="Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_HERE = Path()
+Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="With --root and --out: make or reuse a workspace first.", show_default=False),
+]
+Root = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The dataset's folder, with --dataset.", show_default=False)
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The workspace to make or reuse, with --dataset.", show_default=False)
+]
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback with every error; allowed anywhere.")
+    ] = False,
+) -> None:
+    """Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.
+
+    Exit codes: 0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged
+    store, 130 interrupted.
+    """
+
+
+@app.command()
+def init(
+    dataset: Annotated[str, typer.Argument(help="Name in the catalog; a wrong one lists them.")],
+    root: Annotated[Path | None, typer.Argument(help="The dataset's folder.", show_default=False)] = None,
+    miniature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Render a small dataset in this layout there, and use it.", show_default=False
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, metavar="N", help="Frames of the miniature.")] = 12,
+    neighbour: Annotated[
+        Direction | None,
+        typer.Option(help="Which neighbouring frame makes a motion pair. Default: previous.", show_default=False),
+    ] = None,
+    workspace: Directory = _HERE,
+    as_json: JsonOutput = False,
+) -> None:
+    """Recognise a dataset, list its samples, and make a workspace here."""
+    from segprep.workflows import commands
+
+    commands.init(dataset, root, miniature, frames, neighbour, workspace, as_json=as_json)
+
+
+@app.command()
+def resize(
+    factor: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Divide width and height by N.", show_default=False)
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Make everything this size instead.", show_default=False)
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="vote|nearest",
+            help="Label ids: the majority of the covered pixels, or the one at the exact centre. Default: vote.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Dataset = None,
+    root: Root = None,
+    out: Out = None,
+    workspace: Directory = _HERE,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    max_bad: MaxBad = "1%",
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
+    as_json: JsonOutput = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Resize images by area, labels by vote (as train ids), and depth, camera and neighbours with them."""
+    given = {"factor": factor, "size": parse_size(size), "labels": labels}
+    _run_stage(_call("resize", given, locals()))
+
+
+@app.command()
+def flow(
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="Grey levels per pixel of motion in SMSnet's image: u*S+128, v*S+128, |uv|*S*255/128. Default: 6.4.",
+            show_default=False,
+        ),
+    ] = None,
+    estimator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Optical flow estimator. Default: dis.", show_default=False)
+    ] = None,
+    dataset: Dataset = None,
+    root: Root = None,
+    out: Out = None,
+    workspace: Directory = _HERE,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    max_bad: MaxBad = "1%",
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
+    as_json: JsonOutput = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compute optical flow to the neighbouring frame, stored losslessly, and SMSnet's motion image of it."""
+    _run_stage(_call("flow", {"scale": scale, "estimator": estimator}, locals()))
+
+
+@app.command()
+def status(workspace: Directory = _HERE, as_json: JsonOutput = False) -> None:
+    """Show the table of what exists, what failed, what is stale and why."""
+    from segprep.workflows import commands
+
+    commands.status(workspace, as_json=as_json)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="The sample's key; a glob takes the first match.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Default: show/KEY.png in the workspace.", show_default=False)
+    ] = None,
+    workspace: Directory = _HERE,
+) -> None:
+    """Draw every column of a sample in one PNG."""
+    from segprep.workflows import commands
+
+    commands.show(key, out, workspace)
+
+
+@app.command()
+def shard(
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Columns to store. Default: all, except neighbouring images.", show_default=False
+        ),
+    ] = None,
+    require_all: Annotated[bool, typer.Option("--require-all", help="Refuse to leave any sample out.")] = False,
+    codec: Annotated[str, typer.Option(metavar="lz4|zstd|none", help="Compression.")] = "lz4",
+    samples_per_shard: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Default: about 64 MB, at least 32.", show_default=False)
+    ] = None,
+    workspace: Directory = _HERE,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    split: SplitNames = None,
+    dry_run: DryRun = False,
+    as_json: JsonOutput = False,
+    quiet: Quiet = False,
+) -> None:
+    """Freeze the table into one Zarr store per split."""
+    from segprep.workflows import commands
+    from segprep.workflows.cluster import ClusterOptions
+
+    names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    call = commands.ShardCall(
+        columns=names,
+        require_all=require_all,
+        codec=codec,
+        samples_per_shard=samples_per_shard,
+        splits=tuple(split or ()),
+        cluster=ClusterOptions(workers, scheduler),
+    )
+    commands.shard(workspace, call, dry_run=dry_run, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def verify(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores; default: all of the workspace.", show_default=False)
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Only presence and sizes, not every checksum.")] = False,
+    workspace: Directory = _HERE,
+    as_json: JsonOutput = False,
+) -> None:
+    """Check that Zarr stores hold what was written; exit with 6 if not."""
+    from segprep.workflows import commands
+
+    commands.verify(stores or [], workspace, fast=fast, as_json=as_json)
+
+
+def _call(command: str, given: dict[str, Any], options: dict[str, Any]) -> "StageCall":
+    """Gather the options that all commands with a runner share."""
+    from segprep.workflows.cluster import ClusterOptions
+    from segprep.workflows.commands import StageCall
+    from segprep.workflows.ledger import Selection
+    from segprep.workflows.options import parse_share
+    from segprep.workflows.runner import RunOptions
+
+    selection = Selection(tuple(options["split"] or ()), options["only"], options["limit"])
+    return StageCall(
+        command=command,
+        given=given,
+        workspace=options["workspace"],
+        explicit=(options["dataset"], options["root"], options["out"]),
+        run=RunOptions(ClusterOptions(options["workers"], options["scheduler"]), selection, options["retry_failed"]),
+        max_bad=parse_share(options["max_bad"]),
+        dry_run=options["dry_run"],
+        as_json=options["as_json"],
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+    )
+
+
+def _run_stage(call: "StageCall") -> None:
+    from segprep.workflows import commands
+
+    commands.run_stage(call)
+
+
+def main() -> None:
+    """Run `prep`."""
+    raise SystemExit(run_app(app, "prep"))

@@ -1,0 +1,215 @@
+"""Where tasks run: in this process, on a local Dask cluster, or on one that the user runs.
+
+Pixels never pass through the scheduler: tasks read and write files and return small rows.
+"""
+
+import signal
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.workflows.worker import pin_threads
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["ClusterOptions", "Executor", "Outcome", "WorkerDied", "make_executor"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles, no error of the user's)
+    """The process that ran a task died with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOptions:
+    """How to run.
+
+    Attributes:
+        workers: Number of local worker processes; 0 runs in this process; None is one per core.
+        scheduler: Address of a running Dask scheduler instead.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Task, Result]):
+    """A finished task with its result, or the exception that ended it."""
+
+    task: Task
+    result: Result | None
+    error: BaseException | None
+
+
+class Executor(Protocol[Task, Result]):
+    """Runs one function over tasks, a bounded number at a time. Use as a context manager."""
+
+    @property
+    def slots(self) -> int:
+        """How many tasks may be under way."""
+
+    @property
+    def parallel(self) -> int:
+        """How many tasks run at the same moment."""
+
+    @property
+    def running(self) -> int:
+        """How many tasks are under way."""
+
+    def submit(self, task: Task) -> None:
+        """Start a task."""
+
+    def next(self) -> Outcome[Task, Result]:
+        """Wait for any task to finish."""
+
+    def __enter__(self) -> "Executor[Task, Result]": ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class _InProcess(Generic[Task, Result]):
+    """Runs tasks here, one by one, when their outcome is asked for."""
+
+    slots = 1
+    parallel = 1
+
+    def __init__(self, function: Callable[[Task], Result]) -> None:
+        self._function = function
+        self._queue: list[Task] = []
+
+    def __enter__(self) -> "_InProcess[Task, Result]":
+        pin_threads()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._queue.clear()
+
+    @property
+    def running(self) -> int:
+        return len(self._queue)
+
+    def submit(self, task: Task) -> None:
+        self._queue.append(task)
+
+    def next(self) -> Outcome[Task, Result]:
+        task = self._queue.pop(0)
+        try:
+            return Outcome(task, self._function(task), None)
+        except Exception as error:  # noqa: BLE001  (as a remote task's exception: the runner decides)
+            return Outcome(task, None, error)
+
+
+class _Dask(Generic[Task, Result]):
+    """Runs tasks on a Dask cluster."""
+
+    def __init__(self, function: Callable[[Task], Result], options: ClusterOptions) -> None:
+        self._function = function
+        self._options = options
+        self._tasks: dict[Any, Task] = {}
+
+    def __enter__(self) -> "_Dask[Task, Result]":
+        self._client, self._cluster = _connect(self._options)
+        from distributed import as_completed
+
+        self._completed = as_completed(loop=self._client.loop)
+        self.parallel = max(1, sum(self._client.nthreads().values()))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    @property
+    def slots(self) -> int:
+        return 2 * self.parallel + 1
+
+    @property
+    def dashboard(self) -> str:
+        return str(self._client.dashboard_link)
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def submit(self, task: Task) -> None:
+        future: Future = self._client.submit(self._function, task, pure=False)
+        self._tasks[future] = task
+        self._completed.add(future)
+
+    def next(self) -> Outcome[Task, Result]:
+        from distributed import KilledWorker
+
+        future = next(self._completed)
+        task = self._tasks.pop(future)
+        try:
+            return Outcome(task, future.result(), None)
+        except (KilledWorker, CancelledError) as error:
+            return Outcome(task, None, WorkerDied(str(error)))
+        except Exception as error:  # noqa: BLE001  (the task's own exception: the runner decides)
+            return Outcome(task, None, error)
+        finally:
+            future.release()
+
+
+def make_executor(function: Callable[[Task], Result], options: ClusterOptions) -> Executor[Task, Result]:
+    """Return the executor that the options ask for; nothing starts before it is entered."""
+    if options.scheduler is None and options.workers == 0:
+        return _InProcess(function)
+    return _Dask(function, options)
+
+
+def _connect(options: ClusterOptions) -> tuple["Client", Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    if options.scheduler is not None:
+        try:
+            client = Client(options.scheduler, timeout="20s", set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"no Dask scheduler answers at {options.scheduler}: {error}") from error
+        client.run(_prepare_worker)
+        return client, None
+    dask.config.set(
+        {
+            # Measured: with tasks of about a second these cost more than they bring, and Dask's malloc setting halves
+            # the speed of writing.
+            "distributed.worker.profile.enabled": False,
+            "distributed.scheduler.work-stealing": False,
+            "distributed.nanny.pre-spawn-environ": {
+                "OMP_NUM_THREADS": 1,
+                "MKL_NUM_THREADS": 1,
+                "OPENBLAS_NUM_THREADS": 1,
+            },
+            # A task is tried once and waits at the scheduler, so that a death is blamed on the task that ran.
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.scheduler.worker-saturation": 1.0,
+            "distributed.worker.preload": ["segprep.workflows.cluster"],
+            "distributed.worker.memory.terminate": False,
+        }
+    )
+    cluster = LocalCluster(
+        n_workers=options.workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+        memory_limit=0,
+    )
+    return Client(cluster, set_as_default=False), cluster
+
+
+def _prepare_worker() -> None:
+    pin_threads()
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ANN401  (Dask calls it in each worker process that preloads this module)
+    """Prepare a local worker process: one thread, and Ctrl-C is for the process that the user started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pin_threads()

@@ -1,0 +1,266 @@
+"""What each `prep` command does with its options: open the workspace, call the library, print the result."""
+
+import fnmatch
+import json
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+
+from segprep.datasets.errors import (
+    ConfigurationError,
+    DamagedStoreError,
+    DatasetNotFoundError,
+    ExitCode,
+    SegprepError,
+    TooManyBadSamplesError,
+    WriteFailedError,
+)
+from segprep.datasets.record import Direction
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
+from segprep.prep.step import Origin, Step
+from segprep.workflows import report
+from segprep.workflows.cluster import ClusterOptions
+from segprep.workflows.disks import writer_lock
+from segprep.workflows.initialise import initialise, write_miniature
+from segprep.workflows.ledger import Ledger
+from segprep.workflows.progress import Progress
+from segprep.workflows.runner import Interrupted, RunOptions, plan, run_steps
+from segprep.workflows.stages import build_steps, resolve
+
+__all__ = ["ShardCall", "StageCall", "init", "run_stage", "shard", "show", "status", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageCall:
+    """A call of a command that makes columns."""
+
+    command: str
+    given: JsonDict
+    workspace: Path
+    explicit: tuple[str | None, Path | None, Path | None]
+    run: RunOptions
+    max_bad: float
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCall:
+    """A call of `prep shard`."""
+
+    columns: list[str] | None
+    require_all: bool
+    codec: str
+    samples_per_shard: int | None
+    splits: tuple[str, ...]
+    cluster: ClusterOptions
+
+
+def init(
+    dataset: str,
+    root: Path | None,
+    miniature: Path | None,
+    frames: int,
+    direction: Direction | None,
+    place: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """`prep init`."""
+    if (root is None) == (miniature is None):
+        raise ConfigurationError(
+            "name the dataset's folder: `prep init DATASET ROOT`, or `--miniature DIR` to render one"
+        )
+    if miniature is not None:
+        write_miniature(dataset, miniature, frames)
+    inventory = initialise(place, dataset, miniature or root or place, direction)
+    _print(inventory.to_json() if as_json else report.inventory(inventory))
+
+
+def run_stage(call: StageCall) -> None:
+    """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
+    workspace = _workspace(call)
+    with Ledger(workspace.ledger_path) as ledger:
+        _check_splits(ledger, call.run.selection.splits)
+        resolved = resolve(call.command, call.given, workspace, ledger)
+        steps = build_steps(call.command, workspace, ledger, resolved.values)
+        _check_root(workspace, steps)
+        if call.verbose:
+            for name, value in resolved.values.items():
+                _tell(f"{name} = {value!r} ({resolved.origins[name]})")
+        if call.dry_run:
+            verdicts = plan(workspace, ledger, steps, call.run)
+            _print(report.plan(call.command, resolved.values, steps, verdicts, as_json=call.as_json))
+            return
+        with (
+            writer_lock(workspace.root),
+            _recorded(ledger, call.command, resolved.values),
+            Progress(f"prep {call.command}", quiet=call.quiet) as progress,
+        ):
+            ledger.set_columns([c for s in steps for c in s.outputs], call.command, resolved.values)
+            report.write_scales(workspace, ledger, steps)
+            try:
+                summary = run_steps(workspace, ledger, steps, call.run, progress)
+            except Interrupted:
+                _tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
+                raise typer.Exit(ExitCode.INTERRUPTED) from None
+        _print(report.summary(call.command, summary, workspace, as_json=call.as_json))
+        if summary.failed_samples > call.max_bad * summary.samples:
+            raise TooManyBadSamplesError(
+                f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
+                "allows. The others are done; mend the files above and run again"
+            )
+
+
+def status(place: Path, *, as_json: bool) -> None:
+    """`prep status`."""
+    from segprep.workflows.status import read_status
+
+    workspace = find_workspace(place)
+    with Ledger(workspace.ledger_path) as ledger:
+        found = read_status(workspace, ledger)
+    _print(found.to_json() if as_json else report.status(found))
+
+
+def show(key: str, out: Path | None, place: Path) -> None:
+    """`prep show`."""
+    from segprep.datasets.imageio import write_image
+    from segprep.workflows.ledger import Selection
+    from segprep.workflows.show import draw_sample
+
+    workspace = find_workspace(place)
+    with Ledger(workspace.ledger_path) as ledger:
+        found = [k for k in ledger.keys(Selection()) if k == key or fnmatch.fnmatchcase(k, key)]
+        if not found:
+            raise ConfigurationError(f"no sample has the key {key!r}, or matches it; a glob such as '*07961' may help")
+        panel = draw_sample(workspace, ledger, found[0])
+    path = out or workspace.root / "show" / f"{found[0]}.png"
+    write_image(path, panel)
+    _print([str(path)])
+
+
+def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
+    """`prep shard`."""
+    from segprep.workflows.shard_run import write_split
+    from segprep.workflows.sharding import plan_split
+
+    workspace = find_workspace(place)
+    with Ledger(workspace.ledger_path) as ledger:
+        _check_splits(ledger, call.splits)
+        plans = [
+            plan_split(
+                workspace,
+                ledger,
+                split,
+                call.columns,
+                codec=call.codec,
+                per_shard=call.samples_per_shard,
+                require_all=call.require_all,
+            )
+            for split in call.splits or ledger.splits()
+        ]
+        if dry_run:
+            _print(report.shards(workspace, [(p, None) for p in plans], as_json=as_json))
+            return
+        arguments = {"columns": call.columns, "codec": call.codec, "splits": list(call.splits)}
+        with writer_lock(workspace.root), _recorded(ledger, "shard", arguments):
+            written = []
+            for each in plans:
+                with Progress(f"prep shard {each.store.split}", quiet=quiet) as progress:
+                    try:
+                        written.append((each, write_split(workspace, ledger, each, call.cluster, progress)))
+                    except Interrupted:
+                        _tell("prep: interrupted; finished shards are kept. `prep shard` goes on from here")
+                        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    _print(report.shards(workspace, written, as_json=as_json))
+
+
+def verify(stores: Sequence[Path], place: Path, *, fast: bool, as_json: bool) -> None:
+    """`prep verify`."""
+    from segprep.datasets.shard_verify import verify_store
+
+    paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
+    if not paths:
+        raise DamagedStoreError("there is no store to verify: run `prep shard` first")
+    found = {str(path): verify_store(path, fast=fast) for path in paths}
+    _print(report.damages(found, as_json=as_json))
+    if any(found.values()):
+        raise typer.Exit(ExitCode.DAMAGED_STORE)
+
+
+def _workspace(call: StageCall) -> Workspace:
+    dataset, root, out = call.explicit
+    if dataset is None and root is None and out is None:
+        return find_workspace(call.workspace)
+    if dataset is None or root is None or out is None:
+        raise ConfigurationError("--dataset, --root and --out belong together; without them the workspace is used")
+    return initialise(out, dataset, root, None).workspace
+
+
+def _check_root(workspace: Workspace, steps: Sequence[Step]) -> None:
+    """Say that a dataset is not mounted once, instead of failing every sample."""
+    if (
+        any(each.origin is Origin.SOURCE for s in steps for each in s.inputs)
+        and not workspace.config.dataset_root.is_dir()
+    ):
+        raise DatasetNotFoundError(
+            f"the dataset {workspace.config.dataset_root} is not there: mount it, or correct dataset_root in "
+            f"{workspace.root / CONFIG_NAME}"
+        )
+
+
+def _check_splits(ledger: Ledger, splits: Sequence[str]) -> None:
+    unknown = sorted(set(splits) - set(ledger.splits()))
+    if unknown:
+        raise ConfigurationError(f"no split {', '.join(unknown)}; there are: {', '.join(ledger.splits())}")
+
+
+@contextmanager
+def _recorded(ledger: Ledger, command: str, arguments: JsonDict) -> Iterator[None]:
+    """Note the run with its library versions, its times and how it ended."""
+    packages = ("segprep", "numpy", "opencv-python-headless", "pillow", "dask", "zarr")
+    versions: dict[str, Any] = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    run = ledger.start_run(command, arguments, versions, _now())
+    code: int = ExitCode.BUG
+    try:
+        yield
+        code = ExitCode.DONE
+    except SegprepError as error:
+        code = error.exit_code
+        raise
+    except typer.Exit as left:
+        code = left.exit_code
+        raise
+    finally:
+        with suppress(WriteFailedError):  # on a full disk the first error is the one to show
+            ledger.finish_run(run, code, _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def _print(result: JsonDict | list[RenderableType]) -> None:
+    """Print a result on stdout: JSON, or lines and tables. Lines are never broken, so that paths can be searched."""
+    if isinstance(result, dict):
+        print(json.dumps(result, indent=1))  # noqa: T201
+        return
+    console = Console(highlight=False, markup=False)
+    for each in result:
+        console.print(each, soft_wrap=isinstance(each, str))

@@ -1,0 +1,347 @@
+"""The ledger: which cell is done, from which inputs and parameters. SQLite; the process with the lock writes."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from segprep.datasets.columns import Column
+from segprep.datasets.errors import ConflictError, WriteFailedError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SampleRecord, SourceFile
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.workflows.disks import is_network_disk
+
+__all__ = ["CellRow", "CellState", "ColumnRow", "FileRow", "KnownSample", "Ledger", "Selection", "SourceRow"]
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE samples(key TEXT PRIMARY KEY, position INTEGER, split TEXT, record TEXT) WITHOUT ROWID;
+CREATE INDEX samples_in_order ON samples(position);
+CREATE TABLE sources(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT) WITHOUT ROWID;
+CREATE TABLE columns(name TEXT PRIMARY KEY, spec TEXT, command TEXT, arguments TEXT) WITHOUT ROWID;
+CREATE TABLE cells(key TEXT, "column" TEXT, state TEXT, fingerprint TEXT, recipe TEXT, inputs TEXT, files TEXT,
+    reason TEXT, facts TEXT, PRIMARY KEY(key, "column")) WITHOUT ROWID;
+CREATE TABLE runs(id INTEGER PRIMARY KEY, command TEXT, arguments TEXT, versions TEXT, started TEXT, finished TEXT,
+    exit_code INTEGER);
+CREATE TABLE shards(split TEXT, place INTEGER, fingerprint TEXT, report TEXT, PRIMARY KEY(split, place)) WITHOUT ROWID;
+"""
+
+
+class CellState(StrEnum):
+    """What is recorded of a cell. A cell without a row was never tried."""
+
+    DONE = "done"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of a done cell: path relative to the workspace, and how to see that it is still the same."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A file of the dataset whose content was hashed when it had this size and time."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One cell.
+
+    Attributes:
+        key: Its sample.
+        column: Its column.
+        state: Done, failed or absent.
+        fingerprint: Hash over recipe and inputs; other columns that were made from this cell remember it.
+        recipe: Step name, version and parameters.
+        inputs: Input name to fingerprint, to say what changed.
+        files: The files of a done cell.
+        reason: Why it failed or is absent.
+        facts: What a step found out beside the arrays, for example `source_size` or the number of `clipped` pixels.
+    """
+
+    key: SampleKey
+    column: str
+    state: CellState
+    fingerprint: str
+    recipe: JsonDict
+    inputs: Mapping[str, str]
+    files: tuple[FileRow, ...] = ()
+    reason: str = ""
+    facts: JsonDict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRow:
+    """A column, and the command and arguments that it was last made with."""
+
+    column: Column
+    command: str
+    arguments: JsonDict
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSample:
+    """Everything that the ledger knows of a sample: enough to decide and to do its work elsewhere."""
+
+    record: SampleRecord
+    cells: Mapping[str, CellRow]
+    sources: Mapping[str, SourceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which samples a command is about.
+
+    Attributes:
+        splits: Empty for all.
+        only: A glob over keys.
+        limit: At most so many, in the dataset's order.
+    """
+
+    splits: tuple[str, ...] = field(default=())
+    only: str | None = None
+    limit: int | None = None
+
+
+class Ledger:
+    """Access to the ledger of a workspace. Use as a context manager.
+
+    Args:
+        path: The SQLite file; made if it does not exist.
+
+    Raises:
+        ConflictError: If it was written by a newer version, or is no ledger.
+        WriteFailedError: If it cannot be made or opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                # WAL needs shared memory, which network disks do not give; their default journal is safe there.
+                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if is_network_disk(path.parent) else 'WAL'}")
+                with self.transaction():
+                    for statement in _SCHEMA.split(";\n"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            self._db.execute("PRAGMA synchronous = FULL")
+        except sqlite3.OperationalError as error:
+            raise WriteFailedError(
+                f"{path} cannot be opened ({error}): is the folder writable, the disk full?"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise ConflictError(f"{path} is no ledger ({error}): move it away and run `prep init` again") from error
+        if version > _SCHEMA_VERSION:
+            raise ConflictError(f"{path} was written by a newer segprep (schema {version}): update segprep")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside together, or nothing of it.
+
+        Raises:
+            WriteFailedError: If the disk is full or the file cannot be written.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise WriteFailedError(
+                f"{self._path} cannot be written ({error}). What was committed before is kept"
+            ) from error
+
+    # -- samples ---------------------------------------------------------------------------------------------------
+
+    def replace_samples(self, records: Iterable[SampleRecord]) -> None:
+        """Replace the list of samples; cells of samples that are no more are forgotten, their files stay."""
+        with self.transaction():
+            self._db.execute("DELETE FROM samples")
+            for position, record in enumerate(records):
+                row = (record.key, position, record.split, json.dumps(record.to_json(), sort_keys=True))
+                self._db.execute("INSERT INTO samples VALUES (?, ?, ?, ?)", row)
+            self._db.execute("DELETE FROM cells WHERE key NOT IN (SELECT key FROM samples)")
+
+    def count(self, selection: Selection) -> int:
+        """Return how many samples a selection has."""
+        where, values = _where(selection)
+        total: int = self._db.execute(f"SELECT count(*) FROM (SELECT key FROM samples {where})", values).fetchone()[0]
+        return total
+
+    def keys(self, selection: Selection) -> list[SampleKey]:
+        """Return the keys of a selection in the dataset's order."""
+        where, values = _where(selection)
+        return [SampleKey(k) for (k,) in self._db.execute(f"SELECT key FROM samples {where}", values)]
+
+    def splits(self) -> list[str]:
+        """Return the splits in the dataset's order."""
+        return [s for (s,) in self._db.execute("SELECT split FROM samples GROUP BY split ORDER BY min(position)")]
+
+    def samples(self, selection: Selection) -> Iterator[KnownSample]:
+        """Stream the samples of a selection with all that is known of them, in the dataset's order."""
+        for key in self.keys(selection):
+            yield self.sample(key)
+
+    def sample(self, key: SampleKey) -> KnownSample:
+        """Return all that is known of one sample.
+
+        Raises:
+            KeyError: If there is none of this key.
+        """
+        found = self._db.execute("SELECT record FROM samples WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            raise KeyError(key)
+        record = SampleRecord.from_json(json.loads(found[0]))
+        cells = {row.column: row for row in map(_cell, self._db.execute("SELECT * FROM cells WHERE key = ?", (key,)))}
+        paths = [s.path for s in record.sources.values()]
+        marks = ",".join("?" * len(paths))
+        sources = self._db.execute(f"SELECT * FROM sources WHERE path IN ({marks})", paths)
+        return KnownSample(record, cells, {row[0]: SourceRow(*row) for row in sources})
+
+    def source_columns(self) -> dict[str, SourceFile]:
+        """Return what the dataset offers: column name to one file that stands for its kind and code.
+
+        Raises:
+            ConflictError: If the files of a column differ in kind or code.
+        """
+        found: dict[str, SourceFile] = {}
+        rows = self._db.execute(
+            "SELECT s.key, json_extract(s.value, '$.kind'), json_extract(s.value, '$.code'), "
+            "min(json_extract(s.value, '$.path')) FROM samples, json_each(samples.record, '$.sources') AS s "
+            "GROUP BY 1, 2, 3 ORDER BY s.key != 'image', 1"
+        )
+        for name, kind, code, path in rows:
+            if name in found:
+                raise ConflictError(f"column {name} has files of different kinds or codes, {path} is one of them")
+            found[name] = SourceFile(path, Kind(kind), json.loads(code))
+        return found
+
+    def has_cameras(self) -> bool:
+        """Whether any sample has a camera."""
+        query = "SELECT 1 FROM samples WHERE json_extract(record, '$.camera') IS NOT NULL LIMIT 1"
+        return self._db.execute(query).fetchone() is not None
+
+    # -- cells and columns -----------------------------------------------------------------------------------------
+
+    def record(self, cells: Iterable[CellRow], sources: Iterable[SourceRow]) -> None:
+        """Commit the outcome of finished work; its files must be durable before."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_cell_values(c) for c in cells]
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
+                [(s.path, s.size, s.mtime_ns, s.digest) for s in sources],
+            )
+
+    def set_columns(self, columns: Iterable[Column], command: str, arguments: JsonDict) -> None:
+        """Remember with which command and arguments columns are made from now on."""
+        with self.transaction():
+            for column in columns:
+                row = (column.name, json.dumps(column.to_json(), sort_keys=True), command, json.dumps(arguments))
+                self._db.execute("INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?)", row)
+
+    def columns(self) -> dict[str, ColumnRow]:
+        """Return the columns by name."""
+        rows = self._db.execute("SELECT name, spec, command, arguments FROM columns ORDER BY name")
+        return {n: ColumnRow(Column.from_json(json.loads(s)), c, json.loads(a)) for n, s, c, a in rows}
+
+    # -- shards and runs -------------------------------------------------------------------------------------------
+
+    def shard_reports(self, split: str) -> dict[int, tuple[str, JsonDict]]:
+        """Return place to (fingerprint, report) of the shards that were written for a split."""
+        rows = self._db.execute("SELECT place, fingerprint, report FROM shards WHERE split = ?", (split,))
+        return {place: (fingerprint, json.loads(report)) for place, fingerprint, report in rows}
+
+    def record_shard(self, split: str, place: int, fingerprint: str, report: JsonDict) -> None:
+        """Commit that a shard was written."""
+        with self.transaction():
+            row = (split, place, fingerprint, json.dumps(report))
+            self._db.execute("INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?)", row)
+
+    def start_run(self, command: str, arguments: JsonDict, versions: JsonDict, now: str) -> int:
+        """Note the start of a command; returns the run's id."""
+        with self.transaction():
+            row = (command, json.dumps(arguments), json.dumps(versions), now)
+            cursor = self._db.execute(
+                "INSERT INTO runs(command, arguments, versions, started) VALUES (?, ?, ?, ?)", row
+            )
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run: int, exit_code: int, now: str) -> None:
+        """Note the end of a command."""
+        with self.transaction():
+            self._db.execute("UPDATE runs SET finished = ?, exit_code = ? WHERE id = ?", (now, exit_code, run))
+
+
+def _where(selection: Selection) -> tuple[str, list[Any]]:
+    conditions, values = [], list[Any]()
+    if selection.splits:
+        conditions.append(f"split IN ({','.join('?' * len(selection.splits))})")
+        values += selection.splits
+    if selection.only is not None:
+        conditions.append("key GLOB ?")
+        values.append(selection.only)
+    text = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    text += "ORDER BY position"
+    if selection.limit is not None:
+        text += " LIMIT ?"
+        values.append(selection.limit)
+    return text, values
+
+
+def _cell(row: tuple[Any, ...]) -> CellRow:
+    key, column, state, fingerprint, recipe, inputs, files, reason, facts = row
+    return CellRow(
+        SampleKey(key),
+        column,
+        CellState(state),
+        fingerprint,
+        json.loads(recipe),
+        json.loads(inputs),
+        tuple(FileRow(*f) for f in json.loads(files)),
+        reason,
+        json.loads(facts),
+    )
+
+
+def _cell_values(cell: CellRow) -> tuple[Any, ...]:
+    return (
+        cell.key,
+        cell.column,
+        cell.state.value,
+        cell.fingerprint,
+        json.dumps(cell.recipe, sort_keys=True),
+        json.dumps(dict(cell.inputs), sort_keys=True),
+        json.dumps([(f.path, f.size, f.mtime_ns, f.digest) for f in cell.files]),
+        cell.reason,
+        json.dumps(cell.facts, sort_keys=True),
+    )

@@ -1,0 +1,86 @@
+"""Options that several commands share, and what they mean."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segprep.datasets.errors import ConfigurationError
+
+__all__ = [
+    "Directory",
+    "DryRun",
+    "JsonOutput",
+    "Limit",
+    "MaxBad",
+    "Only",
+    "Quiet",
+    "RetryFailed",
+    "Scheduler",
+    "SplitNames",
+    "Verbose",
+    "Workers",
+    "parse_share",
+    "parse_size",
+]
+
+Directory = Annotated[
+    Path,
+    typer.Option("-C", "--workspace", metavar="DIR", help="The workspace; default: here or the nearest folder above."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Local worker processes; 0 runs in this process. Default: one per core.",
+        show_default=False,
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Use a Dask cluster that you run, e.g. tcp://host:8786.", show_default=False),
+]
+Only = Annotated[str | None, typer.Option(metavar="GLOB", help="Only samples whose key matches.", show_default=False)]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N samples.", show_default=False)]
+SplitNames = Annotated[
+    list[str] | None,
+    typer.Option("--split", metavar="NAME", help="Only this split; may be repeated.", show_default=False),
+]
+MaxBad = Annotated[
+    str, typer.Option(metavar="SHARE", help="Exit with 4 if a larger share of the samples failed, e.g. 1% or 0.01.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try samples again that failed before.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
+
+
+def parse_share(text: str) -> float:
+    """Return the share that a text such as "1%" or "0.01" means.
+
+    Raises:
+        ConfigurationError: If it is no number in 0..1 (0..100 %).
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigurationError(f"--max-bad takes a share such as 1% or 0.01, not {text!r}")
+    return share
+
+
+def parse_size(text: str | None) -> list[int] | None:
+    """Return [width, height] for a text such as "768x384".
+
+    Raises:
+        ConfigurationError: If it is something else.
+    """
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
+        raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
+    return [int(p) for p in parts]

@@ -1,0 +1,176 @@
+"""What `prep` prints: tables for people, JSON for machines."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.shard_verify import Damage
+from segprep.datasets.workspace import Workspace
+from segprep.prep.step import Step
+from segprep.workflows.freshness import State, Verdict
+from segprep.workflows.initialise import Inventory
+from segprep.workflows.ledger import KnownSample, Ledger
+from segprep.workflows.runner import Summary
+from segprep.workflows.sharding import SplitPlan
+from segprep.workflows.status import Status
+
+__all__ = ["damages", "inventory", "plan", "shards", "status", "summary", "write_scales"]
+
+_MOST_LINES = 10
+
+
+def inventory(found: Inventory) -> list[RenderableType]:
+    """Draw what `prep init` found."""
+    table = Table()
+    names = list(dict.fromkeys(["samples", *(c for counts in found.splits.values() for c in counts)]))
+    table.add_column("split")
+    for name in names:
+        table.add_column(name, justify="right")
+    for split, counts in found.splits.items():
+        table.add_row(split, *(str(counts.get(name, 0)) for name in names))
+    notes = [
+        f"{len(found.workspace.config.class_map.classes)} classes: {', '.join(found.workspace.config.class_map.names)}"
+    ]
+    if found.absent:
+        notes.append(f"not offered: {', '.join(found.absent)}")
+    if found.missing:
+        notes.append(f"{len(found.missing)} promised files do not exist, their samples will fail:")
+        notes += _shortened(found.missing)
+    notes.append(f"workspace: {found.workspace.root}")
+    return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *notes]
+
+
+def plan(
+    command: str,
+    arguments: JsonDict,
+    steps: Sequence[Step],
+    verdicts: Iterable[tuple[KnownSample, list[Verdict]]],
+    *,
+    as_json: bool,
+) -> JsonDict | list[RenderableType]:
+    """Draw what a dry run would do."""
+    counts: dict[str, Counter[str]] = {column.name: Counter() for step in steps for column in step.outputs}
+    for _, each in verdicts:
+        for step, verdict in zip(steps, each, strict=True):
+            for column in step.outputs:
+                counts[column.name][verdict.state] += 1
+    if as_json:
+        return {"command": command, "arguments": arguments, "columns": {n: dict(c) for n, c in counts.items()}}
+    lines = _state_table(f"prep {command} would do, with {json.dumps(arguments)}", counts)
+    return [*lines, "missing, stale and unsure ones would be made; nothing was written"]
+
+
+def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool) -> JsonDict | list[RenderableType]:
+    """Draw how a selection stands after a run."""
+    if as_json:
+        return {
+            "command": command,
+            "workspace": str(workspace.root),
+            "samples": found.samples,
+            "made": found.made,
+            "columns": found.states,
+            "clipped": found.clipped,
+            "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
+        }
+    lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
+    notes = [f"{n} pixels of {name} were clipped to the range of its code" for name, n in found.clipped.items()]
+    if found.failures:
+        notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
+        notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
+    return [*lines, *notes]
+
+
+def status(found: Status) -> list[RenderableType]:
+    """Draw the table of what exists."""
+    counts = {f"{c.split} {c.column}": c.counts for c in found.columns}
+    if not counts:
+        samples = ", ".join(f"{n} of {split}" for split, n in found.samples.items())
+        return [f"{samples} samples, no columns yet: run `prep resize`"]
+    notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
+    stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
+    if stale:
+        notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
+    notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
+    return [*_state_table("samples per state", counts), *notes]
+
+
+def shards(
+    workspace: Workspace, plans: Sequence[tuple[SplitPlan, bool | None]], *, as_json: bool
+) -> JsonDict | list[RenderableType]:
+    """Draw which stores were written (True), were there already (False), or would be written (None)."""
+    if as_json:
+        return {
+            p.store.split: {
+                "path": str(workspace.store_path(p.store.split)),
+                "written": written,
+                "samples": p.store.rows,
+                "shards": p.store.shards,
+                "columns": [c.name for c in p.columns],
+                "left_out": dict(p.left_out),
+            }
+            for p, written in plans
+        }
+    words = {True: "written", False: "up to date", None: "would be written"}
+    lines: list[str] = []
+    for p, written in plans:
+        path, columns = workspace.store_path(p.store.split), ", ".join(c.name for c in p.columns)
+        lines.append(f"{path}: {words[written]}, {p.store.rows} samples in {p.store.shards} shards; columns {columns}")
+        lines += [f"  left out: {n} {reason}" for reason, n in sorted(p.left_out.items())]
+    return list[RenderableType](lines)
+
+
+def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict | list[RenderableType]:
+    """Draw what `prep verify` found."""
+    if as_json:
+        return {
+            path: [{"file": d.file, "reason": d.reason, "keys": list(d.keys)} for d in each]
+            for path, each in found.items()
+        }
+    lines: list[str] = []
+    for path, each in found.items():
+        lines.append(f"{path}: {'whole' if not each else f'{len(each)} damaged files'}")
+        for damage in each:
+            keys = ", ".join(damage.keys[:_MOST_LINES]) + (", ..." if len(damage.keys) > _MOST_LINES else "")
+            lines.append(f"  {damage.file}: {damage.reason}" + (f"; samples {keys}" if keys else ""))
+    return list[RenderableType](lines)
+
+
+def write_scales(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:
+    """Write `scale.json` beside the files of columns whose numbers need decoding, for readers without segprep."""
+    for split in ledger.splits():
+        for step in steps:
+            for column in step.outputs:
+                code = column.code
+                if code is None or not code.scale or all(s == 1 for s in code.scale):
+                    continue
+                data = code.to_json() | {
+                    "value": "code * scale + offset",
+                    "channels": list(code.channels),
+                    "scale": list(code.scale),
+                    "offset": list(code.offset),
+                }
+                path = workspace.column_dir(split, column.name) / "scale.json"
+                text = json.dumps(data, indent=1, sort_keys=True).encode()
+                if not path.is_file() or path.read_bytes() != text:
+                    atomic_write_bytes(path, text)
+
+
+def _state_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:
+    table = Table()
+    table.add_column("column")
+    states = list(dict.fromkeys(state for each in counts.values() for state in each))
+    for state in states:
+        table.add_column(state, justify="right")
+    for name, each in counts.items():
+        table.add_row(name, *(str(each.get(state, "")) for state in states))
+    return [title, table]
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return [f"  {line}" for line in lines[:_MOST_LINES]] + ([f"  and {more} more"] if more > 0 else [])

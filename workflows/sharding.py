@@ -1,0 +1,231 @@
+"""`prep shard`, the decisions: which rows and columns go into a split's store, and what must be mended before."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from segprep.datasets.catalog import CATALOG
+from segprep.datasets.codes import MaskPlace
+from segprep.datasets.columns import Column
+from segprep.datasets.errors import ConfigurationError, ConflictError, SizeMismatchError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.shard_columns import ArraySpec
+from segprep.datasets.shard_layout import StorePlan, encode_json, samples_per_shard
+from segprep.datasets.workspace import Workspace
+from segprep.prep.step import Step
+from segprep.workflows.freshness import Digests, State, examine
+from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.stages import STAGES, build_steps
+
+__all__ = ["SplitPlan", "plan_split", "source_paths"]
+
+_NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """What a split's store will hold.
+
+    Attributes:
+        store: Arrays and sizes.
+        columns: The columns of the store.
+        keys: The rows, in order.
+        fingerprints: Key to a hash over the row's cells.
+        fingerprint: Hash over everything that decides the store's bytes.
+        provenance: For the store's attributes.
+        left_out: Reason to number of samples.
+    """
+
+    store: StorePlan
+    columns: tuple[Column, ...]
+    keys: tuple[SampleKey, ...]
+    fingerprints: Mapping[SampleKey, str]
+    fingerprint: str
+    provenance: JsonDict
+    left_out: Mapping[str, int]
+
+
+def plan_split(
+    workspace: Workspace,
+    ledger: Ledger,
+    split: str,
+    columns: Sequence[str] | None,
+    *,
+    codec: str,
+    per_shard: int | None,
+    require_all: bool,
+) -> SplitPlan:
+    """Decide what goes into a split's store.
+
+    Args:
+        workspace: The workspace.
+        ledger: Its ledger.
+        split: Which split.
+        columns: Column names; None for all that have done cells in the split, but neighbours' images.
+        codec: "lz4", "none" or "zstd".
+        per_shard: Samples per shard; None for about 64 MB of the largest column.
+        require_all: Refuse if any sample would be left out.
+
+    Raises:
+        ConfigurationError: If a column does not exist.
+        ConflictError: If a column is stale, sizes are mixed, or no row is left.
+    """
+    samples = list(ledger.samples(Selection(splits=(split,))))
+    chosen = _columns(ledger, samples, columns)
+    _refuse_stale(workspace, ledger, samples, chosen)
+    rows, left_out = _complete_rows(samples, chosen)
+    if not rows or (require_all and left_out):
+        reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
+        raise ConflictError(
+            f"{'no sample' if not rows else f'only {len(rows)} of {len(samples)} samples'} of split {split} "
+            f"has every one of the columns {', '.join(c.name for c in chosen)}: {reasons}. Name fewer with "
+            "--columns, or see `prep status`"
+        )
+    specs = tuple(_spec(workspace, column, rows) for column in chosen)
+    keys = tuple(row.record.key for row in rows)
+    store = StorePlan(
+        split=split,
+        specs=specs,
+        rows=len(rows),
+        samples_per_shard=min(per_shard, len(rows)) if per_shard else samples_per_shard(specs, len(rows)),
+        codec=codec,
+        key_bytes=max(len(key.encode()) for key in keys),
+        source_bytes=max(len(encode_json(source_paths(row))) for row in rows),
+    )
+    fingerprints = {row.record.key: _row_fingerprint(row, chosen) for row in rows}
+    content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
+    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    provenance = _provenance(workspace, ledger, chosen, fingerprint)
+    return SplitPlan(store, chosen, keys, fingerprints, fingerprint, provenance, left_out)
+
+
+def source_paths(sample: KnownSample) -> dict[str, str]:
+    """Return the dataset's files of a sample, relative to its root."""
+    return {name: source.path for name, source in sample.record.sources.items()}
+
+
+def _columns(ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | None) -> tuple[Column, ...]:
+    # Cameras become camera_K, pose and motion.
+    existing = {name: row.column for name, row in ledger.columns().items() if row.column.kind is not Kind.CAMERA}
+    if names is None:
+        done = {n for s in samples for n, row in s.cells.items() if row.state is CellState.DONE}
+        names = [name for name in existing if name in done and name not in _NEIGHBOURS]
+        if not names:
+            raise ConflictError("there are no columns to shard yet: run `prep resize` first")
+    unknown = sorted(set(names) - set(existing))
+    if unknown:
+        raise ConfigurationError(
+            f"no column {', '.join(unknown)} that can go into shards. There are: {', '.join(existing) or 'none yet'}"
+        )
+    return tuple(existing[name] for name in sorted(set(names)))
+
+
+def _refuse_stale(workspace: Workspace, ledger: Ledger, samples: list[KnownSample], chosen: tuple[Column, ...]) -> None:
+    """Refuse columns of which some cells no longer follow from their inputs, or were made with other parameters."""
+    steps = _steps_with_inputs(workspace, ledger, {column.name for column in chosen})
+    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    stale: dict[tuple[str, str, str], int] = Counter()
+    for sample in samples:
+        for command, step in steps:
+            verdict = examine(step, sample, digests)
+            if verdict.state is State.STALE:
+                stale[step.outputs[0].name, command, verdict.reason] += 1
+    if stale:
+        lines = [f"column {column} is stale for {n} samples ({why})" for (column, _, why), n in stale.items()]
+        commands = sorted({command for _, command, _ in stale}, key=list(STAGES).index)
+        raise ConflictError("; ".join(lines) + ". Run " + " and then ".join(f"`prep {c}`" for c in commands))
+
+
+def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) -> list[tuple[str, Step]]:
+    """Return the steps that make these columns and the columns that they are made from, first things first."""
+    existing = ledger.columns()
+    steps: list[tuple[str, Step]] = []
+    for command in STAGES:
+        arguments = next((row.arguments for row in existing.values() if row.command == command), None)
+        if arguments is not None:
+            steps += [(command, step) for step in build_steps(command, workspace, ledger, arguments)]
+    needed = set(names)
+    for _, step in reversed(steps):
+        if needed & {column.name for column in step.outputs}:
+            needed |= {each.name for each in step.inputs}
+    return [(command, step) for command, step in steps if needed & {column.name for column in step.outputs}]
+
+
+def _complete_rows(
+    samples: list[KnownSample], chosen: tuple[Column, ...]
+) -> tuple[list[KnownSample], Mapping[str, int]]:
+    rows: list[KnownSample] = []
+    left_out: Counter[str] = Counter()
+    for sample in samples:
+        lacking = []
+        for column in chosen:
+            row = sample.cells.get(column.name)
+            if row is None:
+                lacking.append(f"without {column.name} (not made yet)")
+            elif row.state is not CellState.DONE:
+                lacking.append(f"without {column.name} ({row.state})")
+        if lacking:
+            left_out[lacking[0]] += 1
+        else:
+            rows.append(sample)
+    return rows, left_out
+
+
+def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> ArraySpec:
+    shapes = Counter(tuple(row.cells[column.name].facts["shape"]) for row in rows)
+    if len(shapes) > 1:
+        found = ", ".join(f"{n} of {s[1]}x{s[0]}" for s, n in shapes.most_common(4))
+        raise SizeConflictError(
+            f"column {column.name} has images of different sizes ({found}); a store needs one size. Resize "
+            f"them to one: `prep resize --size {shapes.most_common(1)[0][0][1]}x{shapes.most_common(1)[0][0][0]}`"
+        )
+    if column.code is None:
+        raise ConfigurationError(f"column {column.name} holds no arrays")
+    return ArraySpec(
+        name=column.name,
+        kind=column.kind,
+        shape=next(iter(shapes)),
+        dtype=str(column.code.dtype),
+        channels=column.code.channels,
+        code=column.code.to_json(),
+        code_scale=column.code.scale,
+        code_offset=column.code.offset,
+        masked=column.code.mask is not MaskPlace.NONE,
+        classes=workspace.config.class_map.names if column.kind is Kind.LABEL else (),
+        attributes=dict(column.attributes),
+    )
+
+
+class SizeConflictError(ConflictError, SizeMismatchError):
+    """Images of different sizes cannot go into one store."""
+
+    exit_code = ConflictError.exit_code
+
+
+def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...]) -> str:
+    cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
+    camera = row.cells.get("camera")
+    cells["camera"] = camera.fingerprint if camera is not None and camera.state is CellState.DONE else ""
+    content = [row.record.key, cells, source_paths(row)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _provenance(workspace: Workspace, ledger: Ledger, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:
+    spec = CATALOG.load(workspace.config.dataset).SPEC
+    existing = ledger.columns()
+    commands = {row.command: row.arguments for name, row in existing.items() if name in {c.name for c in chosen}}
+    packages = ("segprep", "numpy", "opencv-python-headless", "zarr")
+    return {
+        "dataset": workspace.config.dataset,
+        "title": spec.title,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "commands": commands,
+        "fingerprint": fingerprint,
+        "versions": {name: version(name) for name in packages},
+    }

@@ -1,0 +1,154 @@
+"""What each command makes: from arguments to steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from segprep.datasets.codes import IdCode, SmsnetFlowCode, code_from_json
+from segprep.datasets.columns import Column
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace import Workspace
+from segprep.flow.estimators import ESTIMATORS
+from segprep.prep.flow_steps import MotionImage, OpticalFlow
+from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
+from segprep.prep.step import Origin, Step
+from segprep.workflows.ledger import Ledger
+
+__all__ = ["STAGES", "Resolved", "Stage", "build_steps", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A command that makes columns.
+
+    Attributes:
+        defaults: Argument names with the values that hold where nobody says anything.
+        alternatives: Arguments that exclude each other; giving one takes the others back.
+        build: Makes the steps, in the order in which they depend on one another.
+    """
+
+    defaults: JsonDict
+    build: Callable[[Workspace, Ledger, JsonDict], list[Step]]
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Arguments of a command, and where each value came from."""
+
+    values: JsonDict
+    origins: dict[str, str]
+
+
+def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger: Ledger) -> Resolved:
+    """Settle a command's arguments: the command line, else the last run, else `prep.toml`, else the default.
+
+    Args:
+        command: Name of a stage.
+        given: What the command line says; None for "nothing".
+        workspace: Its `prep.toml` may have a table `[defaults.<command>]`.
+        ledger: Knows the arguments of the last run.
+
+    Raises:
+        ConfigurationError: If `prep.toml` has an unknown argument, or alternatives are both given.
+    """
+    stage = STAGES[command]
+    said = {name: value for name, value in given.items() if value is not None}
+    last = next((row.arguments for row in ledger.columns().values() if row.command == command), {})
+    written = workspace.config.defaults.get(command, {})
+    unknown = sorted(set(written) - set(stage.defaults))
+    if unknown:
+        raise ConfigurationError(f"prep.toml: [defaults.{command}] has unknown entries: {', '.join(unknown)}")
+    layers = [("command line", said), ("last run", last), ("prep.toml", written), ("default", stage.defaults)]
+    values: JsonDict = {}
+    origins: dict[str, str] = {}
+    for name in stage.defaults:
+        origin, layer = next((o, layer) for o, layer in layers if name in layer)
+        values[name], origins[name] = layer[name], origin
+    for origin, layer in layers:
+        chosen = [name for name in stage.alternatives if layer.get(name) is not None]
+        if len(chosen) > 1:
+            raise ConfigurationError(f"{' and '.join(chosen)} exclude each other ({origin})")
+        if chosen:
+            for name in stage.alternatives:
+                values[name], origins[name] = (layer[name] if name in chosen else None), origin
+            break
+    return Resolved(values, origins)
+
+
+def build_steps(command: str, workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+    """Make a command's steps.
+
+    Raises:
+        ConfigurationError: If an argument makes no sense.
+        ConflictError: If a column that the steps read was never made, or comes from another command.
+    """
+    steps = STAGES[command].build(workspace, ledger, arguments)
+    existing = ledger.columns()
+    for step in steps:
+        for column in step.outputs:
+            row = existing.get(column.name)
+            if row is not None and row.command != command:
+                raise ConflictError(
+                    f"column {column.name} was made by `prep {row.command}`; `prep {command}` would replace it"
+                )
+    made = set(existing) | {column.name for step in steps for column in step.outputs}
+    needed = {each.name for step in steps for each in step.inputs if each.origin is Origin.COLUMN}
+    if needed - made:
+        raise ConflictError(
+            f"`prep {command}` needs column {', '.join(sorted(needed - made))}, which does not exist"
+            + (": run `prep resize` first" if not existing else ": the dataset has no neighbouring frames")
+        )
+    return steps
+
+
+def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+    factor, size, labels = arguments["factor"], arguments["size"], arguments["labels"]
+    if factor is None and size is None:
+        raise ConfigurationError("say how large the images shall be: `prep resize --factor N` or `--size WxH`")
+    if factor is not None and (not isinstance(factor, int) or factor < 1):
+        raise ConfigurationError(f"the factor must be a whole number of at least 1, not {factor}")
+    if size is not None and (len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size)):
+        raise ConfigurationError(f"the size must be two whole numbers, width and height, not {size}")
+    if labels not in ("vote", "nearest"):
+        raise ConfigurationError(f"labels can be resized by vote or nearest, not {labels!r}")
+    target = TargetSize(factor, None if size is None else (size[0], size[1]))
+    steps: list[Step] = []
+    for name, source in ledger.source_columns().items():
+        class_map = workspace.config.class_map if source.kind is Kind.LABEL else None
+        steps.append(ResizeColumn(_resized_column(name, source), target, class_map, labels))
+    if ledger.has_cameras():
+        steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
+    return steps
+
+
+def _resized_column(name: str, source: SourceFile) -> Column:
+    """Return the column for a source: train ids in 8 bits, instances in 16, everything else in its own code."""
+    match source.kind:
+        case Kind.LABEL:
+            code = IdCode()
+        case Kind.INSTANCE:
+            code = IdCode(bits=16)
+        case _:
+            return Column(name, source.kind, code_from_json(source.code))
+    return Column(name, source.kind, code)
+
+
+def _flow(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+    if arguments["estimator"] not in ESTIMATORS.names():
+        ESTIMATORS.load(arguments["estimator"])
+    direction = workspace.config.neighbour
+    return [
+        OpticalFlow(arguments["estimator"], direction),
+        MotionImage(SmsnetFlowCode(float(arguments["scale"])), direction),
+    ]
+
+
+STAGES: dict[str, Stage] = {
+    "resize": Stage({"factor": None, "size": None, "labels": "vote"}, _resize, ("factor", "size")),
+    "flow": Stage({"scale": 6.4, "estimator": "dis"}, _flow),
+}
+"""The commands that make columns, in the order in which they build on one another."""
