@@ -22,5 +22,32 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -q
 
+# A user's day on a rendered drive. Nothing is downloaded but the packages.
+demo: install
+	rm -rf demo
+	mkdir -p demo/pictures
+	$(BIN)/prep init synthetic --miniature demo/drive --frames 120 -C demo/workspace
+	$(BIN)/prep resize --factor 2 -C demo/workspace
+	$(BIN)/prep flow --scale 6.4 -C demo/workspace
+	$(BIN)/prep shard -C demo/workspace
+	$(BIN)/prep verify -C demo/workspace
+	$(BIN)/prep status -C demo/workspace
+	$(BIN)/train run --base-channels 8 --epochs 10 --name demo -C demo/workspace
+	$(BIN)/train eval --name demo -C demo/workspace
+	$(BIN)/prep show 'val*_000012' --out demo/pictures/sample.png -C demo/workspace
+	cp demo/workspace/runs/demo/eval-val/panel.png demo/pictures/predictions.png
+	@echo
+	@echo 'The drive:     demo/drive                   rendered images, labels, depth, near infrared, cameras'
+	@echo 'The workspace: demo/workspace               every column as plain files, and ledger.sqlite'
+	@echo 'The shards:    demo/workspace/shards        train.zarr, val.zarr'
+	@echo 'The network:   demo/workspace/runs/demo     checkpoints, log, evaluation'
+	@echo 'Pictures:      demo/pictures/sample.png     every column of one sample'
+	@echo '               demo/pictures/predictions.png  image, label, prediction, errors'
+
+# Figures of docs/benchmarks.md. The benchmarks on real data need the folder that SEGPREP_DATA names.
+bench: install
+	$(BIN)/python bench/render.py
+	$(BIN)/python bench/camvid.py
+
 clean:
 	rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results

@@ -69,7 +69,7 @@ def decode(data: bytes) -> Array:
         raise ValueError(f"it has {structure.components} colour components; convert it to RGB or grey")
     if structure.frame in _SEQUENTIAL and structure.scans == 1:
         # At an end mark the decoder makes up what is missing; without one it asks for more.
-        data = data
+        data = data[: structure.end] + _PADDING
     try:
         image = JpegImageFile(io.BytesIO(data))
         image.load()

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from segprep.datasets.errors import WriteFailedError
 
-__all__ = ["PARTIAL_SUFFIX", "StagedFile", "atomic_write_bytes", "commit", "discard", "remove_partials", "stage", "sync_folder"]
+__all__ = [
+    "PARTIAL_SUFFIX",
+    "StagedFile",
+    "atomic_write_bytes",
+    "commit",
+    "discard",
+    "remove_partials",
+    "stage",
+    "sync_folder",
+]
 
 PARTIAL_SUFFIX = ".partial"
 """Last part of temporary names: `<name>.<pid>.partial`."""

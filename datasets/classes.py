@@ -92,7 +92,8 @@ class ClassMap:
                 f"label ids outside the class map: {found}. Known ids: {self._known()}. Add them to a class, or to "
                 "ignored_raw_ids, in prep.toml"
             )
-        return train_HW.astype(np.uint8)
+        train_ids_HW: npt.NDArray[np.uint8] = train_HW.astype(np.uint8)
+        return train_ids_HW
 
     def to_raw_ids(self, train_HW: Array) -> Array:
         """Map train ids back to the dataset's own ids: each class's first raw id; 255 to the first ignored one."""

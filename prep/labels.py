@@ -1,7 +1,5 @@
 """Resampling of ids, which cannot be averaged: majority of the covered area, or the pixel at the exact centre."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 

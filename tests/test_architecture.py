@@ -79,7 +79,8 @@ def test_modules_stay_small() -> None:
 
 def _loaded_after(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has loaded after a statement."""
-    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint(*{{m.split('.')[0] for m in sys.modules}})"
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\n"
+    code += "print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
@@ -109,8 +110,9 @@ def test_datasets_has_no_init_and_segprep_is_no_listed_package() -> None:
 
 def test_the_wheel_holds_every_module_under_one_top_level_name(tmp_path: Path) -> None:
     sources = tmp_path / "sources"
+    wanted = ["*.py", "*.toml", "*.md", "LICENSE", "*py.typed"]
     tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py", "*.toml", "*.md", "LICENSE", "*py.typed"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *wanted],
         cwd=ROOT,
         capture_output=True,
         text=True,

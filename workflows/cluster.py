@@ -4,9 +4,11 @@ Pixels never pass through the scheduler: tasks read and write files and return s
 """
 
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from segprep.datasets.errors import ConfigurationError
@@ -55,10 +57,6 @@ class Executor(Protocol[Task, Result]):
         """How many tasks may be under way."""
 
     @property
-    def parallel(self) -> int:
-        """How many tasks run at the same moment."""
-
-    @property
     def running(self) -> int:
         """How many tasks are under way."""
 
@@ -76,7 +74,6 @@ class _InProcess(Generic[Task, Result]):
     """Runs tasks here, one by one, when their outcome is asked for."""
 
     slots = 1
-    parallel = 1
 
     def __init__(self, function: Callable[[Task], Result]) -> None:
         self._function = function
@@ -117,7 +114,10 @@ class _Dask(Generic[Task, Result]):
         from distributed import as_completed
 
         self._completed = as_completed(loop=self._client.loop)
-        self.parallel = max(1, sum(self._client.nthreads().values()))
+        # Two tasks per thread: one runs, one waits, so that no worker idles while this process commits rows.
+        self.slots = 2 * max(1, sum(self._client.nthreads().values())) + 1
+        if find_spec("bokeh") is not None:
+            print(f"Dask dashboard: {self._client.dashboard_link}", file=sys.stderr)  # noqa: T201
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -126,19 +126,11 @@ class _Dask(Generic[Task, Result]):
             self._cluster.close()
 
     @property
-    def slots(self) -> int:
-        return 2 * self.parallel + 1
-
-    @property
-    def dashboard(self) -> str:
-        return str(self._client.dashboard_link)
-
-    @property
     def running(self) -> int:
         return len(self._tasks)
 
     def submit(self, task: Task) -> None:
-        future: Future = self._client.submit(self._function, task, pure=False)
+        future: Future[Result] = self._client.submit(self._function, task, pure=False)
         self._tasks[future] = task
         self._completed.add(future)
 

@@ -77,9 +77,9 @@ def _draw(column: Column, values: Array, valid: Mask | None, workspace: Workspac
             known = np.ones(values.shape[:2], np.bool_) if valid is None else valid
             length = np.linalg.norm(values, axis=2)[known]
             largest = float(np.percentile(length, 99)) if length.size else 1.0
-            picture = _with_legend(flow_to_rgb(values, known, max(largest, 1e-3)))
+            picture = _with_legend(_marked(flow_to_rgb(values, known, max(largest, 1e-3)), valid))
             direction = dict(column.attributes).get("direction", "")
-            return f"{name}: to {direction}, wheel = {largest:.1f} px{_share(valid)}", _marked(picture, valid)
+            return f"{name}: to {direction}, wheel = {largest:.1f} px{_share(valid)}", picture
         case Kind.DEPTH | Kind.DISPARITY:
             return _scalar_tile(name, values, valid)
         case _:

@@ -106,6 +106,7 @@ def test_a_folder_of_something_else_is_refused_with_the_layout(member: ModuleTyp
     (tmp_path / "letters.txt").write_text("no pictures here")
     with pytest.raises(DatasetNotFoundError, match="ROOT/"):
         member.class_map(tmp_path)
+    with pytest.raises(DatasetNotFoundError, match="ROOT/"):
         _scan(member, tmp_path)
 
 

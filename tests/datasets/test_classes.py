@@ -1,0 +1,156 @@
+"""Raw ids become train ids and come back; bad class maps and unknown ids are refused with what is wrong."""
+
+import json
+import tomllib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tomlkit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segprep.datasets.classes import ClassMap, SemanticClass
+from segprep.datasets.errors import ConfigurationError, LabelIdError
+
+ROAD = SemanticClass("road", (128, 64, 128), (7, 8))
+CAR = SemanticClass("car", (0, 0, 142), (26,))
+WIDE = SemanticClass("wide", (1, 2, 3), (40000, 65535))
+STREET = ClassMap((ROAD, CAR, WIDE), ignored_raw_ids=(0, 255))
+
+
+@st.composite
+def _class_maps(draw: st.DrawFn) -> ClassMap:
+    ids = draw(st.lists(st.integers(0, 65535) | st.integers(0, 300), min_size=1, max_size=30, unique=True))
+    ignored = draw(st.integers(0, len(ids) - 1))
+    rest = ids[ignored:]
+    cuts = [0, *sorted(draw(st.sets(st.integers(1, max(1, len(rest) - 1)), max_size=8))), len(rest)]
+    groups = [tuple(rest[a:b]) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    color = st.tuples(*[st.integers(0, 255)] * 3)
+    return ClassMap(
+        tuple(SemanticClass(f"class {i}", draw(color), group) for i, group in enumerate(groups)), tuple(ids[:ignored])
+    )
+
+
+def test_classes_merge_and_ignored_ids_become_255() -> None:
+    raw = np.array([[7, 8, 26], [0, 255, 40000], [65535, 7, 7]], np.uint16)
+    train = STREET.to_train_ids(raw)
+    assert train.dtype == np.uint8
+    np.testing.assert_array_equal(train, [[0, 0, 1], [255, 255, 2], [2, 0, 0]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
+def test_every_integer_type_of_labels_is_understood(dtype: npt.DTypeLike) -> None:
+    np.testing.assert_array_equal(STREET.to_train_ids(np.array([[7, 0, 26]], dtype)), [[0, 255, 1]])
+
+
+def test_unknown_ids_are_named_with_their_pixel_counts() -> None:
+    raw = np.full((4, 5), 7, np.uint8)
+    raw[0] = 99
+    raw[1, 0] = 1
+    with pytest.raises(LabelIdError) as caught:
+        STREET.to_train_ids(raw)
+    text = str(caught.value)
+    assert "1 (1 px), 99 (5 px)" in text
+    assert "Known ids: 0, 7, 8, 26, 255, 40000, 65535" in text
+    assert "ignored_raw_ids" in text
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (np.array([[-1, 7, -1]], np.int16), "-1 (2 px)"),
+        (np.array([[-1, 70000]], np.int32), "-1 (1 px), 70000 (1 px)"),
+        (np.array([[65536]], np.uint32), "65536 (1 px)"),
+        (np.array([[2**63 + 5]], np.uint64), f"{2**63 + 5} (1 px)"),
+    ],
+)
+def test_negative_and_very_large_ids_are_no_class(raw: npt.NDArray[Any], named: str) -> None:
+    with pytest.raises(LabelIdError, match="outside the class map") as caught:
+        STREET.to_train_ids(raw)
+    assert named in str(caught.value)
+
+
+def test_a_long_list_of_known_ids_is_shortened_in_messages() -> None:
+    many = ClassMap(tuple(SemanticClass(str(i), (0, 0, 0), (i,)) for i in range(60)), ())
+    with pytest.raises(LabelIdError, match="60 ids from 0 to 59"):
+        many.to_train_ids(np.array([[60]], np.uint8))
+
+
+@settings(max_examples=60, deadline=None)
+@given(_class_maps(), st.data())
+def test_train_ids_come_back_as_raw_ids_of_the_same_class(class_map: ClassMap, data: st.DataObject) -> None:
+    known = [i for c in class_map.classes for i in c.raw_ids] + list(class_map.ignored_raw_ids)
+    raw = np.array([data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=20))], np.uint16)
+    train = class_map.to_train_ids(raw)
+    for train_id, semantic in enumerate(class_map.classes):
+        np.testing.assert_array_equal(train == train_id, np.isin(raw, semantic.raw_ids))
+    np.testing.assert_array_equal(train == 255, np.isin(raw, class_map.ignored_raw_ids))
+    back = class_map.to_raw_ids(train)
+    np.testing.assert_array_equal(class_map.to_train_ids(back), train)
+    first = {c.raw_ids[0] for c in class_map.classes} | set(class_map.ignored_raw_ids[:1])
+    assert set(np.unique(back).tolist()) <= first
+
+
+def test_raw_ids_take_8_bits_where_they_fit() -> None:
+    small = ClassMap((ROAD, CAR), (0,))
+    back = small.to_raw_ids(np.array([[0, 1, 255]], np.uint8))
+    assert back.dtype == np.uint8
+    np.testing.assert_array_equal(back, [[7, 26, 0]])
+    assert STREET.to_raw_ids(np.array([[2, 255]], np.uint8)).tolist() == [[40000, 0]]
+
+
+def test_an_ignored_pixel_never_comes_back_as_a_class() -> None:
+    everything = ClassMap((SemanticClass("a", (0, 0, 0), (255,)), SemanticClass("b", (0, 0, 0), (0, 1))), ())
+    (ignored,) = everything.to_raw_ids(np.array([255], np.uint8)).tolist()
+    assert ignored not in (0, 1, 255)
+
+
+def test_pictures_show_the_classes_in_their_colours() -> None:
+    np.testing.assert_array_equal(STREET.colored(np.array([[1, 255]], np.uint8)), [[[0, 0, 142], [0, 0, 0]]])
+    assert STREET.names == ("road", "car", "wide")
+
+
+@settings(max_examples=40, deadline=None)
+@given(_class_maps())
+def test_class_maps_survive_json_and_toml(class_map: ClassMap) -> None:
+    data = class_map.to_json()
+    assert ClassMap.from_json(json.loads(json.dumps(data))) == class_map
+    assert ClassMap.from_json(tomllib.loads(tomlkit.dumps(data))) == class_map
+
+
+def _with(**changes: object) -> dict[str, object]:
+    return {"name": "road", "color": [1, 2, 3], "raw_ids": [7]} | changes
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "classes"),
+        ({"classes": []}, "1 to 254 classes, not 0"),
+        ({"classes": [_with(raw_ids=[i]) for i in range(255)]}, "1 to 254 classes, not 255"),
+        ({"classes": [_with(), _with(name="car")]}, r"raw label ids \[7\] stand in more than one class"),
+        ({"classes": [_with()], "ignored_raw_ids": [7]}, r"raw label ids \[7\] stand in more than one class"),
+        ({"classes": [_with(raw_ids=[-1])]}, "must lie in 0..65535"),
+        ({"classes": [_with(raw_ids=[65536])]}, "must lie in 0..65535"),
+        ({"classes": [_with(raw_ids=[])]}, "classes without any raw id: road"),
+        ({"classes": [_with(color=[1, 2])]}, "name, color"),
+        ({"classes": [_with(color=[1, 2, 256])]}, "three numbers in 0..255"),
+        ({"classes": [{"name": "road", "raw_ids": [7]}]}, "color"),
+        ({"classes": ["road"]}, "name, color"),
+        ({"classes": 3}, "name, color"),
+        ({"classes": [_with(raw_ids=7)]}, "raw_ids"),
+        ({"classes": [_with(raw_ids="12")]}, "raw_ids"),
+        ({"classes": [_with(raw_ids=[7.5])]}, "raw_ids"),
+        ({"classes": [_with(raw_ids=[True])]}, "raw_ids"),
+        ({"classes": [_with(color=[1.5, 2, 3])]}, "color"),
+        ({"classes": [_with()], "ignored_raw_ids": "0"}, "raw_ids"),
+        ({"classes": [_with()], "ignored_ids": [0]}, "ignored_ids"),
+        ({"classes": [_with(raw_id=[3])]}, "raw_id"),
+        ({"classes": [_with()], "ignore_id": 0}, "255"),
+    ],
+)
+def test_bad_class_maps_are_refused_with_what_is_wrong(data: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ClassMap.from_json(data)

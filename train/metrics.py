@@ -1,0 +1,79 @@
+"""The confusion matrix from which every number of an evaluation comes."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segprep.datasets.kinds import IGNORE_ID
+
+__all__ = ["ConfusionMatrix"]
+
+Ids = npt.NDArray[Any]
+
+
+class ConfusionMatrix:
+    """Pixel counts by true class (row) and predicted class (column), summed over a whole data set.
+
+    One matrix for all images: a mean of per-image IoUs would weigh a class by the number of images that show it.
+
+    Attributes:
+        counts: (classes, classes) int64.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.counts: npt.NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+
+    def update(self, prediction: Ids, target: Ids) -> None:
+        """Count the pixels of one image or batch; pixels whose target is 255 are left out.
+
+        Args:
+            prediction: Train ids of any shape and integer dtype, each in 0..C-1 where the target is valid.
+            target: Train ids of the same shape, 255 = ignore.
+
+        Raises:
+            ValueError: If the shapes differ or an id is outside 0..C-1.
+        """
+        if prediction.shape != target.shape:
+            raise ValueError(f"prediction {prediction.shape} and target {target.shape} differ in shape")
+        classes = len(self.counts)
+        valid = target != IGNORE_ID
+        truth, guess = target[valid].astype(np.int64), prediction[valid].astype(np.int64)
+        for ids, what in ((truth, "target"), (guess, "prediction")):
+            if ids.size and not 0 <= ids.min() <= ids.max() < classes:
+                raise ValueError(f"{what} holds ids {ids.min()}..{ids.max()}, outside 0..{classes - 1}")
+        self.counts += np.bincount(truth * classes + guess, minlength=classes**2).reshape(classes, classes)
+
+    def merge(self, other: "ConfusionMatrix") -> None:
+        """Add the counts of another part of the same data set."""
+        self.counts += other.counts
+
+    @property
+    def pixels(self) -> int:
+        """Number of valid pixels."""
+        return int(self.counts.sum())
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """(classes,) whether the class occurs in the targets."""
+        present: npt.NDArray[np.bool_] = self.counts.sum(1) > 0
+        return present
+
+    def iou(self) -> npt.NDArray[np.float64]:
+        """Return (classes,) intersection over union, diagonal / (row + column - diagonal); NaN for absent classes.
+
+        A class is absent if no target holds it; pixels wrongly predicted as it still count against the true classes.
+        Two classes, [[3, 1], [0, 4]]: 3 / 4 and 4 / 5.
+        """
+        hits = np.diag(self.counts)
+        union = self.counts.sum(0) + self.counts.sum(1) - hits
+        return np.where(self.present, hits / np.maximum(union, 1), np.nan)
+
+    def mean_iou(self) -> float:
+        """Return the mean IoU over the classes that are present; NaN without any valid pixel."""
+        present = self.iou()[self.present]
+        return float(present.mean()) if present.size else float("nan")
+
+    def pixel_accuracy(self) -> float:
+        """Return the share of valid pixels that are predicted right; NaN without any valid pixel."""
+        return float(np.trace(self.counts) / self.pixels) if self.pixels else float("nan")

@@ -1,0 +1,151 @@
+"""What an evaluation leaves behind: numbers, a table, pictures."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.imageio import write_image
+from segprep.datasets.sample import Array, JsonDict
+from segprep.datasets.shards import ShardStore
+from segprep.train.data import Reader
+from segprep.train.evaluate import SourceLabels, original_rows, predictions
+from segprep.train.metrics import ConfusionMatrix
+from segprep.train.network import Segmenter
+from segprep.train.panel import PanelRow, draw_panel
+from segprep.train.progress import StepProgress
+
+__all__ = ["Report", "write_report"]
+
+_PANEL_ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation.
+
+    Attributes:
+        folder: Where its files are.
+        metrics: What `metrics.json` holds.
+    """
+
+    folder: Path
+    metrics: JsonDict
+
+    def table(self) -> Table:
+        """Return the table of classes for the terminal."""
+        m = self.metrics
+        table = Table(title=f"{m['run']}, {m['checkpoint']} (step {m['step']}) on {m['split']}, at {m['at']} size")
+        table.add_column("class")
+        table.add_column("IoU", justify="right")
+        table.add_column("share of pixels", justify="right")
+        for row in m["classes"]:
+            iou = "absent" if row["iou"] is None else f"{row['iou']:.4f}"
+            table.add_row(row["name"], iou, f"{row['share']:.2%}")
+        return table
+
+    def summary(self) -> str:
+        """Return the totals as text."""
+        m = self.metrics
+        present = len(m["classes"]) - len(m["absent"])
+        lines = [
+            f"mean IoU {_shown(m['mean_iou'])} over {present} classes, pixel accuracy {_shown(m['pixel_accuracy'])}"
+        ]
+        if m["at"] == "source":
+            lines.append(f"mean IoU at network size {_shown(m['mean_iou_at_network_size'])}")
+        if m["absent"]:
+            lines.append(f"absent from the labels, not in the mean: {', '.join(m['absent'])}")
+        if m["why_not_source"]:
+            lines.append(f"evaluated at network size: {m['why_not_source']}")
+        return "\n".join(lines)
+
+
+def write_report(
+    folder: Path, segmenter: Segmenter, reader: Reader, source: SourceLabels | None, about: Mapping[str, Any]
+) -> Report:
+    """Predict a store and write metrics.json, confusion.csv, predictions/, ids/ and panel.png into `folder`.
+
+    Args:
+        folder: Made if need be; files of an earlier evaluation are replaced.
+        segmenter: The trained network.
+        reader: Of the store.
+        source: The original labels, or None to evaluate at network size.
+        about: Further entries of metrics.json.
+    """
+    store = reader.store
+    classes = store.class_map
+    at_size, at_network = ConfusionMatrix(len(classes.names)), ConfusionMatrix(len(classes.names))
+    total = len(original_rows(reader))
+    shown = {int(i) for i in np.linspace(0, total - 1, min(_PANEL_ROWS, total)).round()}
+    rows = []
+    with StepProgress("sample", 0, total) as progress:
+        for done, each in enumerate(predictions(segmenter, reader, source)):
+            at_size.update(each.prediction_HW, each.label_HW)
+            at_network.update(each.network_prediction_HW, each.network_label_HW)
+            write_image(folder / "predictions" / f"{each.key}.png", classes.colored(each.prediction_HW))
+            write_image(folder / "ids" / f"{each.key}.png", classes.to_raw_ids(each.prediction_HW))
+            if done in shown:
+                picture = _picture(store, reader, each.index)
+                rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
+            progress.update(done + 1, f"mean IoU {at_size.mean_iou():.4f}")
+    write_image(folder / "panel.png", draw_panel(rows, classes))
+    metrics = {
+        **about,
+        "split": store.split,
+        "at": "network" if source is None else "source",
+        **_scores(at_size, classes.names),
+        "mean_iou_at_network_size": _json_number(at_network.mean_iou()),
+    }
+    atomic_write_bytes(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False).encode())
+    atomic_write_bytes(folder / "confusion.csv", _confusion_csv(at_size, classes.names).encode())
+    return Report(folder, metrics)
+
+
+def _picture(store: ShardStore, reader: Reader, index: int) -> Array:
+    """Return (H, W, 3) uint8 to show: the image, else the first input as far as it has three channels."""
+    name = "image" if "image" in store.columns else reader.columns[0].name
+    stored = store.read(name, index)
+    return (
+        stored
+        if stored.ndim == 3 and stored.shape[2] == 3
+        else np.stack([stored.reshape(*stored.shape[:2], -1)[..., 0]] * 3, -1)
+    )
+
+
+def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> JsonDict:
+    pixels = matrix.counts.sum(1)
+    return {
+        "mean_iou": _json_number(matrix.mean_iou()),
+        "pixel_accuracy": _json_number(matrix.pixel_accuracy()),
+        "pixels": matrix.pixels,
+        "absent": [name for name, present in zip(names, matrix.present, strict=True) if not present],
+        "classes": [
+            {"name": name, "iou": _json_number(float(iou)), "pixels": int(n), "share": float(n / max(matrix.pixels, 1))}
+            for name, iou, n in zip(names, matrix.iou(), pixels, strict=True)
+        ],
+    }
+
+
+def _confusion_csv(matrix: ConfusionMatrix, names: tuple[str, ...]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label \\ prediction", *names])
+    writer.writerows([name, *counts] for name, counts in zip(names, matrix.counts.tolist(), strict=True))
+    return text.getvalue()
+
+
+def _json_number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

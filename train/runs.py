@@ -1,0 +1,113 @@
+"""The folder of a run: its configuration, its log, its checkpoints."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.errors import ConfigurationError, ConflictError, WriteFailedError
+
+__all__ = ["Run", "create_run", "find_run", "next_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where a run keeps its files.
+
+    Attributes:
+        root: `runs/<name>`.
+    """
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self.root.name
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "config.toml"
+
+    @property
+    def log_path(self) -> Path:
+        """One JSON object per step."""
+        return self.root / "log.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of `last` and `best`."""
+        return self.root / "checkpoints"
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Append a line to the log."""
+        with self.log_path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry, allow_nan=False) + "\n")
+
+    def cut_log(self, step: int) -> None:
+        """Remove what was logged after `step`: those steps come again. A line cut by a crash goes too."""
+        if self.log_path.exists():
+            kept = [line for line in self.log_path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
+            atomic_write_bytes(self.log_path, "".join(f"{line}\n" for line in kept).encode())
+
+
+def next_name(runs: Path) -> str:
+    """Return the next free name of the form run-001."""
+    numbers = [int(m[1]) for p in runs.glob("run-*") if (m := re.fullmatch(r"run-(\d+)", p.name))]
+    return f"run-{max(numbers, default=0) + 1:03d}"
+
+
+def create_run(runs: Path, name: str, config: str) -> Run:
+    """Make the folder of a new run with its configuration in it.
+
+    Raises:
+        ConfigurationError: If the name is no plain file name.
+        ConflictError: If the run exists.
+        WriteFailedError: If the folder cannot be written.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ConfigurationError(f"a run's name consists of letters, digits, '.', '_' and '-', unlike {name!r}")
+    run = Run(runs / name)
+    try:
+        run.root.mkdir(parents=True)
+        atomic_write_bytes(run.config_path, config.encode())
+    except FileExistsError as error:
+        raise ConflictError(
+            f"the run {run.root} exists: continue it with --resume --name {name}, or choose another --name"
+        ) from error
+    except WriteFailedError:
+        raise
+    except OSError as error:
+        raise WriteFailedError(f"the run {run.root} cannot be written: {error}") from error
+    return run
+
+
+def find_run(runs: Path, name: str | None) -> Run:
+    """Return the run of this name, or the one that was written to last.
+
+    Raises:
+        ConfigurationError: If there is none; lists those that exist.
+    """
+    found = {p.parent.name: p.parent for p in sorted(runs.glob("*/config.toml"))}
+    if name is None and found:
+        return max((Run(root) for root in found.values()), key=_last_written)
+    if name in found:
+        return Run(found[name])
+    wanted = "no run yet" if name is None else f"no run {name!r}"
+    known = f". Runs: {', '.join(found)}" if found else ": begin one with `train run`"
+    raise ConfigurationError(f"there is {wanted} in {runs}{known}")
+
+
+def _last_written(run: Run) -> tuple[float, str]:
+    newest = max(p.stat().st_mtime for p in (run.config_path, run.log_path) if p.exists())
+    return newest, run.name
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
