@@ -19,7 +19,7 @@ _PROGRAMS = {
     "prep": "from segprep.workflows.cli import main; main()",
     "train": "from segprep.train.cli import main; main()",
 }
-_FULL = ["--base-channels", "12", "--epochs", "60", "--batch-size", "4"]
+_FULL = ["--base-channels", "16", "--epochs", "45", "--batch-size", "4", "--max-minutes", "20"]
 _TINY = ["--base-channels", "4", "--steps", "4", "--batch-size", "2"]
 
 

@@ -84,7 +84,8 @@ class ClassMap:
         for train_id, semantic in enumerate(self.classes):
             table[list(semantic.raw_ids)] = train_id
         table[list(self.ignored_raw_ids)] = IGNORE_ID
-        train_HW = table[np.clip(raw_HW, 0, _MAX_RAW_ID + 1)]
+        # The last entry stands for all ids outside the range: -1 is its index, too.
+        train_HW = table[np.clip(raw_HW, -1, _MAX_RAW_ID + 1)]
         if train_HW.min(initial=0) < 0:
             ids, counts = np.unique(raw_HW[train_HW < 0], return_counts=True)
             found = ", ".join(f"{i} ({n} px)" for i, n in zip(ids.tolist(), counts.tolist(), strict=True))
@@ -96,8 +97,13 @@ class ClassMap:
         return train_ids_HW
 
     def to_raw_ids(self, train_HW: Array) -> Array:
-        """Map train ids back to the dataset's own ids: each class's first raw id; 255 to the first ignored one."""
-        ignored = self.ignored_raw_ids[0] if self.ignored_raw_ids else IGNORE_ID
+        """Map train ids back to the dataset's own ids: each class's first raw id; 255 to the first ignored one.
+
+        Where no raw id is ignored, 255 stays 255 or, if that is a class, becomes the smallest id that is none.
+        """
+        used = {i for c in self.classes for i in c.raw_ids}
+        free = (i for i in (*self.ignored_raw_ids, IGNORE_ID, *range(_MAX_RAW_ID + 1)) if i not in used)
+        ignored = next(free, IGNORE_ID)
         table = np.full(256, ignored, np.uint16)
         table[: len(self.classes)] = [c.raw_ids[0] for c in self.classes]
         raw_HW = table[train_HW]
@@ -124,11 +130,10 @@ class ClassMap:
             ConfigurationError: If a key is missing or a value makes no sense.
         """
         try:
-            classes = tuple(
-                SemanticClass(str(c["name"]), _color(c["color"]), tuple(int(i) for i in c["raw_ids"]))
-                for c in data["classes"]
-            )
-            return cls(classes, tuple(int(i) for i in data.get("ignored_raw_ids", ())))
+            _refuse_unknown(data, {"classes", "ignored_raw_ids", "ignore_id"})
+            if data.get("ignore_id", IGNORE_ID) != IGNORE_ID:
+                raise ValueError(f"ignore_id is always {IGNORE_ID}; what is not to count belongs to ignored_raw_ids")
+            return cls(tuple(_class(c) for c in data["classes"]), _whole_numbers(data.get("ignored_raw_ids", ())))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ConfigurationError):
                 raise
@@ -141,8 +146,26 @@ class ClassMap:
         return ", ".join(map(str, ids)) if len(ids) <= 40 else f"{len(ids)} ids from {ids[0]} to {ids[-1]}"
 
 
+def _class(data: Mapping[str, Any]) -> SemanticClass:
+    _refuse_unknown(data, {"name", "color", "raw_ids"})
+    return SemanticClass(str(data["name"]), _color(data["color"]), _whole_numbers(data["raw_ids"]))
+
+
 def _color(values: Any) -> tuple[int, int, int]:  # noqa: ANN401  (comes from TOML or JSON)
-    red, green, blue = (int(v) for v in values)
+    red, green, blue = _whole_numbers(values)
     if not all(0 <= v <= 255 for v in (red, green, blue)):
         raise ValueError(f"a colour is three numbers in 0..255, not {values}")
     return red, green, blue
+
+
+def _whole_numbers(values: Any) -> tuple[int, ...]:  # noqa: ANN401  (comes from TOML or JSON)
+    numbers = tuple(values)
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        raise ValueError(f"whole numbers are needed, not {values!r}")
+    return tuple(int(n) for n in numbers)
+
+
+def _refuse_unknown(data: Mapping[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ValueError(f"unknown entries {', '.join(unknown)}")

@@ -149,9 +149,12 @@ def link_neighbours(
     neighbour_of: dict[SampleKey, SampleRecord] = {}
     for frames in sequences.values():
         frames.sort(key=lambda r: r.time or 0.0, reverse=direction is Direction.NEXT)
+        nearest: SampleRecord | None = None
         for other, record in pairwise(frames):
-            if abs(_seconds(other) - _seconds(record)) <= max_gap + tolerance:
-                neighbour_of[record.key] = other
+            if _seconds(other) != _seconds(record):  # frames of the same time are not neighbours of one another
+                nearest = other
+            if nearest is not None and abs(_seconds(nearest) - _seconds(record)) <= max_gap + tolerance:
+                neighbour_of[record.key] = nearest
     return [_linked(r, neighbour_of[r.key], direction) if r.key in neighbour_of else r for r in ordered]
 
 

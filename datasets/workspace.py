@@ -14,7 +14,7 @@ import tomlkit
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
+from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
 
@@ -113,6 +113,7 @@ def load_workspace(root: Path) -> Workspace:
 
     Raises:
         WorkspaceNotFoundError: If there is none.
+        UnreadableFileError: If it cannot be read.
         ConfigurationError: If it cannot be understood.
     """
     path = root / CONFIG_NAME
@@ -120,14 +121,14 @@ def load_workspace(root: Path) -> Workspace:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WorkspaceNotFoundError(f"{path} does not exist: make a workspace with `prep init`") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     try:
         config = _parse(data, root)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path}: {error if isinstance(error, ValueError) else f'missing or wrong {error}'}"
-        ) from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
     return Workspace(root.absolute(), config)
 
 
@@ -135,13 +136,30 @@ def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
     unknown = sorted(set(data) - {"dataset", "dataset_root", "neighbour", "class_map", "defaults"})
     if unknown:
         raise ConfigurationError(f"unknown entries {', '.join(unknown)}")
+    direction = data.get("neighbour", Direction.PREVIOUS)
+    if direction not in list(Direction):
+        raise ConfigurationError(f"neighbour must be {' or '.join(Direction)}, not {direction!r}")
+    defaults = data.get("defaults", {})
+    if not (isinstance(defaults, dict) and all(isinstance(values, dict) for values in defaults.values())):
+        raise ConfigurationError("defaults must be tables such as [defaults.resize]")
+    try:
+        dataset_root = Path(_text(data, "dataset_root")).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"dataset_root: {error}") from error
     return WorkspaceConfig(
-        dataset=str(data["dataset"]),
-        dataset_root=Path(os.path.normpath(root.absolute() / Path(data["dataset_root"]).expanduser())),
-        neighbour=Direction(data.get("neighbour", Direction.PREVIOUS)),
-        class_map=ClassMap.from_json(data["class_map"]),
-        defaults={name: dict(values) for name, values in data.get("defaults", {}).items()},
+        dataset=_text(data, "dataset"),
+        dataset_root=Path(os.path.normpath(root.absolute() / dataset_root)),
+        neighbour=Direction(direction),
+        class_map=ClassMap.from_json(data.get("class_map", {})),
+        defaults={name: dict(values) for name, values in defaults.items()},
     )
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} is missing" if value is None else f"{name} must be a text, not {value!r}")
+    return value
 
 
 def write_config(root: Path, config: WorkspaceConfig) -> Workspace:

@@ -90,8 +90,8 @@ class ResizeColumn:
         if self.column.kind in _IDS:
             values["labels"] = self.labels
         if self.class_map is not None:
-            # Names and colours do not change a pixel.
-            values["raw_ids"] = [list(c.raw_ids) for c in self.class_map.classes]
+            # Names, colours and the order of ids do not change a pixel.
+            values["raw_ids"] = [sorted(c.raw_ids) for c in self.class_map.classes]
             values["ignored_raw_ids"] = sorted(self.class_map.ignored_raw_ids)
         return values
 

@@ -120,7 +120,7 @@ def run_command(
         typer.echo("there is no val.zarr beside train.zarr: nothing was validated, `last` is the result", err=True)
     if outcome.why != "finished":
         reason = "interrupted" if outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
-        again = f"train run --resume --name {run.name}"
+        again = f"train run --resume --name {run.name}" + ("" if workspace == _HERE else f" -C {workspace}")
         typer.echo(f"{reason}; the learning rate has not come to its end. Saved; go on with `{again}`", err=True)
     if outcome.why == "interrupted":
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -7,7 +7,7 @@ from typing import Any
 
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.workspace import Workspace, find_workspace
+from segprep.datasets.workspace import find_workspace
 from segprep.train.checkpoint import load_checkpoint
 from segprep.train.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.data import Reader
@@ -25,7 +25,8 @@ class Place:
     """Where a command works.
 
     Attributes:
-        shards: Folder of `<split>.zarr` that the command line or the workspace names; None without either.
+        shards: Folder of `<split>.zarr` that the command line or the workspace names; None if neither does and only
+            earlier runs, which know theirs, were found.
         given: Whether the command line named the shards.
         runs: Folder of runs.
     """
@@ -56,14 +57,15 @@ def find_place(start: Path, shards: Path | None) -> Place:
     """Find the workspace at or above `start`; with `shards` named none is needed, and runs go to `start/runs`.
 
     Raises:
-        WorkspaceNotFoundError: If there is no workspace and no `shards`.
+        WorkspaceNotFoundError: If there is no workspace, no `shards` and no earlier run.
     """
     try:
         workspace = find_workspace(start)
     except WorkspaceNotFoundError:
-        if shards is None:
+        runs = start.absolute() / "runs"
+        if shards is None and not runs.is_dir():
             raise
-        return Place(shards.absolute(), True, start.absolute() / "runs")
+        return Place(None if shards is None else shards.absolute(), shards is not None, runs)
     if shards is None:
         return Place(workspace.shards_dir, False, workspace.runs_dir)
     return Place(shards.absolute(), True, workspace.runs_dir)
@@ -169,10 +171,9 @@ def _shards_of(place: Place, config: RunConfig) -> Path:
 
 def _dataset_root(shards: Path) -> Path | None:
     try:
-        workspace: Workspace = find_workspace(shards)
+        return find_workspace(shards).config.dataset_root
     except WorkspaceNotFoundError:
         return None
-    return workspace.config.dataset_root
 
 
 def _source_labels(store: ShardStore, root: Path | None, at: str | None) -> tuple[SourceLabels | None, str | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import tomli_w
+import tomlkit
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train import data, network, schedule
@@ -101,7 +101,7 @@ def config_toml(config: RunConfig) -> str:
     """Return the TOML text from which `parse_config` makes an equal configuration, every default written out."""
     table = {k: v for k, v in dataclasses.asdict(config).items() if v is not None}
     table["model"] |= table["model"].pop("options")
-    return tomli_w.dumps(table)
+    return tomlkit.dumps(table)
 
 
 def _parse_model(table: dict[str, Any], where: str) -> network.Config:

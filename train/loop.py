@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, LabelIdError
+from segprep.datasets.interrupt import StopRequest, Why
+from segprep.datasets.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_statistics import LabelStatistics
 from segprep.datasets.shards import ShardStore
@@ -19,10 +21,8 @@ from segprep.train.data import Reader, prefetched, training_rows
 from segprep.train.evaluate import confusion_at_network_size
 from segprep.train.losses import cross_entropy
 from segprep.train.network import build_segmenter, default_device
-from segprep.train.progress import StepProgress
 from segprep.train.runs import Run
 from segprep.train.schedule import learning_rate
-from segprep.train.stop import StopRequest, Why
 
 __all__ = ["Outcome", "Training"]
 
@@ -116,7 +116,8 @@ class Training:
         )
         interval = self.config.validation_interval(self.steps)
         why: Literal["finished"] | Why = "finished"
-        with StepProgress("step", self.step, self.steps) as progress, StopRequest(max_minutes) as stop:
+        with Progress("step") as progress, StopRequest(max_minutes) as stop:
+            progress.start(self.steps, self.step)
             clock = time.perf_counter()
             for batch in prefetched(self.reader.read, rows):
                 rate = learning_rate(self.config.schedule, self.step, self.steps)
@@ -133,7 +134,7 @@ class Training:
                     if "val_mean_iou" in entry:
                         progress.note(f"step {self.step}: {text}, validation mean IoU {entry['val_mean_iou']:.4f}")
                 run.log(entry)
-                progress.update(self.step, text)
+                progress.advance(1, text)
                 if stopped:
                     why = stopped
                     break

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.imageio import write_image
+from segprep.datasets.progress import Progress
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.train.data import Reader
@@ -21,7 +22,6 @@ from segprep.train.evaluate import SourceLabels, original_rows, predictions
 from segprep.train.metrics import ConfusionMatrix
 from segprep.train.network import Segmenter
 from segprep.train.panel import PanelRow, draw_panel
-from segprep.train.progress import StepProgress
 
 __all__ = ["Report", "write_report"]
 
@@ -86,7 +86,8 @@ def write_report(
     total = len(original_rows(reader))
     shown = {int(i) for i in np.linspace(0, total - 1, min(_PANEL_ROWS, total)).round()}
     rows = []
-    with StepProgress("sample", 0, total) as progress:
+    with Progress("sample") as progress:
+        progress.start(total)
         for done, each in enumerate(predictions(segmenter, reader, source)):
             at_size.update(each.prediction_HW, each.label_HW)
             at_network.update(each.network_prediction_HW, each.network_label_HW)
@@ -95,7 +96,7 @@ def write_report(
             if done in shown:
                 picture = _picture(store, reader, each.index)
                 rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
-            progress.update(done + 1, f"mean IoU {at_size.mean_iou():.4f}")
+            progress.advance(1, f"mean IoU {at_size.mean_iou():.4f}")
     write_image(folder / "panel.png", draw_panel(rows, classes))
     metrics = {
         **about,

@@ -4,30 +4,14 @@ Whatever needs NumPy, OpenCV, Dask or Zarr is imported when a command runs, so t
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from segprep.datasets.command_line import run_app, show_version
 from segprep.datasets.record import Direction
-from segprep.workflows.options import (
-    Directory,
-    DryRun,
-    JsonOutput,
-    Limit,
-    MaxBad,
-    Only,
-    Quiet,
-    RetryFailed,
-    Scheduler,
-    SplitNames,
-    Verbose,
-    Workers,
-    parse_size,
-)
-
-if TYPE_CHECKING:
-    from segprep.workflows.commands import StageCall
+from segprep.workflows.options import Directory, DryRun, JsonOutput, Quiet, Scheduler, SplitNames, Workers, parse_size
+from segprep.workflows.stage_command import stage_command
 
 __all__ = ["app", "main"]
 
@@ -40,16 +24,6 @@ app = typer.Typer(
 )
 
 _HERE = Path()
-Dataset = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="With --root and --out: make or reuse a workspace first.", show_default=False),
-]
-Root = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The dataset's folder, with --dataset.", show_default=False)
-]
-Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The workspace to make or reuse, with --dataset.", show_default=False)
-]
 
 
 @app.callback()
@@ -92,8 +66,8 @@ def init(
     commands.init(dataset, root, miniature, frames, neighbour, workspace, as_json=as_json)
 
 
-@app.command()
-def resize(
+@stage_command(app, "resize")
+def _resize(
     factor: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Divide width and height by N.", show_default=False)
     ] = None,
@@ -108,29 +82,13 @@ def resize(
             show_default=False,
         ),
     ] = None,
-    dataset: Dataset = None,
-    root: Root = None,
-    out: Out = None,
-    workspace: Directory = _HERE,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    split: SplitNames = None,
-    only: Only = None,
-    limit: Limit = None,
-    max_bad: MaxBad = "1%",
-    retry_failed: RetryFailed = False,
-    dry_run: DryRun = False,
-    as_json: JsonOutput = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
+) -> dict[str, Any]:
     """Resize images by area, labels by vote (as train ids), and depth, camera and neighbours with them."""
-    given = {"factor": factor, "size": parse_size(size), "labels": labels}
-    _run_stage(_call("resize", given, locals()))
+    return {"factor": factor, "size": parse_size(size), "labels": labels}
 
 
-@app.command()
-def flow(
+@stage_command(app, "flow")
+def _flow(
     scale: Annotated[
         float | None,
         typer.Option(
@@ -142,24 +100,9 @@ def flow(
     estimator: Annotated[
         str | None, typer.Option(metavar="NAME", help="Optical flow estimator. Default: dis.", show_default=False)
     ] = None,
-    dataset: Dataset = None,
-    root: Root = None,
-    out: Out = None,
-    workspace: Directory = _HERE,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    split: SplitNames = None,
-    only: Only = None,
-    limit: Limit = None,
-    max_bad: MaxBad = "1%",
-    retry_failed: RetryFailed = False,
-    dry_run: DryRun = False,
-    as_json: JsonOutput = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
+) -> dict[str, Any]:
     """Compute optical flow to the neighbouring frame, stored losslessly, and SMSnet's motion image of it."""
-    _run_stage(_call("flow", {"scale": scale, "estimator": estimator}, locals()))
+    return {"scale": scale, "estimator": estimator}
 
 
 @app.command()
@@ -234,35 +177,6 @@ def verify(
     from segprep.workflows import commands
 
     commands.verify(stores or [], workspace, fast=fast, as_json=as_json)
-
-
-def _call(command: str, given: dict[str, Any], options: dict[str, Any]) -> "StageCall":
-    """Gather the options that all commands with a runner share."""
-    from segprep.workflows.cluster import ClusterOptions
-    from segprep.workflows.commands import StageCall
-    from segprep.workflows.ledger import Selection
-    from segprep.workflows.options import parse_share
-    from segprep.workflows.runner import RunOptions
-
-    selection = Selection(tuple(options["split"] or ()), options["only"], options["limit"])
-    return StageCall(
-        command=command,
-        given=given,
-        workspace=options["workspace"],
-        explicit=(options["dataset"], options["root"], options["out"]),
-        run=RunOptions(ClusterOptions(options["workers"], options["scheduler"]), selection, options["retry_failed"]),
-        max_bad=parse_share(options["max_bad"]),
-        dry_run=options["dry_run"],
-        as_json=options["as_json"],
-        quiet=options["quiet"],
-        verbose=options["verbose"],
-    )
-
-
-def _run_stage(call: "StageCall") -> None:
-    from segprep.workflows import commands
-
-    commands.run_stage(call)
 
 
 def main() -> None:

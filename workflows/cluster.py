@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import cv2
+
 from segprep.datasets.errors import ConfigurationError
 from segprep.workflows.worker import pin_threads
 
@@ -21,6 +23,8 @@ __all__ = ["ClusterOptions", "Executor", "Outcome", "WorkerDied", "make_executor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_CONNECT_TIMEOUT = "20s"
 
 
 class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles, no error of the user's)
@@ -80,11 +84,14 @@ class _InProcess(Generic[Task, Result]):
         self._queue: list[Task] = []
 
     def __enter__(self) -> "_InProcess[Task, Result]":
-        pin_threads()
+        self._opencv_threads = cv2.getNumThreads()
+        self._limits = pin_threads()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._queue.clear()
+        self._limits.restore_original_limits()
+        cv2.setNumThreads(self._opencv_threads)
 
     @property
     def running(self) -> int:
@@ -159,13 +166,15 @@ def make_executor(function: Callable[[Task], Result], options: ClusterOptions) -
 def _connect(options: ClusterOptions) -> tuple["Client", Any]:
     import dask
     from distributed import Client, LocalCluster
+    from distributed.comm import get_address_host_port
 
     if options.scheduler is not None:
         try:
-            client = Client(options.scheduler, timeout="20s", set_as_default=False)
+            get_address_host_port(options.scheduler)  # a Client that cannot read it takes 40 s to go away
+            client = Client(options.scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"no Dask scheduler answers at {options.scheduler}: {error}") from error
-        client.run(_prepare_worker)
+        client.register_plugin(_one_thread_plugin())  # also for workers that join later
         return client, None
     dask.config.set(
         {
@@ -197,8 +206,16 @@ def _connect(options: ClusterOptions) -> tuple["Client", Any]:
     return Client(cluster, set_as_default=False), cluster
 
 
-def _prepare_worker() -> None:
-    pin_threads()
+def _one_thread_plugin() -> Any:  # noqa: ANN401  (Dask is imported only when it is used)
+    from distributed import WorkerPlugin
+
+    class OneThread(WorkerPlugin):
+        name = "segprep-one-thread"
+
+        def setup(self, worker: Any) -> None:  # noqa: ANN401
+            pin_threads()
+
+    return OneThread()
 
 
 def dask_setup(worker: Any) -> None:  # noqa: ANN401  (Dask calls it in each worker process that preloads this module)

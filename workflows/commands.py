@@ -17,6 +17,7 @@ from rich.console import Console, RenderableType
 
 from segprep.datasets.errors import (
     ConfigurationError,
+    ConflictError,
     DamagedStoreError,
     DatasetNotFoundError,
     ExitCode,
@@ -24,6 +25,7 @@ from segprep.datasets.errors import (
     TooManyBadSamplesError,
     WriteFailedError,
 )
+from segprep.datasets.progress import Progress
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
@@ -33,7 +35,6 @@ from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.disks import writer_lock
 from segprep.workflows.initialise import initialise, write_miniature
 from segprep.workflows.ledger import Ledger
-from segprep.workflows.progress import Progress
 from segprep.workflows.runner import Interrupted, RunOptions, plan, run_steps
 from segprep.workflows.stages import build_steps, resolve
 
@@ -169,8 +170,13 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
                 per_shard=call.samples_per_shard,
                 require_all=call.require_all,
             )
-            for split in call.splits or ledger.splits()
+            for split in call.splits or ledger.prepared_splits()
         ]
+        if not plans:
+            raise ConflictError("there are no columns to shard yet: run `prep resize` first")
+        unprepared = [] if call.splits else sorted(set(ledger.splits()) - {p.store.split for p in plans})
+        if unprepared:
+            _tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
             _print(report.shards(workspace, [(p, None) for p in plans], as_json=as_json))
             return

@@ -205,6 +205,12 @@ class Ledger:
         """Return the splits in the dataset's order."""
         return [s for (s,) in self._db.execute("SELECT split FROM samples GROUP BY split ORDER BY min(position)")]
 
+    def prepared_splits(self) -> list[str]:
+        """Return the splits that have any done cell."""
+        query = "SELECT DISTINCT split FROM samples JOIN cells USING (key) WHERE state = 'done'"
+        done = {s for (s,) in self._db.execute(query)}
+        return [split for split in self.splits() if split in done]
+
     def samples(self, selection: Selection) -> Iterator[KnownSample]:
         """Stream the samples of a selection with all that is known of them, in the dataset's order."""
         for key in self.keys(selection):

@@ -1,23 +1,21 @@
 """The runner: steps over many samples, resumable at any moment."""
 
-import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 
 from segprep.datasets.atomic import remove_partials
+from segprep.datasets.interrupt import StopRequest
+from segprep.datasets.progress import Progress
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.cluster import ClusterOptions, Executor, Outcome, WorkerDied, make_executor
 from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, KnownSample, Ledger, Selection
-from segprep.workflows.progress import Progress
 from segprep.workflows.worker import Batch, BatchResult, process_batch
 
-__all__ = ["Failure", "Interrupted", "RunOptions", "Summary", "interruptible", "plan", "run_steps"]
+__all__ = ["Failure", "Interrupted", "RunOptions", "Summary", "plan", "run_steps"]
 
 _BATCH_SECONDS = 1.0
 _MAX_BATCH = 256
@@ -69,29 +67,6 @@ class Summary:
         return len({f.key for f in self.failures})
 
 
-class _StopFlag:
-    def __init__(self) -> None:
-        self.set = False
-
-
-@contextmanager
-def interruptible() -> Iterator[_StopFlag]:
-    """Turn the first Ctrl-C (or SIGTERM) into a flag; a second one interrupts at once."""
-    flag = _StopFlag()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if flag.set:
-            raise KeyboardInterrupt
-        flag.set = True
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield flag
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def plan(
     workspace: Workspace, ledger: Ledger, steps: Sequence[Step], options: RunOptions
 ) -> Iterator[tuple[KnownSample, list[Verdict]]]:
@@ -123,9 +98,11 @@ def run_steps(
     """
     _remove_leftovers(workspace, ledger, steps)
     run = _Run(workspace, ledger, tuple(steps), options, progress)
-    with interruptible() as stop:
+    with StopRequest() as stop:
         run.execute(stop)
-        if stop.set:
+        if run.worker_died:
+            _remove_leftovers(workspace, ledger, steps)
+        if stop.why:
             raise Interrupted
     return _summarise(ledger, steps, options.selection, len(run.touched))
 
@@ -145,9 +122,11 @@ class _Run:
         self._split_batches: list[Batch] = []
         self._seconds_per_sample: float | None = None
         self._deaths: Counter[SampleKey] = Counter()
+        self._failed = 0
+        self.worker_died = False
         self.touched: set[SampleKey] = set()
 
-    def execute(self, stop: _StopFlag) -> None:
+    def execute(self, stop: StopRequest) -> None:
         self._progress.start(self._ledger.count(self._options.selection))
         pending = self._pending()
         first = next(pending, None)
@@ -157,14 +136,14 @@ class _Run:
             samples: Iterator[KnownSample] = _chain(first, pending)
             exhausted = False
             while True:
-                while not (stop.set or exhausted) and executor.running < executor.slots:
+                while not (stop.why or exhausted) and executor.running < executor.slots:
                     batch = self._next_batch(samples)
                     if batch is None:
                         exhausted = True
                     else:
                         executor.submit(batch)
                 if not executor.running:
-                    if stop.set or not self._split_batches:
+                    if stop.why or not self._split_batches:
                         return
                     exhausted = False
                     continue
@@ -205,10 +184,15 @@ class _Run:
         seconds = result.seconds / len(batch.samples)
         before = self._seconds_per_sample
         self._seconds_per_sample = seconds if before is None else 0.5 * (before + seconds)
-        self._progress.advance(len(batch.samples), sum(r.state is CellState.FAILED for r in result.cells))
+        self._advance(len(batch.samples), result.cells)
+
+    def _advance(self, samples: int, rows: Sequence[CellRow]) -> None:
+        self._failed += len({row.key for row in rows if row.state is CellState.FAILED})
+        self._progress.advance(samples, f"{self._failed} failed" if self._failed else "")
 
     def _isolate(self, batch: Batch) -> None:
         """Split a batch that killed its worker until the sample stands alone; then record it."""
+        self.worker_died = True
         if len(batch.samples) > 1:
             middle = len(batch.samples) // 2
             self._split_batches += [self._batch(batch.samples[:middle]), self._batch(batch.samples[middle:])]
@@ -238,7 +222,7 @@ class _Run:
                 ]
         self._ledger.record(rows, digests.hashed.values())
         self.touched.add(sample.record.key)
-        self._progress.advance(1, len(rows))
+        self._advance(1, rows)
 
 
 def _chain(first: KnownSample, rest: Iterator[KnownSample]) -> Iterator[KnownSample]:

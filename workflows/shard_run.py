@@ -12,6 +12,8 @@ import numpy as np
 from segprep.datasets.atomic import sync_folder
 from segprep.datasets.columns import Column, read_cell, read_record_cell
 from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
+from segprep.datasets.interrupt import StopRequest
+from segprep.datasets.progress import Progress
 from segprep.datasets.sample import Array, JsonDict, SampleKey
 from segprep.datasets.shard_layout import StorePlan
 from segprep.datasets.shard_rows import RowInfo, ShardRows
@@ -20,8 +22,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.cluster import ClusterOptions, WorkerDied, make_executor
 from segprep.workflows.ledger import CellState, KnownSample, Ledger
-from segprep.workflows.progress import Progress
-from segprep.workflows.runner import Interrupted, interruptible
+from segprep.workflows.runner import Interrupted
 from segprep.workflows.sharding import SplitPlan, source_paths
 
 __all__ = ["ShardTask", "write_split"]
@@ -118,9 +119,9 @@ def _write_shards(
     if not pending:
         return reports
     died: set[int] = set()
-    with interruptible() as stop, make_executor(_write_one, cluster) as executor:
+    with StopRequest() as stop, make_executor(_write_one, cluster) as executor:
         while pending or executor.running:
-            while pending and not stop.set and executor.running < executor.slots:
+            while pending and not stop.why and executor.running < executor.slots:
                 index = pending.pop(0)
                 samples = tuple(ledger.sample(plan.keys[row]) for row in plan.store.shard_rows(index))
                 executor.submit(ShardTask(workspace, plan.store, plan.columns, index, samples))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.codes import MaskPlace
 from segprep.datasets.columns import Column
-from segprep.datasets.errors import ConfigurationError, ConflictError, SizeMismatchError
+from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
@@ -77,8 +77,8 @@ def plan_split(
     """
     samples = list(ledger.samples(Selection(splits=(split,))))
     chosen = _columns(ledger, samples, columns)
-    _refuse_stale(workspace, ledger, samples, chosen)
-    rows, left_out = _complete_rows(samples, chosen)
+    blocked = _refuse_stale(workspace, ledger, samples, chosen)
+    rows, left_out = _complete_rows(samples, chosen, blocked)
     if not rows or (require_all and left_out):
         reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
         raise ConflictError(
@@ -125,20 +125,33 @@ def _columns(ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | 
     return tuple(existing[name] for name in sorted(set(names)))
 
 
-def _refuse_stale(workspace: Workspace, ledger: Ledger, samples: list[KnownSample], chosen: tuple[Column, ...]) -> None:
-    """Refuse columns of which some cells no longer follow from their inputs, or were made with other parameters."""
+def _refuse_stale(
+    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], chosen: tuple[Column, ...]
+) -> dict[SampleKey, str]:
+    """Refuse columns of which some cells no longer follow from their inputs, or were made with other parameters.
+
+    Returns:
+        Samples whose cells cannot be brought up to date because something before them failed, with the reason.
+    """
     steps = _steps_with_inputs(workspace, ledger, {column.name for column in chosen})
     digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
-    stale: dict[tuple[str, str, str], int] = Counter()
+    stale: Counter[tuple[str, str, str]] = Counter()
+    blocked: dict[SampleKey, str] = {}
     for sample in samples:
         for command, step in steps:
+            name = step.outputs[0].name
             verdict = examine(step, sample, digests)
-            if verdict.state is State.STALE:
-                stale[step.outputs[0].name, command, verdict.reason] += 1
+            row = sample.cells.get(name)
+            gone = verdict.state is State.ABSENT and row is not None and row.state is CellState.DONE
+            if verdict.state is State.STALE or gone:
+                stale[name, command, verdict.reason] += 1
+            elif verdict.state is State.BLOCKED:
+                blocked[sample.record.key] = f"whose {name} cannot be made ({verdict.reason})"
     if stale:
         lines = [f"column {column} is stale for {n} samples ({why})" for (column, _, why), n in stale.items()]
         commands = sorted({command for _, command, _ in stale}, key=list(STAGES).index)
         raise ConflictError("; ".join(lines) + ". Run " + " and then ".join(f"`prep {c}`" for c in commands))
+    return blocked
 
 
 def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) -> list[tuple[str, Step]]:
@@ -157,7 +170,7 @@ def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) ->
 
 
 def _complete_rows(
-    samples: list[KnownSample], chosen: tuple[Column, ...]
+    samples: list[KnownSample], chosen: tuple[Column, ...], blocked: Mapping[SampleKey, str]
 ) -> tuple[list[KnownSample], Mapping[str, int]]:
     rows: list[KnownSample] = []
     left_out: Counter[str] = Counter()
@@ -169,6 +182,8 @@ def _complete_rows(
                 lacking.append(f"without {column.name} (not made yet)")
             elif row.state is not CellState.DONE:
                 lacking.append(f"without {column.name} ({row.state})")
+        if not lacking and sample.record.key in blocked:
+            lacking.append(blocked[sample.record.key])
         if lacking:
             left_out[lacking[0]] += 1
         else:
@@ -180,7 +195,7 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
     shapes = Counter(tuple(row.cells[column.name].facts["shape"]) for row in rows)
     if len(shapes) > 1:
         found = ", ".join(f"{n} of {s[1]}x{s[0]}" for s, n in shapes.most_common(4))
-        raise SizeConflictError(
+        raise ConflictError(
             f"column {column.name} has images of different sizes ({found}); a store needs one size. Resize "
             f"them to one: `prep resize --size {shapes.most_common(1)[0][0][1]}x{shapes.most_common(1)[0][0][0]}`"
         )
@@ -199,12 +214,6 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
         classes=workspace.config.class_map.names if column.kind is Kind.LABEL else (),
         attributes=dict(column.attributes),
     )
-
-
-class SizeConflictError(ConflictError, SizeMismatchError):
-    """Images of different sizes cannot go into one store."""
-
-    exit_code = ConflictError.exit_code
 
 
 def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...]) -> str:

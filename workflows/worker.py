@@ -59,10 +59,10 @@ class BatchResult:
     seconds: float
 
 
-def pin_threads() -> None:
-    """Keep this process to one thread: parallelism is between processes."""
+def pin_threads() -> threadpool_limits:
+    """Keep this process to one thread: parallelism is between processes. The result can undo it for BLAS."""
     cv2.setNumThreads(1)
-    threadpool_limits(1)
+    return threadpool_limits(1)
 
 
 def process_batch(batch: Batch) -> BatchResult:

@@ -22,6 +22,7 @@ __all__ = [
     "Thing",
     "World",
     "camera_pose",
+    "drive_world",
     "follow",
     "make_camera",
     "motion",

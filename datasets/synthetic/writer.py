@@ -17,7 +17,7 @@ from segprep.datasets.synthetic.palette import CLASSES
 from segprep.datasets.synthetic.render import Frame, render
 from segprep.datasets.synthetic.world import World
 
-__all__ = ["DEPTH_CODE", "FORMAT_VERSION", "write_drive"]
+__all__ = ["DEPTH_CODE", "FORMAT_VERSION", "drive_world", "write_drive"]
 
 FORMAT_VERSION: Final = 1
 
@@ -26,6 +26,11 @@ DEPTH_CODE: Final = DepthCode(scale_m=0.005)
 
 _SEQUENCE_EVERY_M: Final = 7200.0  # sequences show different stretches of the same road
 _PITCH_WOBBLE_RAD: Final = 0.004
+
+
+def drive_world(seed: int, sequence: int) -> World:
+    """Return the world of a written drive's n-th sequence, counted over all splits: its truth is the drive's."""
+    return World(seed=seed, start=sequence * _SEQUENCE_EVERY_M, pitch_wobble=_PITCH_WOBBLE_RAD)
 
 
 def write_drive(
@@ -68,7 +73,7 @@ def write_drive(
     frame_rate = World().frame_rate
     for split, frames in splits.items():
         for number, first in enumerate(range(0, frames, sequence_length)):
-            world = World(seed=seed, start=stretch * _SEQUENCE_EVERY_M, pitch_wobble=_PITCH_WOBBLE_RAD)
+            world = drive_world(seed, stretch)
             stretch += 1
             sequence = root / split / f"drive{number:02d}"
             for frame in range(min(sequence_length, frames - first)):

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def _class_maps(draw: st.DrawFn) -> ClassMap:
     ignored = draw(st.integers(0, len(ids) - 1))
     rest = ids[ignored:]
     cuts = [0, *sorted(draw(st.sets(st.integers(1, max(1, len(rest) - 1)), max_size=8))), len(rest)]
-    groups = [tuple(rest[a:b]) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+    groups = [tuple(rest[a:b]) for a, b in pairwise(cuts) if a < b]
     color = st.tuples(*[st.integers(0, 255)] * 3)
     return ClassMap(
         tuple(SemanticClass(f"class {i}", draw(color), group) for i, group in enumerate(groups)), tuple(ids[:ignored])

@@ -14,7 +14,7 @@ def test_every_kind_of_array_has_a_rule(kind: Kind) -> None:
 
 
 def test_a_camera_is_refused_with_the_way_to_do_it() -> None:
-    with pytest.raises(ValueError, match="Camera.transformed"):
+    with pytest.raises(ValueError, match=r"Camera\.transformed"):
         rule(Kind.CAMERA)
     assert set(RULES) == set(Kind) - {Kind.CAMERA}
 

@@ -79,7 +79,7 @@ def test_cropping_and_flipping_and_scaling_in_one_map_or_one_by_one_are_the_same
     np.testing.assert_allclose(stepwise.K, together.K, rtol=1e-9, atol=1e-6)
     u, v, _ = _project(camera, point)
     x, y, _ = scale @ [u - left, v - top, 1]
-    expected = [target[0] - 1 - x if flipped else x, y]
+    expected = np.array([target[0] - 1 - x if flipped else x, y])
     np.testing.assert_allclose(_project(together, point)[:2], expected, rtol=1e-9, atol=1e-6)
 
 
@@ -90,7 +90,8 @@ def test_scaling_keeps_the_outer_edges_and_worked_numbers() -> None:
     np.testing.assert_allclose(scale_map((4, 4), (2, 2)) @ [0.5, 2.5, 1], [0, 1, 1])  # means of pixels 0|1 and 2|3
     camera = Camera(np.array([[700.0, 0, 600], [0, 710, 180], [0, 0, 1]]), 1242, 375)
     halved = camera.transformed(scale_map((1242, 375), (621, 187)), 621, 187)
-    np.testing.assert_allclose(halved.K, [[350, 0, 299.75], [0, 710 * 187 / 375, 180.5 * 187 / 375 - 0.5], [0, 0, 1]])
+    expected = np.array([[350, 0, 299.75], [0, 710 * 187 / 375, 180.5 * 187 / 375 - 0.5], [0, 0, 1]])
+    np.testing.assert_allclose(halved.K, expected)
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 640])

@@ -86,9 +86,11 @@ def test_shards_without_a_workspace_keep_their_runs_in_the_folder(
     result = json.loads(capfd.readouterr().out)
     assert result["run"] == str(here / "runs" / "mine")
     assert (result["step"], result["why"]) == (2, "finished")
-    assert _train("run", "-C", here, "--shards", shards, "--resume") == 0
-    assert _train("eval", "-C", here, "--shards", shards) == 0
+    assert _train("run", "-C", here, "--resume") == 0
+    assert _train("eval", "-C", here) == 0
     assert "no workspace knows the dataset's root: name it with --root" in capfd.readouterr().out
+    assert _train("run", "-C", here, *_SMALL) == 2
+    assert "name the folder of the shards with --shards" in capfd.readouterr().err
 
 
 def test_flags_win_over_the_file(workspace: Path, tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_a_run_stopped_by_the_clock_says_how_to_go_on(workspace: Path, capfd: py
     out, err = capfd.readouterr()
     assert "step 1 of 2" in out
     assert "stopped after 0 minutes; the learning rate has not come to its end" in err
-    assert "train run --resume --name run-001" in err
+    assert f"train run --resume --name run-001 -C {workspace}" in err
     assert _train("run", "-C", workspace, "--resume", "--name", "run-001") == 0
     assert "step 2 of 2" in capfd.readouterr().out
 

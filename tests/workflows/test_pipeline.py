@@ -196,3 +196,47 @@ def test_show_draws_every_column(prep: Prep, camvid: Path) -> None:
     panel = read_image(Path("show/0016E5_007004.png"))
     assert panel.shape[1] > 1400  # three tiles wide
     assert prep("show", "nothing") == 2
+
+
+def test_a_split_that_was_not_prepared_gets_no_store(
+    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prep("init", "camvid", camvid)
+    assert prep("shard") == 5
+    prep("resize", "--factor", "2", "--split", "val")
+    capsys.readouterr()
+    assert prep("shard") == 0
+    assert "split train" in capsys.readouterr().err
+    assert [p.name for p in Path("shards").iterdir()] == ["val.zarr"]
+
+
+def test_a_sample_whose_image_failed_later_does_not_go_on_with_its_old_flow(
+    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prep("init", "camvid", camvid)
+    prep("resize", "--factor", "2")
+    prep("flow")
+    (camvid / "val/0016E5_007006.png").write_bytes(b"")
+    assert prep("resize", "--max-bad", "100%") == 0
+    capsys.readouterr()
+    assert prep("shard", "--split", "val", "--columns", "flow") == 0
+    assert "1 whose optical_flow cannot be made (its image failed)" in capsys.readouterr().out
+    assert ShardStore.open(Path("shards/val.zarr")).keys == ("0016E5_007002", "0016E5_007004")
+
+
+def test_a_folder_with_its_own_motion_images_scales_their_vectors(prep: Prep, tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    picture = np.zeros((20, 40, 3), np.uint8)
+    picture[...] = (round(12.75 * 5), 128 + round(6.4 * 4), 128 + round(6.4 * 3))  # R=|uv|, G=v=4, B=u=3
+    for name in ("a", "b c"):
+        write_image(root / f"train/image_data/{name}.png", np.zeros((20, 40, 3), np.uint8))
+        write_image(root / f"train/label_data/{name}.png", np.full((20, 40), 1 + (name == "a"), np.uint8))
+        write_image(root / f"train/flow_data/{name}.png", picture)
+    assert prep("init", "folder", root) == 0
+    assert prep("resize", "--size", "20x10") == 0
+    made = read_image(Path("train/flow_data/b%20c.png"))
+    assert made.shape == (10, 20, 3)
+    assert made[5, 5].tolist() == [32, 128 + round(6.4 * 2), 128 + round(6.4 * 1.5)]
+    assert prep("flow") == 5  # it would replace the dataset's own column
+    assert prep("shard") == 0
+    assert ShardStore.open(Path("shards/train.zarr")).class_map.names == ("class_1", "class_2")

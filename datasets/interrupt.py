@@ -12,13 +12,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Catches the first SIGINT or SIGTERM, so that the step in hand is finished; the second one acts as usual.
+    """Catches the first SIGINT or SIGTERM, so that what is in hand is finished; the second one acts as usual.
 
     Args:
         max_minutes: Wall time after which to stop too.
     """
 
-    def __init__(self, max_minutes: float | None) -> None:
+    def __init__(self, max_minutes: float | None = None) -> None:
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._signalled = False
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from segprep.train.progress import StepProgress
+from segprep.datasets.progress import Progress
 
 
 def test_without_a_terminal_there_is_a_line_every_thirty_seconds_and_one_at_the_end(
@@ -10,10 +10,11 @@ def test_without_a_terminal_there_is_a_line_every_thirty_seconds_and_one_at_the_
 ) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with StepProgress("step", 2, 12) as progress:
+    with Progress("step") as progress:
+        progress.start(12, done=2)
         for step in range(3, 13):
             now += 11
-            progress.update(step, f"loss {step}")
+            progress.advance(1, f"loss {step}")
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "step 5/12: loss 5, about 1.3 min left",

@@ -1,0 +1,81 @@
+"""What reaches the shards agrees with the exact truth of the rendered world."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segprep.datasets.codes import code_from_json
+from segprep.datasets.sample import scale_map
+from segprep.datasets.shards import ShardStore
+from segprep.datasets.synthetic import camera_pose, drive_world, make_camera, motion, render
+
+Prep = Callable[..., int]
+
+
+@pytest.fixture
+def store(prep: Prep, tmp_path: Path) -> ShardStore:
+    """The train split of a short drive at half size; rows are the frames 1, 2, ... (frame 0 has no neighbour)."""
+    assert prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "5") == 0
+    assert prep("resize", "--factor", "2") == 0
+    assert prep("flow") == 0
+    assert prep("shard") == 0
+    return ShardStore.open(Path("shards/train.zarr"))
+
+
+def test_cameras_poses_and_motions_are_those_of_the_truth_at_the_new_size(store: ShardStore) -> None:
+    world = drive_world(seed=0, sequence=0)
+    full = make_camera(512, 256)
+    expected = scale_map((512, 256), (256, 128)) @ full.K
+    for row in range(len(store)):
+        frame = row + 1
+        pose, before = camera_pose(world, frame), camera_pose(world, frame - 1)
+        assert np.allclose(store.camera_K(row), expected, atol=1e-12)
+        assert np.allclose(store.pose(row), pose.matrix, atol=1e-9)
+        assert np.allclose(store.motion(row), pose.motion_to(before), atol=1e-9)
+        assert tuple(store.source_size(row)) == (512, 256)
+
+
+def test_depth_survives_resizing_and_coding(store: ShardStore) -> None:
+    world = drive_world(seed=0, sequence=0)
+    code = code_from_json(store.columns["depth"].code)
+    depth, valid = code.decode(store.read("depth", 1), store.read_valid("depth", 1))
+    assert valid is not None
+    truth = render(world, 2, 512, 256).depth_HW
+    cells = truth.reshape(128, 2, 256, 2).transpose(0, 2, 1, 3).reshape(128, 256, 4)
+    near = np.isfinite(cells).all(2)
+    finite = np.where(near[..., None], cells, 0)
+    smooth = near & (np.ptp(finite, axis=2) < 0.5)
+    assert smooth.mean() > 0.5
+    assert (
+        np.abs(np.where(near, depth, 0) - finite.mean(2))[smooth].max() <= 0.005 + 1e-4
+    )  # half a code before and after averaging
+    sky = np.isinf(cells).all(2)
+    assert sky.any()
+    assert np.isinf(depth[sky]).all()
+
+
+def test_flow_points_from_the_labelled_frame_to_the_previous_one(store: ShardStore) -> None:
+    world = drive_world(seed=0, sequence=0)
+    code = code_from_json(store.columns["optical_flow"].code)
+    flow, valid = code.decode(store.read("optical_flow", 1), store.read_valid("optical_flow", 1))
+    assert valid is not None
+    truth = motion(world, 2, 1, 256, 128)
+    clear = valid & truth.valid_HW & ~truth.occluded_HW & ~truth.moving_HW
+    error = np.linalg.norm(flow - truth.flow_HW2, axis=2)[clear]
+    length = np.linalg.norm(truth.flow_HW2, axis=2)[clear]
+    assert np.median(error) < 0.5
+    assert np.median(np.linalg.norm(flow + truth.flow_HW2, axis=2)[clear]) > np.median(length), "the sign is right"
+
+
+def test_the_motion_image_decodes_to_the_flow_within_half_a_grey_level(store: ShardStore) -> None:
+    coded, flow = store.columns["flow"], store.columns["optical_flow"]
+    assert coded.attributes["source"] == "optical_flow"
+    vectors, _ = code_from_json(coded.code).decode(store.read("flow", 0), store.read_valid("flow", 0))
+    exact, valid = code_from_json(flow.code).decode(store.read("optical_flow", 0), store.read_valid("optical_flow", 0))
+    assert valid is not None
+    inside = valid & (np.abs(exact) < 19.8).all(2)
+    assert np.abs(vectors - exact)[inside].max() <= 0.5 / 6.4 + 1e-6
+    assert (store.read("flow", 0)[~valid] == (128, 128, 0)).all()
+    assert np.array_equal(store.read_valid("flow", 0), valid)

@@ -1,0 +1,107 @@
+"""Commands that make columns: each declares its own options, and gets those that all of them share."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segprep.workflows.options import (
+    Directory,
+    DryRun,
+    JsonOutput,
+    Limit,
+    MaxBad,
+    Only,
+    Quiet,
+    RetryFailed,
+    Scheduler,
+    SplitNames,
+    Verbose,
+    Workers,
+    parse_share,
+)
+
+__all__ = ["stage_command"]
+
+_Dataset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="With --root and --out: make or reuse a workspace first.", show_default=False),
+]
+_Root = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The dataset's folder, with --dataset.", show_default=False)
+]
+_Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The workspace to make or reuse, with --dataset.", show_default=False)
+]
+
+
+def stage_command(app: typer.Typer, command: str) -> Callable[[Callable[..., dict[str, Any]]], None]:
+    """Register a command that makes columns.
+
+    Args:
+        app: Where to register it.
+        command: Its name, also that of its stage.
+
+    The decorated function has the command's own options as parameters, its docstring is the help text, and it returns
+    argument name to value, None where the command line says nothing.
+    """
+
+    def register(own: Callable[..., dict[str, Any]]) -> None:
+        def run(**options: Any) -> None:  # noqa: ANN401  (any option of any command)
+            shared = {name: options.pop(name) for name in inspect.signature(_run).parameters if name in options}
+            _run(command, own(**options), **shared)
+
+        named = [p for p in inspect.signature(_run).parameters.values() if p.name not in ("command", "given")]
+        parameters = [*inspect.signature(own).parameters.values(), *named]
+        # Typer reads both.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__doc__ = own.__doc__
+        app.command(command)(run)
+
+    return register
+
+
+def _run(
+    command: str,
+    given: dict[str, Any],
+    *,
+    dataset: _Dataset = None,
+    root: _Root = None,
+    out: _Out = None,
+    workspace: Directory = Path(),
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    max_bad: MaxBad = "1%",
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
+    as_json: JsonOutput = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a stage; what it needs is imported here, so that `--help` is quick."""
+    from segprep.workflows.cluster import ClusterOptions
+    from segprep.workflows.commands import StageCall, run_stage
+    from segprep.workflows.ledger import Selection
+    from segprep.workflows.runner import RunOptions
+
+    selection = Selection(tuple(split or ()), only, limit)
+    run_stage(
+        StageCall(
+            command=command,
+            given=given,
+            workspace=workspace,
+            explicit=(dataset, root, out),
+            run=RunOptions(ClusterOptions(workers, scheduler), selection, retry_failed),
+            max_bad=parse_share(max_bad),
+            dry_run=dry_run,
+            as_json=as_json,
+            quiet=quiet,
+            verbose=verbose,
+        )
+    )
