@@ -6,6 +6,7 @@ A message says what is wrong, where, and what to do. Each class also is the buil
 from enum import IntEnum
 
 __all__ = [
+    "ClusterLostError",
     "CodeRangeError",
     "ConfigurationError",
     "ConflictError",
@@ -120,5 +121,11 @@ class DamagedStoreError(SegprepError, ValueError):
 
 class WriteFailedError(SegprepError, OSError):
     """The output cannot be written: disk full, read-only folder, no permission."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class ClusterLostError(SegprepError, ConnectionError):
+    """The Dask scheduler that the user named went away during the work. What was finished is kept."""
 
     exit_code = ExitCode.BAD_INPUT

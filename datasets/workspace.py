@@ -34,6 +34,7 @@ class WorkspaceConfig:
         neighbour: Which neighbour makes a motion pair.
         class_map: Classes of the label columns.
         defaults: Command name to parameter values, used where the command line says nothing.
+        splits: The splits that commands are about; empty for all of the dataset.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class WorkspaceConfig:
     neighbour: Direction
     class_map: ClassMap
     defaults: Mapping[str, JsonDict]
+    splits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def load_workspace(root: Path) -> Workspace:
 
 
 def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
-    unknown = sorted(set(data) - {"dataset", "dataset_root", "neighbour", "class_map", "defaults"})
+    unknown = sorted(set(data) - {"dataset", "root", "splits", "neighbour", "class_map", "defaults"})
     if unknown:
         raise ConfigurationError(f"unknown entries {', '.join(unknown)}")
     direction = data.get("neighbour", Direction.PREVIOUS)
@@ -143,15 +145,19 @@ def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
     if not (isinstance(defaults, dict) and all(isinstance(values, dict) for values in defaults.values())):
         raise ConfigurationError("defaults must be tables such as [defaults.resize]")
     try:
-        dataset_root = Path(_text(data, "dataset_root")).expanduser()
+        dataset_root = Path(_text(data, "root")).expanduser()
     except RuntimeError as error:
-        raise ConfigurationError(f"dataset_root: {error}") from error
+        raise ConfigurationError(f"root: {error}") from error
+    splits = data.get("splits", [])
+    if not (isinstance(splits, list) and all(isinstance(split, str) for split in splits)):
+        raise ConfigurationError(f'splits must be a list of names such as ["train", "val"], not {splits!r}')
     return WorkspaceConfig(
         dataset=_text(data, "dataset"),
         dataset_root=Path(os.path.normpath(root.absolute() / dataset_root)),
         neighbour=Direction(direction),
         class_map=ClassMap.from_json(data.get("class_map", {})),
         defaults={name: dict(values) for name, values in defaults.items()},
+        splits=tuple(splits),
     )
 
 
@@ -165,7 +171,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 def write_config(root: Path, config: WorkspaceConfig) -> Workspace:
     """Write `prep.toml`, keeping what people added to an existing one.
 
-    Dataset, root and neighbour are set; an existing class map, defaults and comments stay as they are.
+    Dataset, root and neighbour are set; existing splits, class map, defaults and comments stay as they are.
 
     Returns:
         The workspace as it now is.
@@ -180,7 +186,9 @@ def write_config(root: Path, config: WorkspaceConfig) -> Workspace:
         document = tomlkit.document()
         document.add(tomlkit.comment(_HEADER))
     document["dataset"] = config.dataset
-    document["dataset_root"] = str(config.dataset_root)
+    document["root"] = str(config.dataset_root)
+    if config.splits and "splits" not in document:
+        document["splits"] = list(config.splits)
     document["neighbour"] = config.neighbour.value
     if "class_map" not in document:
         data = config.class_map.to_json()

@@ -3,17 +3,19 @@
 Pixels never pass through the scheduler: tasks read and write files and return small rows.
 """
 
+import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import cv2
 
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.errors import ClusterLostError, ConfigurationError
 from segprep.workflows.worker import pin_threads
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ __all__ = ["ClusterOptions", "Executor", "Outcome", "WorkerDied", "make_executor
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_CONNECT_TIMEOUT = "20s"
+_CONNECT_SECONDS = 20.0
 
 
 class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles, no error of the user's)
@@ -148,8 +150,13 @@ class _Dask(Generic[Task, Result]):
         task = self._tasks.pop(future)
         try:
             return Outcome(task, future.result(), None)
-        except (KilledWorker, CancelledError) as error:
+        except KilledWorker as error:
             return Outcome(task, None, WorkerDied(str(error)))
+        except CancelledError:  # nobody here cancels: Dask does when the connection to the scheduler breaks
+            lost = (
+                f"the connection to the Dask scheduler {self._options.scheduler or ''} was lost: start it and run again"
+            )
+            return Outcome(task, None, ClusterLostError(f"{lost}. What was finished is kept"))
         except Exception as error:  # noqa: BLE001  (the task's own exception: the runner decides)
             return Outcome(task, None, error)
         finally:
@@ -166,14 +173,11 @@ def make_executor(function: Callable[[Task], Result], options: ClusterOptions) -
 def _connect(options: ClusterOptions) -> tuple["Client", Any]:
     import dask
     from distributed import Client, LocalCluster
-    from distributed.comm import get_address_host_port
 
     if options.scheduler is not None:
-        try:
-            get_address_host_port(options.scheduler)  # a Client that cannot read it takes 40 s to go away
-            client = Client(options.scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"no Dask scheduler answers at {options.scheduler}: {error}") from error
+        _require_scheduler(options.scheduler)
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is our error to tell
+        client = Client(options.scheduler, set_as_default=False)
         client.register_plugin(_one_thread_plugin())  # also for workers that join later
         return client, None
     dask.config.set(
@@ -204,6 +208,34 @@ def _connect(options: ClusterOptions) -> tuple["Client", Any]:
         memory_limit=0,
     )
     return Client(cluster, set_as_default=False), cluster
+
+
+def _require_scheduler(address: str) -> None:
+    """Ask who is at an address before a Client does, which waits without end for, say, the dashboard's port to answer.
+
+    Raises:
+        ConfigurationError: If it is no scheduler.
+    """
+    with ThreadPoolExecutor(1) as thread:  # an event loop may run in this one, as in a notebook
+        try:
+            kind = thread.submit(asyncio.run, _kind_of_server(address)).result()
+        except TimeoutError as error:
+            raise ConfigurationError(
+                f"no Dask scheduler answers at {address} within {_CONNECT_SECONDS:g} s: is it running there?"
+            ) from error
+        except (OSError, ValueError, MemoryError) as error:  # other servers' greetings are read as absurd sizes
+            raise ConfigurationError(f"no Dask scheduler answers at {address}: {error}") from error
+    if kind != "Scheduler":
+        raise ConfigurationError(f"{address} is a Dask {kind}, not the scheduler")
+
+
+async def _kind_of_server(address: str) -> str:
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    async with rpc(address, connection_args=Security().get_connection_args("client")) as server:
+        identity = await asyncio.wait_for(server.identity(), _CONNECT_SECONDS)
+    return str(identity["type"])
 
 
 def _one_thread_plugin() -> Any:  # noqa: ANN401  (Dask is imported only when it is used)

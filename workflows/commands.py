@@ -93,7 +93,7 @@ def init(
 def run_stage(call: StageCall) -> None:
     """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
     workspace = _workspace(call)
-    with Ledger(workspace.ledger_path) as ledger:
+    with _ledger(workspace) as ledger:
         _check_splits(ledger, call.run.selection.splits)
         resolved = resolve(call.command, call.given, workspace, ledger)
         steps = build_steps(call.command, workspace, ledger, resolved.values)
@@ -130,7 +130,7 @@ def status(place: Path, *, as_json: bool) -> None:
     from segprep.workflows.status import read_status
 
     workspace = find_workspace(place)
-    with Ledger(workspace.ledger_path) as ledger:
+    with _ledger(workspace) as ledger:
         found = read_status(workspace, ledger)
     _print(found.to_json() if as_json else report.status(found))
 
@@ -142,7 +142,7 @@ def show(key: str, out: Path | None, place: Path) -> None:
     from segprep.workflows.show import draw_sample
 
     workspace = find_workspace(place)
-    with Ledger(workspace.ledger_path) as ledger:
+    with _ledger(workspace) as ledger:
         found = [k for k in ledger.keys(Selection()) if k == key or fnmatch.fnmatchcase(k, key)]
         if not found:
             raise ConfigurationError(f"no sample has the key {key!r}, or matches it; a glob such as '*07961' may help")
@@ -158,7 +158,7 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
     from segprep.workflows.sharding import plan_split
 
     workspace = find_workspace(place)
-    with Ledger(workspace.ledger_path) as ledger:
+    with _ledger(workspace) as ledger:
         _check_splits(ledger, call.splits)
         plans = [
             plan_split(
@@ -215,6 +215,10 @@ def _workspace(call: StageCall) -> Workspace:
     return initialise(out, dataset, root, None).workspace
 
 
+def _ledger(workspace: Workspace) -> Ledger:
+    return Ledger(workspace.ledger_path, workspace.config.splits)
+
+
 def _check_root(workspace: Workspace, steps: Sequence[Step]) -> None:
     """Say that a dataset is not mounted once, instead of failing every sample."""
     if (
@@ -222,7 +226,7 @@ def _check_root(workspace: Workspace, steps: Sequence[Step]) -> None:
         and not workspace.config.dataset_root.is_dir()
     ):
         raise DatasetNotFoundError(
-            f"the dataset {workspace.config.dataset_root} is not there: mount it, or correct dataset_root in "
+            f"the dataset {workspace.config.dataset_root} is not there: mount it, or correct root in "
             f"{workspace.root / CONFIG_NAME}"
         )
 

@@ -102,8 +102,10 @@ def initialise(place: Path, dataset: str, dataset_root: Path, direction: Directi
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteFailedError(f"{place} cannot be made: {error.strerror}") from error
+    splits = tuple(dict.fromkeys(record.split for record in records))
+    config = WorkspaceConfig(dataset, dataset_root, direction, class_map, {}, splits)
     with writer_lock(place):
-        workspace = write_config(place, WorkspaceConfig(dataset, dataset_root, direction, class_map, {}))
+        workspace = write_config(place, config)
         with Ledger(workspace.ledger_path) as ledger:
             ledger.replace_samples(records)
     offered = {name for record in records for name in _columns_of(record)}

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -125,14 +125,16 @@ class Ledger:
 
     Args:
         path: The SQLite file; made if it does not exist.
+        splits: The splits that selections without splits mean; empty for all.
 
     Raises:
         ConflictError: If it was written by a newer version, or is no ledger.
         WriteFailedError: If it cannot be made or opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, splits: Sequence[str] = ()) -> None:
         self._path = path
+        self._splits = tuple(splits)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -192,18 +194,19 @@ class Ledger:
 
     def count(self, selection: Selection) -> int:
         """Return how many samples a selection has."""
-        where, values = _where(selection)
+        where, values = self._where(selection)
         total: int = self._db.execute(f"SELECT count(*) FROM (SELECT key FROM samples {where})", values).fetchone()[0]
         return total
 
     def keys(self, selection: Selection) -> list[SampleKey]:
         """Return the keys of a selection in the dataset's order."""
-        where, values = _where(selection)
+        where, values = self._where(selection)
         return [SampleKey(k) for (k,) in self._db.execute(f"SELECT key FROM samples {where}", values)]
 
     def splits(self) -> list[str]:
         """Return the splits in the dataset's order."""
-        return [s for (s,) in self._db.execute("SELECT split FROM samples GROUP BY split ORDER BY min(position)")]
+        found = self._db.execute("SELECT split FROM samples GROUP BY split ORDER BY min(position)")
+        return [s for (s,) in found if not self._splits or s in self._splits]
 
     def prepared_splits(self) -> list[str]:
         """Return the splits that have any done cell."""
@@ -307,21 +310,21 @@ class Ledger:
         with self.transaction():
             self._db.execute("UPDATE runs SET finished = ?, exit_code = ? WHERE id = ?", (now, exit_code, run))
 
-
-def _where(selection: Selection) -> tuple[str, list[Any]]:
-    conditions, values = [], list[Any]()
-    if selection.splits:
-        conditions.append(f"split IN ({','.join('?' * len(selection.splits))})")
-        values += selection.splits
-    if selection.only is not None:
-        conditions.append("key GLOB ?")
-        values.append(selection.only)
-    text = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    text += "ORDER BY position"
-    if selection.limit is not None:
-        text += " LIMIT ?"
-        values.append(selection.limit)
-    return text, values
+    def _where(self, selection: Selection) -> tuple[str, list[Any]]:
+        conditions, values = [], list[Any]()
+        splits = selection.splits or self._splits
+        if splits:
+            conditions.append(f"split IN ({','.join('?' * len(splits))})")
+            values += splits
+        if selection.only is not None:
+            conditions.append("key GLOB ?")
+            values.append(selection.only)
+        text = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+        text += "ORDER BY position"
+        if selection.limit is not None:
+            text += " LIMIT ?"
+            values.append(selection.limit)
+        return text, values
 
 
 def _cell(row: tuple[Any, ...]) -> CellRow:

@@ -10,7 +10,7 @@ from segprep.datasets.synthetic.placement import Thing, things_near
 from segprep.datasets.synthetic.render import Frame, render
 from segprep.datasets.synthetic.trace import Hits, trace, trace_grid
 from segprep.datasets.synthetic.world import World, camera_pose, make_camera
-from segprep.datasets.synthetic.writer import DEPTH_CODE, write_drive
+from segprep.datasets.synthetic.writer import DEPTH_CODE, drive_world, write_drive
 
 __all__ = [
     "CLASSES",

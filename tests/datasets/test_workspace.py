@@ -20,7 +20,7 @@ STREET = ClassMap((SemanticClass("road", (128, 64, 128), (7, 8)), SemanticClass(
 
 MINIMAL = """\
 dataset = "camvid"
-dataset_root = "/data/camvid"
+root = "/data/camvid"
 [class_map]
 ignored_raw_ids = [11]
 [[class_map.classes]]
@@ -75,9 +75,10 @@ def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
         ("dataset = ", "not valid TOML"),
         (MINIMAL.replace('dataset = "camvid"', ""), "dataset is missing"),
         (MINIMAL.replace('dataset = "camvid"', "dataset = 3"), "dataset must be a text, not 3"),
-        (MINIMAL.replace("dataset_root", "dataset_rot"), "unknown entries dataset_rot"),
-        (MINIMAL.replace('"/data/camvid"', "3"), "dataset_root must be a text, not 3"),
-        (MINIMAL.replace("/data/camvid", "~no-such-user/camvid"), "dataset_root: "),
+        (MINIMAL.replace("root =", "rot ="), "unknown entries rot"),
+        ('splits = "train"\n' + MINIMAL, "splits must be a list"),
+        (MINIMAL.replace('"/data/camvid"', "3"), "root must be a text, not 3"),
+        (MINIMAL.replace("/data/camvid", "~no-such-user/camvid"), "root: "),
         (MINIMAL.split("[class_map]")[0], "class map"),
         ('neighbour = "both"\n' + MINIMAL, "neighbour must be previous or next, not 'both'"),
         ("defaults = 3\n" + MINIMAL, "defaults"),
@@ -121,7 +122,7 @@ def test_comments_class_map_and_defaults_of_people_survive_another_root(tmp_path
     path = tmp_path / CONFIG_NAME
     text = path.read_text()
     text = text.replace('name = "road"', 'name = "street"  # our word for it').replace("[0, 255]", "[0, 255, 254]")
-    text = text.replace("dataset_root = ", "# on the big disk\ndataset_root = ")
+    text = text.replace("root = ", "# on the big disk\nroot = ")
     text = text.replace('"/data/camvid"', '"/data/camvid"  # since May')
     path.write_text(text + "\n# halves\n[defaults.resize]\nfactor = 2 # enough\n")
     again = write_config(tmp_path, _config("/mnt/other", Direction.NEXT))

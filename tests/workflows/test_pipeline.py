@@ -240,3 +240,15 @@ def test_a_folder_with_its_own_motion_images_scales_their_vectors(prep: Prep, tm
     assert prep("flow") == 5  # it would replace the dataset's own column
     assert prep("shard") == 0
     assert ShardStore.open(Path("shards/train.zarr")).class_map.names == ("class_1", "class_2")
+
+
+def test_a_split_struck_from_prep_toml_is_left_alone(prep: Prep, camvid: Path) -> None:
+    prep("init", "camvid", camvid)
+    text = Path("prep.toml").read_text()
+    assert 'splits = ["train", "val"]' in text
+    Path("prep.toml").write_text(text.replace('"train", "val"', '"val"'))
+    assert prep("resize", "--factor", "2") == 0
+    assert prep("init", "camvid", camvid) == 0, "a second init keeps what people wrote"
+    assert prep("shard") == 0
+    assert not Path("train").exists()
+    assert prep("resize", "--split", "train") == 2
