@@ -17,6 +17,7 @@ __all__ = [
     "MissingInputError",
     "SegprepError",
     "SizeMismatchError",
+    "StoreNotFoundError",
     "TooManyBadSamplesError",
     "UnknownNameError",
     "UnreadableFileError",
@@ -117,6 +118,12 @@ class DamagedStoreError(SegprepError, ValueError):
     """A Zarr store is unfinished, incomplete or its bytes are not those that were written."""
 
     exit_code = ExitCode.DAMAGED_STORE
+
+
+class StoreNotFoundError(DamagedStoreError, FileNotFoundError):
+    """There is no Zarr store in this place."""
+
+    exit_code = ExitCode.BAD_INPUT
 
 
 class WriteFailedError(SegprepError, OSError):

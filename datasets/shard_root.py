@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError
+from segprep.datasets.errors import ConfigurationError, DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_layout import SCHEMA_VERSION, StorePlan, encode_json
 from segprep.datasets.shard_metadata import ROOT_FILE
@@ -74,11 +74,12 @@ def read_root(store: Path) -> StoreRoot:
     """Read and check the attributes of a store.
 
     Raises:
-        DamagedStoreError: If there is no store, it is unfinished, its schema is newer than this program, or its
+        StoreNotFoundError: If there is no such folder.
+        DamagedStoreError: If it is no store, it is unfinished, its schema is newer than this program, or its
             attributes are not those that were written.
     """
     if not store.is_dir():
-        raise DamagedStoreError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
+        raise StoreNotFoundError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
     try:
         attributes = json.loads((store / ROOT_FILE).read_bytes())["attributes"]
         schema = attributes.get("schema_version", SCHEMA_VERSION)

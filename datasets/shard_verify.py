@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shard_codec import decode_chunk, split_shard
 from segprep.datasets.shard_layout import ArrayLayout, StorePlan
@@ -40,10 +40,10 @@ def verify_store(path: Path, *, fast: bool = False) -> list[Damage]:
             also tells which samples of a damaged shard are lost.
 
     Raises:
-        DamagedStoreError: If there is no such folder.
+        StoreNotFoundError: If there is no such folder.
     """
     if not path.is_dir():
-        raise DamagedStoreError(f"there is no shard store {path}: no such folder")
+        raise StoreNotFoundError(f"there is no shard store {path}: no such folder. `prep shard` makes one")
     try:
         root = read_root(path)
     except DamagedStoreError as error:

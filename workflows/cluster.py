@@ -45,6 +45,10 @@ class ClusterOptions:
     workers: int | None = None
     scheduler: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.scheduler is not None:
+            raise ConfigurationError("--workers and --scheduler exclude each other: a scheduler has its own workers")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Task, Result]):
@@ -145,6 +149,7 @@ class _Dask(Generic[Task, Result]):
 
     def next(self) -> Outcome[Task, Result]:
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
         future = next(self._completed)
         task = self._tasks.pop(future)
@@ -152,15 +157,19 @@ class _Dask(Generic[Task, Result]):
             return Outcome(task, future.result(), None)
         except KilledWorker as error:
             return Outcome(task, None, WorkerDied(str(error)))
-        except CancelledError:  # nobody here cancels: Dask does when the connection to the scheduler breaks
-            lost = (
-                f"the connection to the Dask scheduler {self._options.scheduler or ''} was lost: start it and run again"
-            )
-            return Outcome(task, None, ClusterLostError(f"{lost}. What was finished is kept"))
+        except (CancelledError, CommClosedError):  # nobody here cancels: Dask does when the connection breaks
+            return Outcome(task, None, self._lost())
         except Exception as error:  # noqa: BLE001  (the task's own exception: the runner decides)
             return Outcome(task, None, error)
         finally:
             future.release()
+
+    def _lost(self) -> ClusterLostError:
+        where = self._options.scheduler or "of this process"
+        return ClusterLostError(
+            f"the connection to the Dask scheduler {where} was lost. What was finished is kept: start the scheduler "
+            "and run again"
+        )
 
 
 def make_executor(function: Callable[[Task], Result], options: ClusterOptions) -> Executor[Task, Result]:

@@ -18,10 +18,10 @@ from rich.console import Console, RenderableType
 from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
-    DamagedStoreError,
     DatasetNotFoundError,
     ExitCode,
     SegprepError,
+    StoreNotFoundError,
     TooManyBadSamplesError,
     WriteFailedError,
 )
@@ -154,7 +154,7 @@ def show(key: str, out: Path | None, place: Path) -> None:
 
 def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """`prep shard`."""
-    from segprep.workflows.shard_run import write_split
+    from segprep.workflows.shard_run import is_current, write_split
     from segprep.workflows.sharding import plan_split
 
     workspace = find_workspace(place)
@@ -178,7 +178,8 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
         if unprepared:
             _tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
-            _print(report.shards(workspace, [(p, None) for p in plans], as_json=as_json))
+            current = [(p, False if is_current(workspace, p) else None) for p in plans]
+            _print(report.shards(workspace, current, as_json=as_json))
             return
         arguments = {"columns": call.columns, "codec": call.codec, "splits": list(call.splits)}
         with writer_lock(workspace.root), _recorded(ledger, "shard", arguments):
@@ -199,7 +200,7 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, as_json: bool) ->
 
     paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
     if not paths:
-        raise DamagedStoreError("there is no store to verify: run `prep shard` first")
+        raise StoreNotFoundError("there is no store to verify: run `prep shard` first")
     found = {str(path): verify_store(path, fast=fast) for path in paths}
     _print(report.damages(found, as_json=as_json))
     if any(found.values()):

@@ -25,7 +25,7 @@ from segprep.workflows.ledger import CellState, KnownSample, Ledger
 from segprep.workflows.runner import Interrupted
 from segprep.workflows.sharding import SplitPlan, source_paths
 
-__all__ = ["ShardTask", "write_split"]
+__all__ = ["ShardTask", "is_current", "write_split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def write_split(
         if old.exists() and not final.exists():  # killed between the two renames
             old.rename(final)
         shutil.rmtree(old, ignore_errors=True)
-        if _is_current(final, plan):
+        if is_current(workspace, plan):
             shutil.rmtree(building, ignore_errors=True)
             return False
         _start(building, plan.store)
@@ -82,7 +82,9 @@ def _building_path(workspace: Workspace, split: str) -> Path:
     return final.with_name(f"{final.name}.partial")
 
 
-def _is_current(path: Path, plan: SplitPlan) -> bool:
+def is_current(workspace: Workspace, plan: SplitPlan) -> bool:
+    """Whether a split's store exists, with files of the right sizes and just the content of the plan."""
+    path = workspace.store_path(plan.store.split)
     if not path.exists():
         return False
     try:

@@ -125,7 +125,7 @@ def test_a_run_stopped_by_the_clock_says_how_to_go_on(workspace: Path, capfd: py
         (["run", "--resume"], 2, "there is no run yet"),
         (["run", "--resume", "--lr", "1"], 2, "leave out every option but --name"),
         (["eval"], 2, "there is no run yet"),
-        (["run", "--shards", "absent"], 6, "there is no shard store"),
+        (["run", "--shards", "absent"], 3, "there is no shard store"),
     ],
 )
 def test_errors_are_one_message_and_the_promised_exit_code(

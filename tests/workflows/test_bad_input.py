@@ -243,3 +243,9 @@ def test_a_folder_without_permission_is_refused(prep: Prep, camvid: Path, tmp_pa
     place = tmp_path / "closed"
     place.mkdir(mode=0o555)
     assert prep("init", "camvid", camvid, "-C", place) == 3
+
+
+def test_verifying_before_anything_was_stored_says_what_to_run(prep: Prep, ready: Path, capsys: Captured) -> None:
+    assert prep("verify") == 3
+    assert prep("verify", "shards/train.zarr") == 3
+    assert capsys.readouterr().err.count("`prep shard`") == 2
