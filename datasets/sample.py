@@ -48,7 +48,9 @@ def make_key(source_name: str) -> SampleKey:
     if key.startswith("."):
         key = "%2E" + key[1:]
     if not key or len(key) > _MAX_KEY_BYTES:
-        raise ValueError(f"no sample key of 1..{_MAX_KEY_BYTES} bytes can be made from the name {source_name!r}")
+        raise ValueError(
+            f"no sample key of 1..{_MAX_KEY_BYTES} bytes can be made from the name {source_name!r}: rename it"
+        )
     return SampleKey(key)
 
 

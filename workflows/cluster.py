@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import cv2
@@ -27,6 +28,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _CONNECT_SECONDS = 20.0
+_LOOK_SECONDS = 1.0
 
 
 class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles, no error of the user's)
@@ -121,12 +123,10 @@ class _Dask(Generic[Task, Result]):
         self._function = function
         self._options = options
         self._tasks: dict[Any, Task] = {}
+        self._finished: SimpleQueue[Any] = SimpleQueue()
 
     def __enter__(self) -> "_Dask[Task, Result]":
         self._client, self._cluster = _connect(self._options)
-        from distributed import as_completed
-
-        self._completed = as_completed(loop=self._client.loop)
         # Two tasks per thread: one runs, one waits, so that no worker idles while this process commits rows.
         self.slots = 2 * max(1, sum(self._client.nthreads().values())) + 1
         if find_spec("bokeh") is not None:
@@ -145,13 +145,13 @@ class _Dask(Generic[Task, Result]):
     def submit(self, task: Task) -> None:
         future: Future[Result] = self._client.submit(self._function, task, pure=False)
         self._tasks[future] = task
-        self._completed.add(future)
+        future.add_done_callback(self._finished.put)
 
     def next(self) -> Outcome[Task, Result]:
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
-        future = next(self._completed)
+        future = self._next_finished()
         task = self._tasks.pop(future)
         try:
             return Outcome(task, future.result(), None)
@@ -163,6 +163,14 @@ class _Dask(Generic[Task, Result]):
             return Outcome(task, None, error)
         finally:
             future.release()
+
+    def _next_finished(self) -> Any:  # noqa: ANN401  (Dask's futures have no types)
+        while True:
+            try:
+                return self._finished.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                if self._client.status != "running":  # a future submitted to a broken connection never finishes
+                    raise self._lost() from None
 
     def _lost(self) -> ClusterLostError:
         where = self._options.scheduler or "of this process"

@@ -51,6 +51,10 @@ class Digests:
         dataset_root: Where source paths start.
         workspace_root: Where cell paths start.
         may_hash: False to answer None instead of reading a file.
+
+    Attributes:
+        hashed: Source files that were hashed, by path.
+        gone: Paths of source files that cannot be read now.
     """
 
     def __init__(self, dataset_root: Path, workspace_root: Path, *, may_hash: bool) -> None:
@@ -58,6 +62,7 @@ class Digests:
         self._workspace_root = workspace_root
         self._may_hash = may_hash
         self.hashed: dict[str, SourceRow] = {}
+        self.gone: set[str] = set()
 
     def source(self, source: SourceFile, known: Mapping[str, SourceRow]) -> str | None:
         """Return the digest of a source file; a fixed text if it does not exist; None if only hashing could tell."""
@@ -74,6 +79,7 @@ class Digests:
             digest = _file_digest(path)
         except OSError:
             # A cell outlives its source: a data set may be unmounted or deleted once it is prepared.
+            self.gone.add(source.path)
             return _GONE if known.get(source.path) is None else known[source.path].digest
         self.hashed[source.path] = SourceRow(source.path, stat.st_size, stat.st_mtime_ns, digest)
         return digest
@@ -102,18 +108,20 @@ class Digests:
 
 def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: bool = False) -> Verdict:
     """Compare what the ledger knows of a step's cells with how inputs and parameters are now."""
-    inputs: dict[str, str] = {}
+    contents: dict[str, str] = {}
+    inputs: dict[str, str] = {}  # the same, but for sources that were there once and are not now
     unsure: Verdict | None = None
     for each in step.inputs:
         found = _input_fingerprint(each, sample, digests)
         if isinstance(found, str):
-            inputs[f"{each.origin} {each.name}"] = found
+            contents[f"{each.origin} {each.name}"] = found
+            inputs[f"{each.origin} {each.name}"] = _GONE if _is_gone(each, sample, digests) else found
         elif found.state is State.UNSURE:
             unsure = found
         else:
             return found
     recipe = recipe_of(step)
-    fingerprint = _hash([recipe, inputs])
+    fingerprint = _hash([recipe, contents])
     rows = [sample.cells.get(column.name) for column in step.outputs]
     present = [row for row in rows if row is not None]
     if len(present) < len(rows):
@@ -121,10 +129,12 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
     if unsure is not None:
         return unsure
     if any(row.fingerprint != fingerprint for row in present):
-        return Verdict(State.STALE, _difference(present[0], recipe, inputs), fingerprint, inputs)
-    if any(row.state is CellState.FAILED for row in present):
-        state = State.STALE if retry_failed else State.FAILED
-        return Verdict(state, next(row.reason for row in present if row.reason), fingerprint, inputs)
+        return Verdict(State.STALE, _difference(present[0], recipe, contents), fingerprint, inputs)
+    failed = next((row for row in present if row.state is CellState.FAILED), None)
+    if failed is not None and any(failed.inputs.get(n) == _GONE != inputs[n] for n in inputs):
+        return Verdict(State.STALE, "a source that was missing is back", fingerprint, inputs)
+    if failed is not None:
+        return Verdict(State.STALE if retry_failed else State.FAILED, failed.reason, fingerprint, inputs)
     intact = [digests.intact(row.files) for row in present]
     if False in intact:
         return Verdict(State.STALE, "its file is gone or was changed", fingerprint, inputs)
@@ -156,6 +166,11 @@ def _input_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> st
             if row.state is CellState.FAILED:
                 return Verdict(State.BLOCKED, f"its {each.name} failed")
             return row.fingerprint
+
+
+def _is_gone(each: Input, sample: KnownSample, digests: Digests) -> bool:
+    of_source = each.origin in (Origin.SOURCE, Origin.SOURCE_SIZE)
+    return of_source and sample.record.sources[each.name].path in digests.gone
 
 
 def _record_fingerprint(record: SampleRecord) -> str:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segprep.datasets.catalog import CATALOG
-from segprep.datasets.errors import ConfigurationError, ConflictError, DatasetNotFoundError, WriteFailedError
+from segprep.datasets.errors import (
+    ConfigurationError,
+    ConflictError,
+    DatasetNotFoundError,
+    SegprepError,
+    WriteFailedError,
+)
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
@@ -94,8 +100,13 @@ def initialise(place: Path, dataset: str, dataset_root: Path, direction: Directi
         raise ConflictError(f"{place} holds the dataset {existing.dataset}; make another workspace for {dataset}")
     if direction is None:
         direction = existing.neighbour if existing is not None else Direction.PREVIOUS
-    class_map = existing.class_map if existing is not None else member.class_map(dataset_root)
-    records = list(_unique(member.scan(dataset_root, direction), dataset_root))
+    try:
+        class_map = existing.class_map if existing is not None else member.class_map(dataset_root)
+        records = list(_unique(member.scan(dataset_root, direction), dataset_root))
+    except SegprepError:
+        raise
+    except ValueError as error:  # two files of one stem, a name too long for a key, a camera file that is no JSON
+        raise DatasetNotFoundError(f"{dataset_root} cannot be listed: {error}") from error
     if not any("image" in record.sources for record in records):
         raise DatasetNotFoundError(f"{dataset_root} has no images; the expected layout is:\n{member.SPEC.layout}")
     try:

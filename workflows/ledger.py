@@ -137,23 +137,36 @@ class Ledger:
         self._splits = tuple(splits)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                # WAL needs shared memory, which network disks do not give; their default journal is safe there.
-                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if is_network_disk(path.parent) else 'WAL'}")
-                with self.transaction():
-                    for statement in _SCHEMA.split(";\n"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            self._db.execute("PRAGMA synchronous = FULL")
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.OperationalError as error:
             raise WriteFailedError(
                 f"{path} cannot be opened ({error}): is the folder writable, the disk full?"
             ) from error
         except sqlite3.DatabaseError as error:
             raise ConflictError(f"{path} is no ledger ({error}): move it away and run `prep init` again") from error
+
+    def _prepare(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and (version == 0 or not {"samples", "cells", "runs"} <= tables):
+            raise ConflictError(
+                f"{self._path} is the database of another program: move it away and run `prep init` again"
+            )
         if version > _SCHEMA_VERSION:
-            raise ConflictError(f"{path} was written by a newer segprep (schema {version}): update segprep")
+            raise ConflictError(f"{self._path} was written by a newer segprep (schema {version}): update segprep")
+        if not tables:
+            # WAL needs shared memory, which network disks do not give; their default journal is safe there.
+            journal = "DELETE" if is_network_disk(self._path.parent) else "WAL"
+            self._db.execute(f"PRAGMA journal_mode = {journal}")
+            with self.transaction():
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        self._db.execute("PRAGMA synchronous = FULL")
 
     def __enter__(self) -> Self:
         return self

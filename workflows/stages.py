@@ -53,11 +53,16 @@ def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger
         ledger: Knows the arguments of the last run.
 
     Raises:
-        ConfigurationError: If `prep.toml` has an unknown argument, or alternatives are both given.
+        ConfigurationError: If `prep.toml` has an unknown command or argument, or alternatives are both given.
     """
     stage = STAGES[command]
     said = {name: value for name, value in given.items() if value is not None}
     last = next((row.arguments for row in ledger.columns().values() if row.command == command), {})
+    strangers = sorted(set(workspace.config.defaults) - set(STAGES))
+    if strangers:
+        raise ConfigurationError(
+            f"prep.toml: there are no defaults for {', '.join(strangers)}; commands that have some: {', '.join(STAGES)}"
+        )
     written = workspace.config.defaults.get(command, {})
     unknown = sorted(set(written) - set(stage.defaults))
     if unknown:

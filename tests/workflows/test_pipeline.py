@@ -252,3 +252,23 @@ def test_a_split_struck_from_prep_toml_is_left_alone(prep: Prep, camvid: Path) -
     assert prep("shard") == 0
     assert not Path("train").exists()
     assert prep("resize", "--split", "train") == 2
+
+
+def test_the_neighbour_can_be_the_next_frame(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prep("init", "camvid", camvid, "--neighbour", "next") == 0
+    assert prep("resize", "--factor", "2") == 0
+    assert prep("flow") == 0
+    assert prep("shard", "--split", "val") == 0
+    store = ShardStore.open(Path("shards/val.zarr"))
+    assert store.keys == ("0016E5_007000", "0016E5_007002", "0016E5_007004"), "the last frame has no later one"
+    assert store.columns["optical_flow"].attributes == {"direction": "next"}
+    assert np.array_equal(
+        read_image(Path("val/next_data/0016E5_007000.png")), read_image(Path("val/image_data/0016E5_007002.png"))
+    )
+    assert prep("init", "camvid", camvid, "--neighbour", "previous") == 0
+    capsys.readouterr()
+    assert prep("flow") == 5, "its new input does not exist yet"
+    assert prep("resize") == 0
+    assert prep("flow") == 0
+    assert prep("shard", "--split", "val") == 0
+    assert ShardStore.open(Path("shards/val.zarr")).columns["flow"].attributes["direction"] == "previous"

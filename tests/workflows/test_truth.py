@@ -31,9 +31,10 @@ def test_cameras_poses_and_motions_are_those_of_the_truth_at_the_new_size(store:
     for row in range(len(store)):
         frame = row + 1
         pose, before = camera_pose(world, frame), camera_pose(world, frame - 1)
-        assert np.allclose(store.camera_K(row), expected, atol=1e-12)
-        assert np.allclose(store.pose(row), pose.matrix, atol=1e-9)
-        assert np.allclose(store.motion(row), pose.motion_to(before), atol=1e-9)
+        found = (store.camera_K(row), store.pose(row), store.motion(row))
+        for matrix, truth in zip(found, (expected, pose.matrix, pose.motion_to(before)), strict=True):
+            assert matrix is not None
+            assert np.allclose(matrix, truth, atol=1e-9)
         assert tuple(store.source_size(row)) == (512, 256)
 
 
@@ -44,7 +45,7 @@ def test_depth_survives_resizing_and_coding(store: ShardStore) -> None:
     assert valid is not None
     truth = render(world, 2, 512, 256).depth_HW
     cells = truth.reshape(128, 2, 256, 2).transpose(0, 2, 1, 3).reshape(128, 256, 4)
-    near = np.isfinite(cells).all(2)
+    near = np.isfinite(cells.max(2))
     finite = np.where(near[..., None], cells, 0)
     smooth = near & (np.ptp(finite, axis=2) < 0.5)
     assert smooth.mean() > 0.5
