@@ -128,9 +128,12 @@ class _Dask(Generic[Task, Result]):
     def __enter__(self) -> "_Dask[Task, Result]":
         self._client, self._cluster = _connect(self._options)
         # Two tasks per thread: one runs, one waits, so that no worker idles while this process commits rows.
-        self.slots = 2 * max(1, sum(self._client.nthreads().values())) + 1
+        threads = sum(self._client.nthreads().values())
+        self.slots = 2 * max(1, threads) + 1
+        if not threads:
+            _tell(f"{self._options.scheduler} has no workers yet; waiting for them (Ctrl-C twice to give up)")
         if find_spec("bokeh") is not None:
-            print(f"Dask dashboard: {self._client.dashboard_link}", file=sys.stderr)  # noqa: T201
+            _tell(f"Dask dashboard: {self._client.dashboard_link}")
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -225,6 +228,10 @@ def _connect(options: ClusterOptions) -> tuple["Client", Any]:
         memory_limit=0,
     )
     return Client(cluster, set_as_default=False), cluster
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
 
 
 def _require_scheduler(address: str) -> None:

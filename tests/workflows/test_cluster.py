@@ -77,6 +77,17 @@ def _dask(*arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def _stop(*processes: "subprocess.Popen[bytes]") -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
 def users_cluster(tmp_path: Path, steps: object) -> Iterator[UsersCluster]:
     place = tmp_path / "scheduler.json"
@@ -90,14 +101,7 @@ def users_cluster(tmp_path: Path, steps: object) -> Iterator[UsersCluster]:
             time.sleep(0.05)
         yield UsersCluster(json.loads(place.read_text())["address"], scheduler, worker)
     finally:
-        for process in (worker, scheduler):
-            process.terminate()
-        for process in (worker, scheduler):
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _stop(worker, scheduler)
 
 
 def test_a_cluster_of_the_users_own_gives_the_same_bytes_and_one_thread_per_worker(
@@ -120,6 +124,27 @@ def test_a_cluster_of_the_users_own_gives_the_same_bytes_and_one_thread_per_work
     assert around["pool_threads"] == [1]
     assert users_cluster.worker.poll() is None, "the user's cluster goes on when the command is done"
     assert users_cluster.scheduler.poll() is None
+
+
+def test_a_command_waits_for_the_workers_of_a_scheduler_that_has_none_yet(workspace: Workspace, tmp_path: Path) -> None:
+    place = tmp_path / "scheduler.json"
+    started = [_dask("scheduler", "--port", "0", "--scheduler-file", str(place))]
+    try:
+        while not place.exists() or not place.read_text():
+            assert started[0].poll() is None
+            time.sleep(0.05)
+        command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()"]
+        command += ["resize", "--factor", "2", "-C", str(workspace.root)]
+        command += ["--scheduler", json.loads(place.read_text())["address"]]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert "has no workers yet" in process.stderr.readline()
+            started.append(_dask("worker", "--nthreads", "1", "--no-nanny", "--scheduler-file", str(place)))
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert len(list(workspace.root.glob("*/image_data/*.png"))) == 42
+    finally:
+        _stop(*reversed(started))
 
 
 def test_a_scheduler_that_dies_ends_the_command_and_what_was_finished_is_kept(
