@@ -1,15 +1,53 @@
-"""What the two command lines share: one place where errors become messages and exit codes."""
+"""What the two command lines share: how they look, and the one place where errors become messages and exit codes."""
 
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from segprep.datasets.errors import ExitCode, SegprepError
 
-__all__ = ["run_app", "show_version"]
+__all__ = ["Directory", "JsonOutput", "new_app", "run_app"]
+
+Directory = Annotated[
+    Path,
+    typer.Option("-C", "--workspace", metavar="DIR", help="The workspace; default: here or the nearest folder above."),
+]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
+    """Make an app with the options that belong to the program and not to a command.
+
+    Args:
+        name: What users type.
+        about: A sentence for `--help`.
+        exit_codes: Another one.
+    """
+    app = typer.Typer(
+        name=name,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(help=f"{about}\n\nExit codes: {exit_codes}")
+    def program(
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+        ] = False,
+        debug: Annotated[
+            bool, typer.Option("--debug", help="Show a traceback with every error; allowed anywhere.")
+        ] = False,
+    ) -> None:
+        # --version acts by its callback; --debug is taken by `run_app` before Typer sees it.
+        del version, debug
+
+    return app
 
 
 def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +87,7 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
     return ExitCode.DONE
 
 
-def show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     """Print the version and leave, if wanted: callback of `--version`."""
     if wanted:
         typer.echo(version("segprep"))

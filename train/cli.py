@@ -11,44 +11,22 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from segprep.datasets.command_line import run_app, show_version
+from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
 from segprep.datasets.errors import ConfigurationError, ExitCode
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="train",
-    help="Train segmentation networks on the shards of a workspace, and evaluate them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = new_app(
+    "train",
+    "Train segmentation networks on the shards of a workspace, and evaluate them.",
+    "0 done, 1 bug, 2 usage, 3 bad input, 5 conflict with what exists, 6 damaged store, 130 interrupted.",
 )
 
 _HERE = Path()
-Directory = Annotated[
-    Path,
-    typer.Option("-C", "--workspace", metavar="DIR", help="The workspace; default: here or the nearest folder above."),
-]
 Shards = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder of <split>.zarr, instead of the workspace's.", show_default=False),
 ]
-JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-
-@app.callback()
-def _program(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback with every error; allowed anywhere.")
-    ] = False,
-) -> None:
-    """Train segmentation networks on the shards of a workspace, and evaluate them.
-
-    Exit codes: 0 done, 1 bug, 2 usage, 3 bad input, 5 conflict with what exists, 6 damaged store, 130 interrupted.
-    """
 
 
 @app.command("run")

@@ -8,38 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from segprep.datasets.command_line import run_app, show_version
+from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
 from segprep.datasets.record import Direction
-from segprep.workflows.options import Directory, DryRun, JsonOutput, Quiet, Scheduler, SplitNames, Workers, parse_size
+from segprep.workflows.options import DryRun, Quiet, Scheduler, SplitNames, Workers, parse_size
 from segprep.workflows.stage_command import stage_command
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(
-    name="prep",
-    help="Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = new_app(
+    "prep",
+    "Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.",
+    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store, "
+    "130 interrupted.",
 )
 
 _HERE = Path()
-
-
-@app.callback()
-def _program(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback with every error; allowed anywhere.")
-    ] = False,
-) -> None:
-    """Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.
-
-    Exit codes: 0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged
-    store, 130 interrupted.
-    """
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Options that several commands share, and what they mean."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,9 +7,7 @@ import typer
 from segprep.datasets.errors import ConfigurationError
 
 __all__ = [
-    "Directory",
     "DryRun",
-    "JsonOutput",
     "Limit",
     "MaxBad",
     "Only",
@@ -24,10 +21,6 @@ __all__ = [
     "parse_size",
 ]
 
-Directory = Annotated[
-    Path,
-    typer.Option("-C", "--workspace", metavar="DIR", help="The workspace; default: here or the nearest folder above."),
-]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -52,7 +45,6 @@ MaxBad = Annotated[
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try samples again that failed before.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
 

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from segprep.datasets.command_line import Directory, JsonOutput
 from segprep.workflows.options import (
-    Directory,
     DryRun,
-    JsonOutput,
     Limit,
     MaxBad,
     Only,
