@@ -143,12 +143,14 @@ def _resized_column(name: str, source: SourceFile) -> Column:
 
 
 def _flow(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
-    if arguments["estimator"] not in ESTIMATORS.names():
-        ESTIMATORS.load(arguments["estimator"])
+    scale, estimator = arguments["scale"], arguments["estimator"]
+    if not isinstance(scale, int | float) or not 0 < scale < float("inf"):
+        raise ConfigurationError(f"the scale must be a number above 0, not {scale!r}")
+    ESTIMATORS.load(estimator)  # an unknown name is told now, not once per sample
     direction = workspace.config.neighbour
     return [
-        OpticalFlow(arguments["estimator"], direction),
-        MotionImage(SmsnetFlowCode(float(arguments["scale"])), direction),
+        OpticalFlow(estimator, direction),
+        MotionImage(SmsnetFlowCode(float(scale)), direction),
     ]
 
 
