@@ -23,8 +23,8 @@ class Config:
     Attributes:
         name: A file of `train/models`, or one that another package adds.
         options: Fields of that file's `Config`.
-        precision: `bf16` keeps weights, loss and optimizer in 32 bits and computes the network in 16: about twice as
-            fast on processors that have such instructions, slower on others.
+        precision: `bf16` keeps weights, loss and optimizer in 32 bits and computes the network in 16: faster on
+            processors that have such instructions (docs/benchmarks.md), slower on others.
     """
 
     name: str
