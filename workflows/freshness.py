@@ -51,16 +51,22 @@ class Digests:
         dataset_root: Where source paths start.
         workspace_root: Where cell paths start.
         may_hash: False to answer None instead of reading a file.
+        keep_contents: Keep what was read for hashing in `contents`, for a caller that decodes it next.
 
     Attributes:
+        contents: Source files that were read, by path: what is decoded is what was hashed, and it is read once.
         hashed: Source files that were hashed, by path.
         gone: Paths of source files that cannot be read now.
     """
 
-    def __init__(self, dataset_root: Path, workspace_root: Path, *, may_hash: bool) -> None:
+    def __init__(
+        self, dataset_root: Path, workspace_root: Path, *, may_hash: bool, keep_contents: bool = False
+    ) -> None:
         self._dataset_root = dataset_root
         self._workspace_root = workspace_root
         self._may_hash = may_hash
+        self._keep_contents = keep_contents
+        self.contents: dict[str, bytes] = {}
         self.hashed: dict[str, SourceRow] = {}
         self.gone: set[str] = set()
 
@@ -76,7 +82,11 @@ class Digests:
                 return row.digest
             if not self._may_hash:
                 return None
-            digest = _file_digest(path)
+            if self._keep_contents:
+                self.contents[source.path] = path.read_bytes()
+                digest = hashlib.sha256(self.contents[source.path]).hexdigest()
+            else:
+                digest = _file_digest(path)
         except OSError:
             # A cell outlives its source: a data set may be unmounted or deleted once it is prepared.
             self.gone.add(source.path)

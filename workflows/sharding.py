@@ -20,7 +20,7 @@ from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.freshness import Digests, State, examine
 from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
-from segprep.workflows.stages import STAGES, build_steps
+from segprep.workflows.stages import STAGES, recorded_steps
 
 __all__ = ["SplitPlan", "plan_split", "source_paths"]
 
@@ -156,12 +156,7 @@ def _refuse_stale(
 
 def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) -> list[tuple[str, Step]]:
     """Return the steps that make these columns and the columns that they are made from, first things first."""
-    existing = ledger.columns()
-    steps: list[tuple[str, Step]] = []
-    for command in STAGES:
-        arguments = next((row.arguments for row in existing.values() if row.command == command), None)
-        if arguments is not None:
-            steps += [(command, step) for step in build_steps(command, workspace, ledger, arguments)]
+    steps = recorded_steps(workspace, ledger)
     needed = set(names)
     for _, step in reversed(steps):
         if needed & {column.name for column in step.outputs}:

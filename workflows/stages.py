@@ -17,7 +17,7 @@ from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
 from segprep.prep.step import Origin, Step
 from segprep.workflows.ledger import Ledger
 
-__all__ = ["STAGES", "Resolved", "Stage", "build_steps", "resolve"]
+__all__ = ["STAGES", "Resolved", "Stage", "build_steps", "recorded_steps", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,20 @@ def build_steps(command: str, workspace: Workspace, ledger: Ledger, arguments: J
             + (": run `prep resize` first" if not existing else ": the dataset has no neighbouring frames")
         )
     return steps
+
+
+def recorded_steps(workspace: Workspace, ledger: Ledger) -> list[tuple[str, Step]]:
+    """Return (command, step) of everything that was made in a workspace, with the arguments of the last runs.
+
+    The steps stand in the order in which they build on one another.
+    """
+    arguments = {row.command: row.arguments for row in ledger.columns().values()}
+    return [
+        (command, step)
+        for command in STAGES
+        if command in arguments
+        for step in build_steps(command, workspace, ledger, arguments[command])
+    ]
 
 
 def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:

@@ -8,9 +8,10 @@ from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.freshness import Digests, State, examine
-from segprep.workflows.ledger import Ledger, Selection
-from segprep.workflows.stages import STAGES, build_steps
+from segprep.prep.step import Step
+from segprep.workflows.freshness import Digests, State, Verdict, examine
+from segprep.workflows.ledger import KnownSample, Ledger, Selection
+from segprep.workflows.stages import recorded_steps
 
 __all__ = ["ColumnStatus", "Status", "read_status"]
 
@@ -63,35 +64,40 @@ class Status:
         }
 
 
+class _Tally:
+    """Counts what a step's verdicts over the samples of a split were."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.clipped = 0
+
+    def add(self, step: Step, sample: KnownSample, verdict: Verdict) -> None:
+        self.counts[verdict.state] += 1
+        if verdict.state not in (State.DONE, State.MISSING):
+            self.reasons[f"{verdict.state}: {verdict.reason}"] += 1
+        rows = [sample.cells.get(column.name) for column in step.outputs]
+        self.clipped += sum(row.facts.get("clipped", 0) for row in rows if row is not None)
+
+
 def read_status(workspace: Workspace, ledger: Ledger) -> Status:
     """Examine every cell. Files are read only where size or time changed."""
-    existing = ledger.columns()
+    steps = recorded_steps(workspace, ledger)
     samples: dict[str, int] = {}
     columns: list[ColumnStatus] = []
     digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
     for split in ledger.splits():
-        selection = Selection(splits=(split,))
-        samples[split] = ledger.count(selection)
-        for command in STAGES:
-            arguments = next((row.arguments for row in existing.values() if row.command == command), None)
-            if arguments is None:
-                continue
-            for step in build_steps(command, workspace, ledger, arguments):
-                counts: Counter[str] = Counter()
-                reasons: Counter[str] = Counter()
-                clipped = 0
-                for sample in ledger.samples(selection):
-                    verdict = examine(step, sample, digests)
-                    counts[verdict.state] += 1
-                    if verdict.state not in (State.DONE, State.MISSING):
-                        reasons[f"{verdict.state}: {verdict.reason}"] += 1
-                    clipped += sum(
-                        sample.cells[c.name].facts.get("clipped", 0) for c in step.outputs if c.name in sample.cells
-                    )
-                columns += [
-                    ColumnStatus(split, column.name, command, dict(counts), dict(reasons), clipped)
-                    for column in step.outputs
-                ]
+        samples[split] = 0
+        tallies = [_Tally() for _ in steps]
+        for sample in ledger.samples(Selection(splits=(split,))):
+            samples[split] += 1
+            for (_, step), tally in zip(steps, tallies, strict=True):
+                tally.add(step, sample, examine(step, sample, digests))
+        columns += [
+            ColumnStatus(split, column.name, command, dict(tally.counts), dict(tally.reasons), tally.clipped)
+            for (command, step), tally in zip(steps, tallies, strict=True)
+            for column in step.outputs
+        ]
     return Status(samples, tuple(columns), {split: _store_state(workspace.store_path(split)) for split in samples})
 
 

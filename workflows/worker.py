@@ -118,7 +118,9 @@ class _SampleWork:
         self._record = sample.record
         self._sources: dict[str, Cell] = {}
         self._columns: dict[str, Cell] = {}
-        self.digests = Digests(batch.workspace.config.dataset_root, batch.workspace.root, may_hash=True)
+        self.digests = Digests(
+            batch.workspace.config.dataset_root, batch.workspace.root, may_hash=True, keep_contents=True
+        )
         self.new_cells: list[_NewCell] = []
 
     def run(self, staged: list[StagedFile]) -> None:
@@ -247,7 +249,7 @@ class _SampleWork:
         if name not in self._sources:
             path = self._source_path(name)
             try:
-                data = path.read_bytes()
+                data = self.digests.contents.pop(self._record.sources[name].path, None) or path.read_bytes()
             except FileNotFoundError as error:
                 raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
             except OSError as error:

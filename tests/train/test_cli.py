@@ -198,3 +198,18 @@ heavy = {"torch", "zarr", "numpy", "cv2", "dask"} & set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+
+def test_seed_schedule_and_flips_are_what_the_flags_say(workspace: Path) -> None:
+    def weights(name: str, *flags: str) -> bytes:
+        assert _train("run", "-C", workspace, "--name", name, *_SMALL, *flags) == 0
+        (found,) = (workspace / "runs" / name / "checkpoints" / "last").glob("*.safetensors")
+        return found.read_bytes()
+
+    usual = weights("usual")
+    assert weights("again") == usual
+    assert weights("seed", "--seed", "1") != usual
+    assert weights("schedule", "--schedule", "exponential") != usual
+    weights("unflipped", "--no-flip")
+    assert "flip = false" in (workspace / "runs" / "unflipped" / "config.toml").read_text()
+    assert "flip = true" in (workspace / "runs" / "usual" / "config.toml").read_text()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
+from segprep.workflows import freshness
 
 Prep = Callable[..., int]
 
@@ -272,3 +274,59 @@ def test_the_neighbour_can_be_the_next_frame(prep: Prep, camvid: Path, capsys: p
     assert prep("flow") == 0
     assert prep("shard", "--split", "val") == 0
     assert ShardStore.open(Path("shards/val.zarr")).columns["flow"].attributes["direction"] == "previous"
+
+
+def test_only_limits_a_command_to_matching_keys(prep: Prep, camvid: Path) -> None:
+    prep("init", "camvid", camvid)
+    assert prep("resize", "--factor", "2", "--only", "*_00700[24]") == 0
+    assert sorted(p.stem for p in Path().glob("*/image_data/*.png")) == ["0016E5_007002", "0016E5_007004"]
+
+
+def test_quiet_shows_no_progress(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prep("init", "camvid", camvid)
+    assert prep("resize", "--factor", "2") == 0
+    assert "prep resize 10/10" in capsys.readouterr().err
+    assert prep("resize", "--factor", "3", "--quiet") == 0
+    assert prep("shard", "-q") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_codec_changes_the_bytes_and_not_the_values(prep: Prep, camvid: Path) -> None:
+    prep("init", "camvid", camvid)
+    prep("resize", "--factor", "2")
+    sizes, images = {}, []
+    for codec in ("none", "lz4", "zstd"):
+        assert prep("shard", "--split", "val", "--codec", codec) == 0
+        (file,) = Path("shards/val.zarr/label").glob("c.*")
+        sizes[codec] = file.stat().st_size
+        images.append(ShardStore.open(Path("shards/val.zarr")).read_batch("image", range(4)))
+    assert sizes["none"] > sizes["lz4"]
+    assert sizes["none"] > sizes["zstd"]
+    assert np.array_equal(images[0], images[1])
+    assert np.array_equal(images[0], images[2])
+    assert prep("shard", "--codec", "gzip") == 2
+
+
+def test_version_and_debug(prep: Prep, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prep("--version") == 0
+    assert capsys.readouterr().out.strip() == version("segprep")
+    assert prep("status", "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert prep("status") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_every_source_is_read_once(prep: Prep, camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        read.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(freshness, "_file_digest", lambda path: pytest.fail(f"{path} is read for its hash alone"))
+    prep("init", "camvid", camvid)
+    assert prep("resize", "--factor", "2", "--split", "train") == 0
+    images = [path for path in read if path.parent == camvid / "train"]
+    assert len(images) == len(set(images)) == 6
