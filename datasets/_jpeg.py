@@ -3,19 +3,22 @@
 import io
 import re
 import struct
+import warnings
 from typing import BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
+from segprep.datasets._exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
 __all__ = ["SIGNATURE", "decode", "encode", "read_size"]
 
 SIGNATURE = b"\xff\xd8\xff"
 
-_EOI, _SOS = 0xD9, 0xDA
+_EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
+_EXIF = b"Exif\0\0"
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = (0xC0, 0xC1)
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)  # 00 and D0..D7 belong to the compressed data
@@ -31,16 +34,18 @@ class _Structure(NamedTuple):
     height: int
     components: int
     scans: int
+    orientation: int
     end: int  # place of the end mark
 
 
 def read_size(file: BinaryIO) -> tuple[int, int]:
-    """Return (width, height) from the start of a file.
+    """Return (width, height) of the upright picture from the start of a file.
 
     Raises:
         ValueError: If the file ends or makes no sense before its size is known.
     """
     file.seek(2)
+    orientation = UPRIGHT
     while True:
         marker = _read(file, 2)
         while marker == b"\xff\xff":
@@ -49,16 +54,18 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
             raise ValueError("damaged: its size is missing")
         (length,) = struct.unpack(">H", _read(file, 2))
         body = _read(file, max(length - 2, 0))
+        if marker[1] == _APP1 and body.startswith(_EXIF):
+            orientation = read_orientation(body)
         if marker[1] in _FRAME_STARTS:
             width, height, _ = _frame(body)
-            return width, height
+            return oriented_size((width, height), orientation)
 
 
 def decode(data: bytes) -> Array:
     """Decode a whole file.
 
     Returns:
-        (H, W) or (H, W, 3) RGB, uint8, as stored: a rotation in the metadata is not applied.
+        (H, W) or (H, W, 3) RGB, uint8, upright: turned as EXIF says. Colour profiles are not applied.
 
     Raises:
         ValueError: If the file is truncated or the compressed pixels end too early. In files of several scans
@@ -71,11 +78,13 @@ def decode(data: bytes) -> Array:
         # At an end mark the decoder makes up what is missing; without one it asks for more.
         data = data[: structure.end] + _PADDING
     try:
-        image = JpegImageFile(io.BytesIO(data))
-        image.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata, of which nothing is taken from here
+            image = JpegImageFile(io.BytesIO(data))
+            image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"its compressed pixels are damaged or end too early ({error})") from error
-    return np.array(image)
+    return oriented(np.array(image), structure.orientation)
 
 
 def encode(picture: Array) -> bytes:
@@ -88,7 +97,7 @@ def encode(picture: Array) -> bytes:
 
 def _walk(data: bytes) -> _Structure:
     """Follow the segments from the first byte to the end mark."""
-    frame, size, scans, offset = 0, (0, 0, 0), 0, 2
+    frame, size, scans, orientation, offset = 0, (0, 0, 0), 0, UPRIGHT, 2
     while True:
         found = _NEXT_MARKER.match(data, offset)
         if found is None:
@@ -99,7 +108,7 @@ def _walk(data: bytes) -> _Structure:
         if marker == _EOI:
             if not frame or not scans:
                 raise ValueError("there are no pixels in it")
-            return _Structure(frame, *size, scans, found.start())
+            return _Structure(frame, *size, scans, orientation, found.start())
         if offset + 2 > len(data):
             break
         (length,) = struct.unpack_from(">H", data, offset)
@@ -107,7 +116,9 @@ def _walk(data: bytes) -> _Structure:
         if length < 2 or offset + length > len(data):
             break
         offset += length
-        if marker in _FRAME_STARTS:
+        if marker == _APP1 and body.startswith(_EXIF):
+            orientation = read_orientation(body)
+        elif marker in _FRAME_STARTS:
             frame, size = marker, _frame(body)
         elif marker == _SOS:
             scans += 1

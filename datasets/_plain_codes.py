@@ -19,7 +19,7 @@ from segprep.datasets._code_base import (
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["IdCode", "LinearCode", "PlainCode"]
+__all__ = ["IdCode", "LinearCode", "PlainCode", "RawLabelCode"]
 
 _CHANNEL_COUNTS = (0, 3, 4)  # what a PNG holds without a second meaning
 
@@ -27,6 +27,16 @@ _CHANNEL_COUNTS = (0, 3, 4)  # what a PNG holds without a second meaning
 def _check_channels(channels: tuple[str, ...]) -> None:
     if len(channels) not in _CHANNEL_COUNTS:
         raise CodeRangeError(f"a picture has no channels' axis, 3 or 4 channels, not {len(channels)}: {channels}")
+
+
+def _without_alpha(picture: Array) -> Array:
+    """Drop an alpha channel that is opaque everywhere: it says nothing, all others are refused."""
+    if picture.ndim != 3 or picture.shape[2] != 4:
+        return picture
+    opaque = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
+    if not (picture[..., 3] == opaque).all():
+        raise CodeRangeError("it has transparent pixels, which show nothing to learn from: flatten it, or remove alpha")
+    return np.ascontiguousarray(picture[..., :3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +48,27 @@ class PlainCode:
         bits: 8 or 16.
         masked: Whether a mask is kept beside. Invalid pixels are stored as 0 unless `keep_invalid`.
         keep_invalid: Whether invalid pixels keep the value that they were given, for colours that mean "invalid".
+        lossy: Whether files are JPEG (quality 95): what is read back is not quite what was written.
     """
 
     channels: tuple[str, ...] = ("red", "green", "blue")
     bits: int = 8
     masked: bool = False
     keep_invalid: bool = False
+    lossy: bool = False
 
     name: ClassVar[str] = "plain"
-    extension: ClassVar[str] = ".png"
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
         _check_channels(self.channels)
+        if self.lossy and (self.bits != 8 or len(self.channels) == 4):
+            raise CodeRangeError("JPEG holds grey or RGB pictures of 8 bits only")
+
+    @property
+    def extension(self) -> str:
+        """Suffix of the files."""
+        return ".jpg" if self.lossy else ".png"
 
     @property
     def dtype(self) -> "np.dtype[Any]":
@@ -97,11 +115,17 @@ class PlainCode:
         return stored
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
-        """Return the picture; an alpha channel that is opaque everywhere is dropped. See `Code.from_file`."""
-        if len(self.channels) == 3 and picture.ndim == 3 and picture.shape[2] == 4:
-            opaque = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
-            if (picture[..., 3] == opaque).all():
-                picture = np.ascontiguousarray(picture[..., :3])
+        """Return the picture; grey and colour are exchanged where nothing is lost. See `Code.from_file`.
+
+        An alpha channel that is opaque everywhere is dropped, grey becomes three equal channels where colours are
+        expected, three equal channels become grey where one is.
+        """
+        if len(self.channels) != 4:
+            picture = _without_alpha(picture)
+        if len(self.channels) == 3 and picture.ndim == 2:
+            picture = np.repeat(picture[..., None], 3, axis=2)
+        elif not self.channels and picture.ndim == 3 and (picture == picture[..., :1]).all():
+            picture = np.ascontiguousarray(picture[..., 0])
         check_picture(picture, len(self.channels), self.dtype, "a picture of " + (", ".join(self.channels) or "grey"))
         return picture, None
 
@@ -116,9 +140,11 @@ class IdCode:
 
     Attributes:
         bits: 8 or 16.
+        smallest: Smaller ids are read as 0, "none": Cityscapes keeps class ids below 1000 in its instance files.
     """
 
     bits: int = 8
+    smallest: int = 0
 
     name: ClassVar[str] = "ids"
     extension: ClassVar[str] = ".png"
@@ -160,7 +186,8 @@ class IdCode:
         """
         if picture.ndim == 3:
             raise CodeRangeError("ids must stand in one channel; this file holds colours: translate them to ids first")
-        return self._fitting(picture), None
+        ids = self._fitting(picture)
+        return np.where(ids < self.smallest, ids.dtype.type(0), ids) if self.smallest else ids, None
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
@@ -176,6 +203,60 @@ class IdCode:
         if low < 0 or high > 2**self.bits - 1:
             raise CodeRangeError(f"ids from {low} to {high} do not fit into {self.bits} bits")
         return ids.astype(self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class RawLabelCode:
+    """Label files as datasets have them: ids of 8 or 16 bits in one channel, or exact colours in three.
+
+    Palette files give their indices. The class map turns either into train ids; segprep writes `IdCode`.
+    """
+
+    name: ClassVar[str] = "raw-labels"
+    extension: ClassVar[str] = ".png"
+    channels: ClassVar[tuple[str, ...]] = ()
+    scale: ClassVar[tuple[float, ...]] = (1.0,)
+    offset: ClassVar[tuple[float, ...]] = (0.0,)
+    mask: ClassVar[MaskPlace] = MaskPlace.NONE
+    dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint16)
+
+    def encode(self, values: Array, valid: Mask | None) -> Encoded:
+        """Take ids or colours as they are.
+
+        Raises:
+            CodeRangeError: If they are neither.
+        """
+        return Encoded(self._checked(values), None, 0)
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Return ids or colours as they are. See `Code.decode`."""
+        return self._checked(stored), None
+
+    def to_file(self, stored: Array, valid: Mask | None) -> Array:
+        """Return ids or colours."""
+        return stored
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Return (H, W) ids, uint8 or uint16, or (H, W, 3) uint8 colours.
+
+        Raises:
+            CodeRangeError: If it holds anything else, or transparent pixels.
+        """
+        return self._checked(_without_alpha(picture)), None
+
+    def to_json(self) -> JsonDict:
+        """Return the name."""
+        return {"name": self.name}
+
+    def _checked(self, picture: Array) -> Array:
+        if picture.ndim == 2 and picture.dtype in (np.uint8, np.uint16):
+            return picture
+        if picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8:
+            return picture
+        raise CodeRangeError(
+            f"labels are ids of 8 or 16 bits in one channel, or 8-bit colours in three, not {picture.dtype} of shape "
+            f"{picture.shape}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,17 @@ from typing import BinaryIO, NamedTuple
 import cv2
 import numpy as np
 
+from segprep.datasets._exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "encode", "read_size"]
+__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_size"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_SIDE_CHUNKS = (b"PLTE", b"tRNS", b"eXIf")
 
 # Level 1 and one fixed filter: twice as fast as the default levels of other tools for 5 % more bytes.
 _ENCODE = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
@@ -32,7 +34,7 @@ class _Header(NamedTuple):
 
 
 def read_size(file: BinaryIO) -> tuple[int, int]:
-    """Return (width, height) from the start of a file.
+    """Return (width, height) of the upright picture from the start of a file.
 
     Raises:
         ValueError: If the header is truncated or damaged.
@@ -42,28 +44,44 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
         raise ValueError("truncated within its header")
     _check(start, 8, 13)
     header = _header(start[12:16], start[16:29])
-    return header.width, header.height
+    return oriented_size((header.width, header.height), _read_orientation(file))
 
 
 def decode(data: bytes) -> Array:
     """Decode a whole file.
 
     Returns:
-        (H, W) of grey values or palette indices, (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16. Grey values of less
-        than 8 bits are spread over 0..255, palette indices stay as they are.
+        (H, W) of grey values or palette indices, (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16, upright: turned as
+        EXIF says. Grey values of less than 8 bits are spread over 0..255, palette indices stay as they are. Colour
+        profiles and gamma are not applied.
 
     Raises:
         ValueError: If a single byte is missing, a checksum is wrong or the content makes no sense.
     """
+    return _decode(data, expand_palette=False)
+
+
+def decode_colors(data: bytes) -> Array:
+    """Decode a whole file as `decode` does, but show the colours of a palette: (H, W, 3), or (H, W, 4) with its alpha.
+
+    Raises:
+        ValueError: As `decode`; also if a palette lacks a colour that is used.
+    """
+    return _decode(data, expand_palette=True)
+
+
+def _decode(data: bytes, *, expand_palette: bool) -> Array:
     header, chunks, offsets = _walk(data)
     color = _GREY if header.color == _PALETTE else header.color
     if header.color == _PALETTE or any(kind not in _CRITICAL for kind in chunks):
-        # Gamma, transparency keys, rotation and animation frames are not pixels; without its palette a picture of
-        # indices is a grey one.
+        # Gamma, transparency keys and animation frames are not pixels; without its palette a picture of indices is a
+        # grey one.
         kept = [(offset, kind) for offset, kind in zip(offsets, chunks, strict=True) if kind in _CRITICAL[2:]]
         plain = struct.pack(">IIBBBBB", *header._replace(color=color))
-        data = SIGNATURE + _chunk(b"IHDR", plain) + b"".join(_raw_chunk(data, offset) for offset, _ in kept)
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = SIGNATURE + _chunk(b"IHDR", plain) + b"".join(_raw_chunk(data, offset) for offset, _ in kept)
+    else:
+        pixels = data
+    decoded = cv2.imdecode(np.frombuffer(pixels, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise ValueError("its compressed pixels are damaged")
     picture: Array = decoded
@@ -73,7 +91,10 @@ def decode(data: bytes) -> Array:
         picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB if picture.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     if header.color == _PALETTE and header.depth < 8:
         picture = picture // np.uint8(255 // (2**header.depth - 1))
-    return picture
+    bodies = {kind: _body(data, offset) for kind, offset in zip(chunks, offsets, strict=True) if kind in _SIDE_CHUNKS}
+    if expand_palette and header.color == _PALETTE:
+        picture = _palette_colors(picture, bodies.get(b"PLTE", b""), bodies.get(b"tRNS", b""))
+    return oriented(picture, read_orientation(bodies[b"eXIf"]) if b"eXIf" in bodies else UPRIGHT)
 
 
 def encode(picture: Array) -> bytes:
@@ -121,6 +142,35 @@ def _header(name: bytes, body: bytes) -> _Header:
     if header.depth not in _DEPTHS.get(header.color, ()) or not header.width or not header.height:
         raise ValueError(f"its header makes no sense: {header}")
     return header
+
+
+def _read_orientation(file: BinaryIO) -> int:
+    """Look for EXIF data among the chunks before the pixels; `file` stands behind the header."""
+    while len(start := file.read(8)) == 8:
+        (length,) = struct.unpack_from(">I", start)
+        if start[4:] == b"eXIf":
+            return read_orientation(file.read(length))
+        if start[4:] in (b"IDAT", b"IEND"):
+            break
+        file.seek(length + 4, 1)
+    return UPRIGHT
+
+
+def _palette_colors(indices_HW: Array, palette: bytes, alpha: bytes) -> Array:
+    colors = np.frombuffer(palette, np.uint8).reshape(-1, 3)
+    if int(indices_HW.max(initial=0)) >= len(colors):
+        raise ValueError(f"its palette has {len(colors)} colours, its pixels ask for number {indices_HW.max()}")
+    if alpha:
+        opacity = np.full((len(colors), 1), 255, np.uint8)
+        opacity[: len(alpha), 0] = np.frombuffer(alpha[: len(colors)], np.uint8)
+        colors = np.hstack([colors, opacity])
+    picture: Array = colors[indices_HW]
+    return picture
+
+
+def _body(data: bytes, offset: int) -> bytes:
+    (length,) = struct.unpack_from(">I", data, offset)
+    return data[offset + 8 : offset + 8 + length]
 
 
 def _raw_chunk(data: bytes, offset: int) -> bytes:

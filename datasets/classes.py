@@ -1,19 +1,26 @@
-"""Classes: names, colours, and the map from a dataset's own ids to train ids and back."""
+"""Classes: names, colours, and the map from a dataset's own ids or colours to train ids and back."""
 
+import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.errors import ConfigurationError, LabelIdError
 from segprep.datasets.kinds import IGNORE_ID
-from segprep.datasets.sample import Array, JsonDict
+from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["ClassMap", "SemanticClass"]
+__all__ = ["ClassMap", "Color", "SemanticClass", "distinct_colors"]
+
+Color = tuple[int, int, int]
+"""Red, green, blue, 0..255."""
 
 _MAX_RAW_ID = 65535
+_UNKNOWN = 254  # no train id: there are at most 254 classes
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +29,20 @@ class SemanticClass:
 
     Attributes:
         name: Shown in tables.
-        color: RGB, 0..255.
+        color: It is drawn in.
         raw_ids: The dataset's own ids that mean this class. The first one is written when predictions go back.
+        raw_colors: Colours that mean this class in label files that hold colours; empty for just `color`.
     """
 
     name: str
-    color: tuple[int, int, int]
+    color: Color
     raw_ids: tuple[int, ...]
+    raw_colors: tuple[Color, ...] = ()
+
+    @property
+    def label_colors(self) -> tuple[Color, ...]:
+        """The colours that mean this class in label files."""
+        return self.raw_colors or (self.color,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +52,17 @@ class ClassMap:
     Attributes:
         classes: In the order of their train ids.
         ignored_raw_ids: The dataset's own ids that mean "not labelled" or "do not count".
+        masked_raw_ids: Those of them that mark pixels which do not show the scene (the own vehicle, a border): depth
+            and motion count there as little as the label.
+        ignored_colors: The same as `ignored_raw_ids` in label files that hold colours; black is, unless a class is.
+        raw_id_divisor: Label files hold raw id * divisor + something else: 256 for Mapillary's 16-bit files.
     """
 
     classes: tuple[SemanticClass, ...]
     ignored_raw_ids: tuple[int, ...]
+    masked_raw_ids: tuple[int, ...] = ()
+    ignored_colors: tuple[Color, ...] = ((0, 0, 0),)
+    raw_id_divisor: int = 1
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) < IGNORE_ID:
@@ -55,6 +76,11 @@ class ClassMap:
         empty = [c.name for c in self.classes if not c.raw_ids]
         if empty:
             raise ConfigurationError(f"classes without any raw id: {', '.join(empty)}")
+        counted = sorted(set(self.masked_raw_ids) - set(self.ignored_raw_ids))
+        if counted:
+            raise ConfigurationError(f"raw label ids {counted} are masked but not ignored: add them to ignored_raw_ids")
+        if not 1 <= self.raw_id_divisor <= _MAX_RAW_ID:
+            raise ConfigurationError(f"raw_id_divisor must lie in 1..{_MAX_RAW_ID}, not {self.raw_id_divisor}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,43 +94,93 @@ class ClassMap:
         table[: len(self.classes)] = [c.color for c in self.classes]
         return table
 
-    def to_train_ids(self, raw_HW: Array) -> npt.NDArray[np.uint8]:
-        """Map the dataset's own ids to train ids.
+    @property
+    def largest_raw_id(self) -> int:
+        """The largest id that the map knows: whether raw ids need 8 or 16 bits."""
+        return max([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
+
+    @property
+    def void_raw_id(self) -> int:
+        """The raw id that stands for "ignore" in files: the first ignored one.
+
+        Where no raw id is ignored it is 255 or, if that is a class, the smallest id that is none.
+        """
+        used = {i for c in self.classes for i in c.raw_ids}
+        candidates = (*self.ignored_raw_ids, IGNORE_ID, *range(_MAX_RAW_ID + 1))
+        return next((i for i in candidates if i not in used), IGNORE_ID)
+
+    def pixel_rules(self, *, regrouping: bool = True) -> JsonDict:
+        """Return what of the map decides a train id: names and the colours for drawing do not.
 
         Args:
-            raw_HW: (H, W) integer label image.
+            regrouping: Whether it matters which raw ids make a class together; for raw ids it does not.
+        """
+        by_color = [[list(k), c.raw_ids[0]] for c in self.classes for k in c.label_colors]
+        rules: JsonDict = {
+            "raw_id_divisor": self.raw_id_divisor,
+            "colors": sorted(by_color),
+            "ignored_colors": sorted(map(list, self.ignored_colors)),
+        }
+        if not regrouping:
+            return rules | {
+                "raw_ids": sorted([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
+            }
+        return rules | {
+            "raw_ids": [sorted(c.raw_ids) for c in self.classes],
+            "ignored_raw_ids": sorted(self.ignored_raw_ids),
+        }
+
+    def to_train_ids(self, raw: Array) -> npt.NDArray[np.uint8]:
+        """Map the content of a label file to train ids.
+
+        Args:
+            raw: (H, W) integers: the dataset's own ids; or (H, W, 3) uint8 RGB: colours, which must be exact.
 
         Returns:
             (H, W) uint8 of 0..C-1 and 255.
 
         Raises:
-            LabelIdError: If the image holds ids that the map does not know; names them and their pixel counts.
+            LabelIdError: If it holds ids or colours that the map does not know; names them and their pixel counts.
         """
-        table = np.full(_MAX_RAW_ID + 2, -1, np.int16)
-        for train_id, semantic in enumerate(self.classes):
-            table[list(semantic.raw_ids)] = train_id
-        table[list(self.ignored_raw_ids)] = IGNORE_ID
-        # The last entry stands for all ids outside the range: -1 is its index, too.
-        train_HW = table[np.clip(raw_HW, -1, _MAX_RAW_ID + 1)]
-        if train_HW.min(initial=0) < 0:
-            ids, counts = np.unique(raw_HW[train_HW < 0], return_counts=True)
-            found = ", ".join(f"{i} ({n} px)" for i, n in zip(ids.tolist(), counts.tolist(), strict=True))
-            raise LabelIdError(
-                f"label ids outside the class map: {found}. Known ids: {self._known()}. Add them to a class, or to "
-                "ignored_raw_ids, in prep.toml"
-            )
-        train_ids_HW: npt.NDArray[np.uint8] = train_HW.astype(np.uint8)
-        return train_ids_HW
+        return self._from_colors(raw) if raw.ndim == 3 else self.train_ids_of(self._raw_ids(raw))
+
+    def train_ids_of(self, raw_HW: Array) -> npt.NDArray[np.uint8]:
+        """Map the dataset's own ids (H, W), already without what `raw_id_divisor` removes, to train ids.
+
+        Raises:
+            LabelIdError: If there are ids that the map does not know; names them and their pixel counts.
+        """
+        if raw_HW.dtype == np.uint8:
+            train_HW = np.asarray(cv2.LUT(raw_HW, self._id_table()[:256]), np.uint8)
+        else:  # the last entry stands for all ids outside the range: -1 is its index, too
+            train_HW = self._id_table()[np.clip(raw_HW, -1, _MAX_RAW_ID + 1)]
+        if train_HW.max(initial=0) >= _UNKNOWN and (unknown := train_HW == _UNKNOWN).any():
+            self._refuse_ids(raw_HW[unknown])
+        return train_HW
+
+    def shows_scene(self, raw: Array) -> Mask:
+        """Return the (H, W) bool mask of pixels whose raw id is not in `masked_raw_ids`; colours mask nothing."""
+        if raw.ndim == 3 or not self.masked_raw_ids:
+            return np.ones(raw.shape[:2], np.bool_)
+        shown: Mask = ~np.isin(self._raw_ids(raw), self.masked_raw_ids)
+        return shown
+
+    def to_known_raw_ids(self, raw: Array) -> Array:
+        """Return the dataset's own ids (H, W), uint8 or uint16, of the content of a label file.
+
+        Colours become the first raw id of their class, the ignored ones the id that `to_raw_ids` gives them.
+
+        Raises:
+            LabelIdError: If it holds ids or colours that the map does not know.
+        """
+        train_HW = self.to_train_ids(raw)
+        if raw.ndim == 3:
+            return self.to_raw_ids(train_HW)
+        return self._raw_ids(raw).astype(np.uint8 if self.largest_raw_id < 256 else np.uint16)
 
     def to_raw_ids(self, train_HW: Array) -> Array:
-        """Map train ids back to the dataset's own ids: each class's first raw id; 255 to the first ignored one.
-
-        Where no raw id is ignored, 255 stays 255 or, if that is a class, becomes the smallest id that is none.
-        """
-        used = {i for c in self.classes for i in c.raw_ids}
-        free = (i for i in (*self.ignored_raw_ids, IGNORE_ID, *range(_MAX_RAW_ID + 1)) if i not in used)
-        ignored = next(free, IGNORE_ID)
-        table = np.full(256, ignored, np.uint16)
+        """Map train ids back to the dataset's own ids: each class's first raw id; 255 to `void_raw_id`."""
+        table = np.full(256, self.void_raw_id, np.uint16)
         table[: len(self.classes)] = [c.raw_ids[0] for c in self.classes]
         raw_HW = table[train_HW]
         return raw_HW.astype(np.uint8) if table.max() < 256 else raw_HW
@@ -119,7 +195,10 @@ class ClassMap:
         return {
             "ignore_id": IGNORE_ID,
             "ignored_raw_ids": list(self.ignored_raw_ids),
-            "classes": [{"name": c.name, "color": list(c.color), "raw_ids": list(c.raw_ids)} for c in self.classes],
+            "masked_raw_ids": list(self.masked_raw_ids),
+            "ignored_colors": [list(c) for c in self.ignored_colors],
+            "raw_id_divisor": self.raw_id_divisor,
+            "classes": [_class_to_json(c) for c in self.classes],
         }
 
     @classmethod
@@ -130,10 +209,16 @@ class ClassMap:
             ConfigurationError: If a key is missing or a value makes no sense.
         """
         try:
-            _refuse_unknown(data, {"classes", "ignored_raw_ids", "ignore_id"})
+            _refuse_unknown(data, {"ignore_id", *cls.__dataclass_fields__})
             if data.get("ignore_id", IGNORE_ID) != IGNORE_ID:
                 raise ValueError(f"ignore_id is always {IGNORE_ID}; what is not to count belongs to ignored_raw_ids")
-            return cls(tuple(_class(c) for c in data["classes"]), _whole_numbers(data.get("ignored_raw_ids", ())))
+            return cls(
+                classes=tuple(_class(c) for c in data["classes"]),
+                ignored_raw_ids=_whole_numbers(data.get("ignored_raw_ids", ())),
+                masked_raw_ids=_whole_numbers(data.get("masked_raw_ids", ())),
+                ignored_colors=tuple(_color(c) for c in data.get("ignored_colors", ((0, 0, 0),))),
+                raw_id_divisor=_whole_numbers([data.get("raw_id_divisor", 1)])[0],
+            )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ConfigurationError):
                 raise
@@ -141,17 +226,85 @@ class ClassMap:
                 f"the class map is not readable ({error!r}): each class needs name, color = [r, g, b] and raw_ids"
             ) from error
 
+    def _raw_ids(self, stored_HW: Array) -> Array:
+        return stored_HW if self.raw_id_divisor == 1 else stored_HW // stored_HW.dtype.type(self.raw_id_divisor)
+
+    def _id_table(self) -> npt.NDArray[np.uint8]:
+        table = np.full(_MAX_RAW_ID + 2, _UNKNOWN, np.uint8)
+        for train_id, semantic in enumerate(self.classes):
+            table[list(semantic.raw_ids)] = train_id
+        table[list(self.ignored_raw_ids)] = IGNORE_ID
+        return table
+
+    def _from_colors(self, rgb_HWC: Array) -> npt.NDArray[np.uint8]:
+        if rgb_HWC.dtype != np.uint8 or rgb_HWC.shape[2] != 3:
+            raise LabelIdError(f"labels are ids or 8-bit colours, not {rgb_HWC.dtype} of shape {rgb_HWC.shape}")
+        meaning = {_packed(c): i for i, semantic in enumerate(self.classes) for c in semantic.label_colors}
+        if len(meaning) < sum(len(semantic.label_colors) for semantic in self.classes):
+            raise LabelIdError("the label holds colours, but classes of the class map share some: correct prep.toml")
+        # One entry per colour there is: 16 MB, and a label is one look-up per pixel.
+        table = np.full(1 << 24, _UNKNOWN, np.uint8)
+        table[[_packed(c) for c in self.ignored_colors]] = IGNORE_ID
+        table[list(meaning)] = list(meaning.values())
+        wide = rgb_HWC.astype(np.uint32)
+        packed_HW = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+        train_HW: npt.NDArray[np.uint8] = table[packed_HW]
+        if (unknown := train_HW == _UNKNOWN).any():
+            values, counts = np.unique(packed_HW[unknown], return_counts=True)
+            most = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
+            named = [f"{_unpacked(int(values[i]))} ({counts[i]} px)" for i in most]
+            more = f" and {len(values) - len(named)} more" if len(values) > len(named) else ""
+            raise LabelIdError(
+                f"label colours outside the class map: {', '.join(named)}{more}. Add them to raw_colors of a class, or "
+                "to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals"
+            )
+        return train_HW
+
+    def _refuse_ids(self, unknown: Array) -> None:
+        ids, counts = np.unique(unknown, return_counts=True)
+        found = ", ".join(
+            f"{i} ({n} px)" for i, n in list(zip(ids.tolist(), counts.tolist(), strict=True))[:_MOST_LISTED]
+        )
+        more = f" and {len(ids) - _MOST_LISTED} more" if len(ids) > _MOST_LISTED else ""
+        hint = "; if the files hold class * 256 + instance, set raw_id_divisor = 256" if ids.max() > 255 else ""
+        raise LabelIdError(
+            f"label ids outside the class map: {found}{more}. Known ids: {self._known()}. Add them to a class, or to "
+            f"ignored_raw_ids, in prep.toml{hint}"
+        )
+
     def _known(self) -> str:
         ids = sorted([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
         return ", ".join(map(str, ids)) if len(ids) <= 40 else f"{len(ids)} ids from {ids[0]} to {ids[-1]}"
 
 
 def _class(data: Mapping[str, Any]) -> SemanticClass:
-    _refuse_unknown(data, {"name", "color", "raw_ids"})
-    return SemanticClass(str(data["name"]), _color(data["color"]), _whole_numbers(data["raw_ids"]))
+    _refuse_unknown(data, {"name", "color", "raw_ids", "raw_colors"})
+    colors = tuple(_color(c) for c in data.get("raw_colors", ()))
+    return SemanticClass(str(data["name"]), _color(data["color"]), _whole_numbers(data["raw_ids"]), colors)
 
 
-def _color(values: Any) -> tuple[int, int, int]:  # noqa: ANN401  (comes from TOML or JSON)
+def _class_to_json(semantic: SemanticClass) -> JsonDict:
+    data: JsonDict = {"name": semantic.name, "color": list(semantic.color), "raw_ids": list(semantic.raw_ids)}
+    if semantic.raw_colors:
+        data["raw_colors"] = [list(c) for c in semantic.raw_colors]
+    return data
+
+
+def distinct_colors(count: int) -> list[Color]:
+    """Return `count` colours for classes that have none, their hues spread by the golden ratio."""
+    shades = [colorsys.hsv_to_rgb((0.61803398875 * i) % 1.0, 0.65, 0.9 - 0.3 * (i % 2)) for i in range(count)]
+    return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in shades]
+
+
+def _packed(color: Color) -> int:
+    return color[0] << 16 | color[1] << 8 | color[2]
+
+
+def _unpacked(packed: int) -> Color:
+    return packed >> 16, packed >> 8 & 255, packed & 255
+
+
+def _color(values: Any) -> Color:  # noqa: ANN401  (comes from TOML or JSON)
     red, green, blue = _whole_numbers(values)
     if not all(0 <= v <= 255 for v in (red, green, blue)):
         raise ValueError(f"a colour is three numbers in 0..255, not {values}")

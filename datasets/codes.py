@@ -11,7 +11,7 @@ from typing import Any
 from segprep.datasets._code_base import Code, Encoded, MaskPlace
 from segprep.datasets._distance_codes import DepthCode, DisparityCode
 from segprep.datasets._flow_codes import KittiFlowCode, SmsnetFlowCode
-from segprep.datasets._plain_codes import IdCode, LinearCode, PlainCode
+from segprep.datasets._plain_codes import IdCode, LinearCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import CodeRangeError
 
 __all__ = [
@@ -24,12 +24,23 @@ __all__ = [
     "LinearCode",
     "MaskPlace",
     "PlainCode",
+    "RawLabelCode",
     "SmsnetFlowCode",
     "code_from_json",
 ]
 
 _CODES: dict[str, type[Code]] = {
-    c.name: c for c in (PlainCode, IdCode, LinearCode, DepthCode, DisparityCode, KittiFlowCode, SmsnetFlowCode)
+    c.name: c
+    for c in (
+        PlainCode,
+        IdCode,
+        RawLabelCode,
+        LinearCode,
+        DepthCode,
+        DisparityCode,
+        KittiFlowCode,
+        SmsnetFlowCode,
+    )
 }
 
 

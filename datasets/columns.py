@@ -8,14 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from segprep.datasets.codes import Code, MaskPlace, code_from_json
+from segprep.datasets.codes import Code, MaskPlace, PlainCode, code_from_json
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import encode_image, read_image
+from segprep.datasets.imageio import decode_image, encode_image, read_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
 from segprep.datasets.workspace import Workspace
 
-__all__ = ["Cell", "Column", "StoredCell", "decode_cell", "encode_cell", "read_cell", "read_record_cell"]
+__all__ = [
+    "Cell",
+    "Column",
+    "StoredCell",
+    "decode_cell",
+    "decode_source",
+    "encode_cell",
+    "read_cell",
+    "read_record_cell",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,11 @@ class Column:
     kind: Kind
     code: Code | None
     attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def holds_raw_ids(self) -> bool:
+        """Whether a label column keeps the dataset's own ids instead of train ids."""
+        return ("ids", "raw") in self.attributes
 
     @property
     def extension(self) -> str:
@@ -90,6 +105,25 @@ class StoredCell:
     cell: Cell
 
 
+def decode_source(source: SourceFile, data: bytes, path: Path) -> Cell:
+    """Decode a file of the dataset to values as steps see them: metres, pixels, ids, colours.
+
+    Args:
+        source: What the file holds and how.
+        data: All its bytes.
+        path: Stands in error messages.
+
+    Raises:
+        UnreadableFileError: If it cannot be decoded or does not fit the source's code.
+    """
+    code = code_from_json(source.code)
+    picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+    try:
+        return Cell(*code.decode(*code.from_file(picture)))
+    except CodeRangeError as error:
+        raise UnreadableFileError(f"{path}: {error}") from error
+
+
 def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
     """Turn a cell into the bytes of its files.
 
@@ -102,14 +136,17 @@ def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
     if column.code is None:
         raise CodeRangeError(f"column {column.name} holds JSON, not arrays")
     encoded = column.code.encode(cell.values, cell.valid)
-    files = [(name, encode_image(column.extension, column.code.to_file(encoded.stored, encoded.valid)))]
+    data = encode_image(column.extension, column.code.to_file(encoded.stored, encoded.valid))
+    stored, files = encoded.stored, [(name, data)]
+    if isinstance(column.code, PlainCode) and column.code.lossy:
+        stored = column.code.from_file(decode_image(data, Path(name)))[0]
     if column.has_mask_files:
         mask = np.ones(cell.values.shape[:2], np.bool_) if encoded.valid is None else encoded.valid
         files.append((f"{column.name}_valid/{key}.png", encode_image(".png", mask.astype(np.uint8) * 255)))
     facts = cell.facts | {"shape": list(encoded.stored.shape)}
     if encoded.clipped:
         facts["clipped"] = encoded.clipped
-    return StoredCell(tuple(files), Cell(*column.code.decode(encoded.stored, encoded.valid), facts))
+    return StoredCell(tuple(files), Cell(*column.code.decode(stored, encoded.valid), facts))
 
 
 def read_cell(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:

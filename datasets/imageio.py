@@ -30,6 +30,7 @@ class _Reader:
     signatures: tuple[bytes, ...]
     read_size: Callable[[BinaryIO], tuple[int, int]]
     decode: Callable[[bytes], Array]
+    decode_colors: Callable[[bytes], Array] | None = None  # where the colours of a palette can be shown instead
     compressed: bool = False  # the size of the file is no bound for the size of the picture
 
 
@@ -41,7 +42,7 @@ class _Writer:
 
 
 _READERS = (
-    _Reader("PNG", (_png.SIGNATURE,), _png.read_size, _png.decode, compressed=True),
+    _Reader("PNG", (_png.SIGNATURE,), _png.read_size, _png.decode, _png.decode_colors, compressed=True),
     _Reader("JPEG", (_jpeg.SIGNATURE,), _jpeg.read_size, _jpeg.decode, compressed=True),
     _Reader("PPM, PGM or PFM", _netpbm.SIGNATURES, _netpbm.read_size, _netpbm.decode),
     _Reader(".flo", (_floats.FLO_SIGNATURE,), _floats.read_flo_size, _floats.decode_flo),
@@ -74,11 +75,15 @@ _FOREIGN = (
 )
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, *, palette_colors: bool = False) -> Array:
     """Read a picture or a field of numbers.
+
+    Pictures are upright: an orientation in EXIF data is applied. Colour profiles, gamma and transparency are not.
 
     Args:
         path: The file.
+        palette_colors: Whether a picture with a palette gives the colours, as images need it, or the indices, which are
+            the ids of labels.
 
     Returns:
         (H, W) for grey values and palette indices, (H, W, 3) RGB, (H, W, 4) RGBA: uint8 or uint16 as stored. A .flo
@@ -92,15 +97,16 @@ def read_image(path: Path) -> Array:
         data = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    return decode_image(data, path)
+    return decode_image(data, path, palette_colors=palette_colors)
 
 
-def decode_image(data: bytes, path: Path) -> Array:
+def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Array:
     """Decode the bytes of a file that was read already, as `read_image` does.
 
     Args:
         data: All bytes.
         path: Stands in error messages, nothing else.
+        palette_colors: See `read_image`.
 
     Raises:
         UnreadableFileError: If they are truncated, damaged, or of a foreign format.
@@ -109,13 +115,15 @@ def decode_image(data: bytes, path: Path) -> Array:
     try:
         if reader.compressed:
             _check_size(*reader.read_size(io.BytesIO(data)))
+        if palette_colors and reader.decode_colors is not None:
+            return reader.decode_colors(data)
         return reader.decode(data)
     except ValueError as error:
         raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (width, height) from the header alone; the pixels are neither read nor checked.
+    """Return (width, height) of the upright picture from the headers alone; the pixels are neither read nor checked.
 
     Raises:
         MissingInputError: If the file does not exist.

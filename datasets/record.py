@@ -127,7 +127,12 @@ class SampleRecord:
 
 
 def link_neighbours(
-    records: Iterable[SampleRecord], direction: Direction, max_gap: float, *, tolerance: float = 1e-6
+    records: Iterable[SampleRecord],
+    direction: Direction,
+    max_gap: float,
+    *,
+    unlabelled: Iterable[SampleRecord] = (),
+    tolerance: float = 1e-6,
 ) -> list[SampleRecord]:
     """Give each record the nearest earlier or later frame of its sequence, in any split.
 
@@ -135,6 +140,7 @@ def link_neighbours(
         records: Records with sequence, frame and time; those without stay alone.
         direction: On which side to look.
         max_gap: Largest time difference in seconds that still makes a pair.
+        unlabelled: Frames that are no samples but can be neighbours; they may repeat the records' own frames.
         tolerance: Slack for times that are rounded.
 
     Returns:
@@ -143,7 +149,7 @@ def link_neighbours(
     """
     ordered = list(records)
     sequences: dict[str, list[SampleRecord]] = {}
-    for record in ordered:
+    for record in (*ordered, *unlabelled):
         if record.sequence is not None and record.time is not None and "image" in record.sources:
             sequences.setdefault(record.sequence, []).append(record)
     neighbour_of: dict[SampleKey, SampleRecord] = {}

@@ -8,6 +8,7 @@ from typing import Any, NewType
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.kinds import Kind
 
 __all__ = [
@@ -116,6 +117,18 @@ class Camera:
         """
         matrix = np.vstack([np.asarray(A, np.float64)[:2], [0.0, 0.0, 1.0]])
         return replace(self, K=matrix @ self.K, width=width, height=height)
+
+    def calibrated_for(self, size: tuple[int, int]) -> "Camera":
+        """Return this camera if it belongs to an image of (width, height).
+
+        Raises:
+            SizeMismatchError: If it does not.
+        """
+        if (self.width, self.height) != tuple(size):
+            raise SizeMismatchError(
+                f"the camera is calibrated for {self.width}x{self.height}, but the image is {size[0]}x{size[1]}"
+            )
+        return self
 
     def to_json(self) -> JsonDict:
         """Return a JSON object that `from_json` reads back exactly."""

@@ -168,10 +168,15 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def write_config(root: Path, config: WorkspaceConfig) -> Workspace:
+def write_config(root: Path, config: WorkspaceConfig, *, replace_classes: bool = False) -> Workspace:
     """Write `prep.toml`, keeping what people added to an existing one.
 
     Dataset, root and neighbour are set; existing splits, class map, defaults and comments stay as they are.
+
+    Args:
+        root: The workspace's folder.
+        config: What to write.
+        replace_classes: Whether an existing class map gives way to the one of `config`.
 
     Returns:
         The workspace as it now is.
@@ -190,13 +195,16 @@ def write_config(root: Path, config: WorkspaceConfig) -> Workspace:
     if config.splits and "splits" not in document:
         document["splits"] = list(config.splits)
     document["neighbour"] = config.neighbour.value
-    if "class_map" not in document:
+    if "class_map" not in document or replace_classes:
         data = config.class_map.to_json()
+        del data["ignore_id"]
         classes = tomlkit.aot()
         for entry in data["classes"]:
             classes.append(tomlkit.item(entry))
         table = tomlkit.table()
-        table["ignored_raw_ids"] = data["ignored_raw_ids"]
+        for name, value in data.items():
+            if name != "classes":
+                table[name] = value
         table["classes"] = classes
         document["class_map"] = table
     atomic_write_bytes(path, tomlkit.dumps(document).encode())

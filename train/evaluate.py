@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import ConfigurationError, SizeMismatchError
+from segprep.datasets.codes import RawLabelCode
+from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError, UnreadableFileError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array, JsonDict, SampleKey
 from segprep.datasets.shards import ShardStore
@@ -64,16 +65,20 @@ class SourceLabels:
 
         Raises:
             MissingInputError, UnreadableFileError: If the file cannot be read.
-            SizeMismatchError: If it has another size than when the store was made, or several channels.
-            LabelIdError: If it holds ids that the class map does not know.
+            SizeMismatchError: If it has another size than when the store was made.
+            LabelIdError: If it holds ids or colours that the class map does not know.
         """
         path = self._root / self._store.source_paths(index)["label"]
-        raw_HW, (width, height) = read_image(path), self._store.source_size(index)
-        if raw_HW.shape != (height, width):
+        width, height = self._store.source_size(index)
+        try:
+            raw, _ = RawLabelCode().from_file(read_image(path))
+        except CodeRangeError as error:
+            raise UnreadableFileError(f"{path}: {error}") from error
+        if raw.shape[:2] != (height, width):
             raise SizeMismatchError(
-                f"{path} has shape {raw_HW.shape}, expected ({height}, {width}): evaluate with --at network"
+                f"{path} is {raw.shape[1]}x{raw.shape[0]}, expected {width}x{height}: evaluate with --at network"
             )
-        return self._store.class_map.to_train_ids(raw_HW)
+        return self._store.class_map.to_train_ids(raw)
 
 
 def original_rows(reader: Reader) -> list[Row]:

@@ -11,16 +11,14 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
-from segprep.datasets.codes import code_from_json
-from segprep.datasets.columns import Cell, Column, StoredCell, decode_cell, encode_cell
+from segprep.datasets.columns import Cell, Column, StoredCell, decode_cell, decode_source, encode_cell
 from segprep.datasets.errors import (
-    CodeRangeError,
     MissingInputError,
     SegprepError,
     UnreadableFileError,
     WriteFailedError,
 )
-from segprep.datasets.imageio import decode_image, image_size
+from segprep.datasets.imageio import image_size
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample
 from segprep.datasets.workspace import Workspace
@@ -211,6 +209,8 @@ class _SampleWork:
         meta: JsonDict = {}
         camera, pose = None, None
         for each in step.inputs:
+            if each.optional and each.name not in self._record.sources:
+                continue
             match each.origin:
                 case Origin.SOURCE_SIZE:
                     meta[f"{each.name}_size"] = self._source_size(each.name)
@@ -254,12 +254,7 @@ class _SampleWork:
                 raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
             except OSError as error:
                 raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
-            code = code_from_json(self._record.sources[name].code)
-            try:
-                stored, valid = code.from_file(decode_image(data, path))
-            except CodeRangeError as error:
-                raise UnreadableFileError(f"{path}: {error}") from error
-            self._sources[name] = Cell(*code.decode(stored, valid))
+            self._sources[name] = decode_source(self._record.sources[name], data, path)
         return self._sources[name]
 
     def _column(self, name: str) -> Cell:

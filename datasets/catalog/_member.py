@@ -1,14 +1,15 @@
 """What a file of the catalog holds: `SPEC`, `class_map`, `scan` and `write_miniature`."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.record import Direction, SampleRecord
 
-__all__ = ["DatasetMember", "DatasetSpec", "files_by_stem"]
+__all__ = ["DatasetMember", "DatasetSource", "DatasetSpec", "files_by_stem"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm")
 
@@ -24,6 +25,9 @@ class DatasetSpec:
         licence: Terms of use.
         citation: What to cite.
         max_gap: Largest time in seconds between a frame and its neighbour.
+        schemes: Names of the class schemes that users can choose from, the default first; empty if there is one only.
+        takes_lists: Whether samples are listed in files that the user names instead of found in folders.
+        class_shares: Class name to its known share of the labelled pixels, for comparison; empty if nobody knows.
     """
 
     title: str
@@ -32,6 +36,26 @@ class DatasetSpec:
     licence: str
     citation: str
     max_gap: float
+    schemes: tuple[str, ...] = ()
+    takes_lists: bool = False
+    class_shares: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """What the user said of where a dataset is.
+
+    Attributes:
+        root: Folder that all its files lie in; paths of the records are relative to it.
+        lists: Files that list the samples, for the dataset `list`; others have none.
+        columns: What the entries of a row in lists without a header are; None for the formats' own meaning.
+        scheme: One of the spec's `schemes`; None for the default.
+    """
+
+    root: Path
+    lists: tuple[Path, ...] = ()
+    columns: tuple[str, ...] | None = None
+    scheme: str | None = None
 
 
 class DatasetMember(Protocol):
@@ -39,15 +63,15 @@ class DatasetMember(Protocol):
 
     SPEC: DatasetSpec
 
-    def class_map(self, root: Path) -> ClassMap:
+    def class_map(self, source: DatasetSource) -> ClassMap:
         """Return the classes.
 
         Raises:
-            DatasetNotFoundError: If `root` is not this dataset; the message tells the expected layout.
+            DatasetNotFoundError: If the root is not this dataset; the message tells the expected layout.
         """
 
-    def scan(self, root: Path, direction: Direction) -> Iterable[SampleRecord]:
-        """Yield all samples below `root` in a fixed order, reading no pixels.
+    def scan(self, source: DatasetSource, direction: Direction) -> Iterable[SampleRecord]:
+        """Yield all samples below the root in a fixed order, reading no pixels.
 
         Any subset of splits and parts is accepted. A label (or other part) whose folder exists but whose file does not
         stays in the record, so that the sample fails by name instead of vanishing.
@@ -63,6 +87,9 @@ class DatasetMember(Protocol):
 def files_by_stem(folder: Path, suffixes: Sequence[str] = _PICTURES) -> dict[str, str]:
     """Return stem to file name for the pictures of a folder; empty if there is no such folder.
 
+    Stems are in Unicode's composed form: macOS writes accents apart from their letters, and an image and its label must
+    still find each other.
+
     Raises:
         ValueError: If two files differ only in their suffix, so that a stem does not say which is meant.
     """
@@ -71,7 +98,8 @@ def files_by_stem(folder: Path, suffixes: Sequence[str] = _PICTURES) -> dict[str
     found: dict[str, str] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            if path.stem in found:
-                raise ValueError(f"{folder} has both {found[path.stem]} and {path.name}: keep one of them")
-            found[path.stem] = path.name
+            stem = unicodedata.normalize("NFC", path.stem)
+            if stem in found:
+                raise ValueError(f"{folder} has both {found[stem]} and {path.name}: keep one of them")
+            found[stem] = path.name
     return found

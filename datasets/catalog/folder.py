@@ -4,14 +4,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from segprep.datasets.catalog._member import DatasetSpec, files_by_stem
-from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.codes import IdCode, PlainCode, SmsnetFlowCode
-from segprep.datasets.errors import DatasetNotFoundError, SegprepError
-from segprep.datasets.imageio import read_image
-from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.catalog._found_classes import found_class_map
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode
+from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 from segprep.datasets.sample import make_key
 
@@ -21,7 +19,7 @@ SPEC = DatasetSpec(
     title="a folder of one's own, in SMSnet's naming",
     layout="""\
 ROOT/<split>/image_data/<name>.png|jpg   (or ROOT/image_data: one split, "train")
-ROOT/<split>/label_data/<name>.png       single-channel ids
+ROOT/<split>/label_data/<name>.png       ids in one channel, or colours
 ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v, R=magnitude""",
     columns=("image", "label", "flow"),
     licence="the user's own",
@@ -31,13 +29,13 @@ ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v
 
 _PARTS = (
     ("image", Kind.IMAGE, PlainCode().to_json()),
-    ("label", Kind.LABEL, IdCode().to_json()),
+    ("label", Kind.LABEL, RawLabelCode().to_json()),
     ("flow", Kind.CODED, SmsnetFlowCode().to_json()),
 )
 
 
-def class_map(root: Path) -> ClassMap:
-    """Return one class per id that the labels hold; 255 is ignored.
+def class_map(source: DatasetSource) -> ClassMap:
+    """Return one class per id, or per colour, that the labels hold; 255 is ignored.
 
     Every label is read once. The result stands in `prep.toml`, where names and colours can be put right and an id that
     means "not labelled" (SMSnet: 0) can be moved to `ignored_raw_ids`.
@@ -45,24 +43,18 @@ def class_map(root: Path) -> ClassMap:
     Raises:
         DatasetNotFoundError: If no label can be read.
     """
-    seen: set[int] = set()
-    for _, folder in _splits(root):
-        for name in files_by_stem(folder / "label_data").values():
-            try:
-                seen.update(np.unique(read_image(folder / "label_data" / name)).tolist())
-            except SegprepError:
-                continue  # the sample will fail by name when it is processed
-    ids = sorted(seen - {IGNORE_ID})
-    if not ids:
+    folders = [folder / "label_data" for _, folder in _splits(source.root)]
+    found = found_class_map(folder / name for folder in folders for name in files_by_stem(folder).values())
+    if found is None:
         raise DatasetNotFoundError(
-            f"{root} has no readable label in label_data; the expected layout is:\n{SPEC.layout}"
+            f"{source.root} has no readable label in label_data; the expected layout is:\n{SPEC.layout}"
         )
-    colors = _distinct_colors(len(ids))
-    return ClassMap(tuple(SemanticClass(f"class_{i}", c, (i,)) for i, c in zip(ids, colors, strict=True)), (IGNORE_ID,))
+    return found
 
 
-def scan(root: Path, direction: Direction) -> Iterator[SampleRecord]:
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield all samples; names that several splits share get the split in front. Nothing is known of neighbours."""
+    root = source.root
     splits = [
         (split, folder, {part: files_by_stem(folder / f"{part}_data") for part, _, _ in _PARTS})
         for split, folder in _splits(root)
@@ -101,11 +93,3 @@ def _splits(root: Path) -> list[tuple[str, Path]]:
             f"{root} has no image_data folder with images; the expected layout is:\n{SPEC.layout}"
         )
     return found
-
-
-def _distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Return `count` colours whose hues are spread by the golden ratio."""
-    import colorsys
-
-    shades = [colorsys.hsv_to_rgb((0.61803398875 * i) % 1.0, 0.65, 0.9 - 0.3 * (i % 2)) for i in range(count)]
-    return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in shades]

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from segprep.datasets.catalog._member import DatasetSpec, files_by_stem
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import DepthCode, IdCode, PlainCode
+from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
@@ -28,20 +28,21 @@ ROOT/<split>/<sequence>/camera/<frame>.json           K, pose, time""",
 
 _PARTS = (
     ("image", "rgb", Kind.IMAGE, PlainCode().to_json()),
-    ("label", "label", Kind.LABEL, IdCode().to_json()),
+    ("label", "label", Kind.LABEL, RawLabelCode().to_json()),
     ("instance", "instance", Kind.INSTANCE, IdCode(bits=16).to_json()),
     ("depth", "depth", Kind.DEPTH, DepthCode(scale_m=0.005).to_json()),
     ("nir", "nir", Kind.NIR, PlainCode(channels=()).to_json()),
 )
 
 
-def class_map(root: Path) -> ClassMap:
+def class_map(source: DatasetSource) -> ClassMap:
     """Return the classes that `drive.json` lists."""
-    return ClassMap.from_json(_header(root)["class_map"])
+    return ClassMap.from_json(_header(source.root)["class_map"])
 
 
-def scan(root: Path, direction: Direction) -> Iterator[SampleRecord]:
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield all frames of all sequences, with cameras and poses, linked to their neighbours."""
+    root = source.root
     _header(root)
     records = [
         record

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segprep.datasets.catalog import CATALOG
+from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import code_from_json
 from segprep.datasets.errors import DatasetNotFoundError, UnknownNameError
 from segprep.datasets.imageio import image_size, read_image
@@ -30,7 +31,7 @@ def root(member: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _scan(member: ModuleType, root: Path) -> list[SampleRecord]:
-    return list(member.scan(root, Direction.PREVIOUS))
+    return list(member.scan(DatasetSource(root), Direction.PREVIOUS))
 
 
 def test_the_description_is_complete(member: ModuleType) -> None:
@@ -69,7 +70,7 @@ def test_every_promised_file_exists_decodes_and_shares_the_images_size(member: M
 
 
 def test_every_label_id_is_known_and_most_pixels_count(member: ModuleType, root: Path) -> None:
-    classes = member.class_map(root)
+    classes = member.class_map(DatasetSource(root))
     shares = []
     for record in _scan(member, root):
         raw = read_image(root / record.sources["label"].path)
@@ -80,9 +81,27 @@ def test_every_label_id_is_known_and_most_pixels_count(member: ModuleType, root:
     assert np.mean(shares) > 0.5
 
 
+def test_every_scheme_knows_all_labels_and_the_first_is_the_default(member: ModuleType, root: Path) -> None:
+    schemes = member.SPEC.schemes
+    maps = [member.class_map(DatasetSource(root, scheme=scheme)) for scheme in (None, *schemes)]
+    assert maps[0] == maps[min(1, len(schemes))]
+    assert len({m.names for m in maps[1:]}) == len(schemes)
+    for record in _scan(member, root):
+        raw = read_image(root / record.sources["label"].path)
+        for classes in maps:
+            classes.to_train_ids(raw)
+
+
+def test_known_shares_are_those_of_classes(member: ModuleType, root: Path) -> None:
+    shares = member.SPEC.class_shares
+    for scheme in member.SPEC.schemes or (None,):
+        names = member.class_map(DatasetSource(root, scheme=scheme)).names
+        assert not shares or 0.9 < sum(shares[name] for name in names) <= 1.001
+
+
 def test_neighbours_are_the_nearest_earlier_frames_within_the_gap(member: ModuleType, root: Path) -> None:
     for direction in Direction:
-        for record in member.scan(root, direction):
+        for record in member.scan(DatasetSource(root), direction):
             near = record.neighbour
             assert (near is None) == (direction.value not in record.sources)
             if near is not None:
@@ -105,13 +124,13 @@ def test_cameras_fit_their_images_and_motions_are_rigid(member: ModuleType, root
 def test_a_folder_of_something_else_is_refused_with_the_layout(member: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("no pictures here")
     with pytest.raises(DatasetNotFoundError, match="ROOT/"):
-        member.class_map(tmp_path)
+        member.class_map(DatasetSource(tmp_path))
     with pytest.raises(DatasetNotFoundError, match="ROOT/"):
         _scan(member, tmp_path)
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="camvid, folder, synthetic"):
+    with pytest.raises(UnknownNameError, match="camvid, cityscapes, cityscapes_coarse, folder"):
         CATALOG.load("cityscape")
 
 

@@ -29,8 +29,12 @@ def _class_maps(draw: st.DrawFn) -> ClassMap:
     cuts = [0, *sorted(draw(st.sets(st.integers(1, max(1, len(rest) - 1)), max_size=8))), len(rest)]
     groups = [tuple(rest[a:b]) for a, b in pairwise(cuts) if a < b]
     color = st.tuples(*[st.integers(0, 255)] * 3)
+    colors = st.lists(color, max_size=2).map(tuple)
     return ClassMap(
-        tuple(SemanticClass(f"class {i}", draw(color), group) for i, group in enumerate(groups)), tuple(ids[:ignored])
+        tuple(SemanticClass(f"class {i}", draw(color), group, draw(colors)) for i, group in enumerate(groups)),
+        tuple(ids[:ignored]),
+        masked_raw_ids=tuple(ids[: ignored // 2]),
+        ignored_colors=draw(colors),
     )
 
 
@@ -121,6 +125,65 @@ def test_class_maps_survive_json_and_toml(class_map: ClassMap) -> None:
     assert ClassMap.from_json(tomllib.loads(tomlkit.dumps(data))) == class_map
 
 
+CITY = ClassMap(
+    (
+        SemanticClass("road", (128, 64, 128), (7,)),
+        SemanticClass("vehicle", (0, 0, 142), (26, 27), raw_colors=((0, 0, 142), (0, 0, 70))),
+    ),
+    ignored_raw_ids=(0, 1),
+    masked_raw_ids=(1,),
+)
+
+
+def test_exact_colours_become_train_ids_and_raw_ids() -> None:
+    picture = np.array([[(128, 64, 128), (0, 0, 142), (0, 0, 70), (0, 0, 0)]], np.uint8)
+    np.testing.assert_array_equal(CITY.to_train_ids(picture), [[0, 1, 1, 255]])
+    np.testing.assert_array_equal(CITY.to_known_raw_ids(picture), [[7, 26, 26, 0]])
+    np.testing.assert_array_equal(CITY.shows_scene(picture), [[True] * 4])
+
+
+def test_unknown_colours_are_named_with_their_pixel_counts_the_most_frequent_first() -> None:
+    picture = np.full((2, 4, 3), (0, 0, 70), np.uint8)
+    picture[0] = (1, 2, 3)
+    picture[1, 0] = (128, 64, 127)
+    with pytest.raises(LabelIdError) as caught:
+        CITY.to_train_ids(picture)
+    assert "(1, 2, 3) (4 px), (128, 64, 127) (1 px). Add them to raw_colors" in str(caught.value)
+
+
+def test_colours_that_two_classes_share_cannot_be_labels() -> None:
+    twins = ClassMap((SemanticClass("a", (1, 1, 1), (0,)), SemanticClass("b", (1, 1, 1), (1,))), ())
+    with pytest.raises(LabelIdError, match="share"):
+        twins.to_train_ids(np.ones((2, 2, 3), np.uint8))
+    np.testing.assert_array_equal(twins.to_train_ids(np.array([[0, 1]], np.uint8)), [[0, 1]])
+
+
+def test_masked_ids_are_those_that_do_not_show_the_scene() -> None:
+    raw = np.array([[0, 1, 7, 99]], np.uint8)
+    np.testing.assert_array_equal(CITY.shows_scene(raw), [[True, False, True, True]])
+    assert CITY.to_train_ids(raw[:, :3]).tolist() == [[255, 255, 0]]
+
+
+def test_a_divisor_takes_the_class_from_ids_that_hold_an_instance_too() -> None:
+    mapillary = ClassMap((SemanticClass("road", (0, 0, 0), (13,)), SemanticClass("car", (1, 1, 1), (55,))), (65,))
+    stored = np.array([[13 * 256, 55 * 256 + 7, 65 * 256]], np.uint16)
+    with pytest.raises(LabelIdError, match="set raw_id_divisor = 256"):
+        mapillary.to_train_ids(stored)
+    divided = ClassMap(mapillary.classes, (65,), raw_id_divisor=256)
+    assert divided.to_train_ids(stored).tolist() == [[0, 1, 255]]
+    assert divided.to_known_raw_ids(stored).tolist() == [[13, 55, 65]]
+    assert divided.to_known_raw_ids(stored).dtype == np.uint8
+    assert divided.train_ids_of(divided.to_known_raw_ids(stored)).tolist() == [[0, 1, 255]], "divided once only"
+
+
+def test_regrouping_classes_changes_train_ids_and_not_raw_ids() -> None:
+    apart = ClassMap(
+        (CITY.classes[0], SemanticClass("car", (0, 0, 142), (26,)), SemanticClass("truck", (0, 0, 70), (27,))), (0, 1)
+    )
+    assert apart.pixel_rules() != CITY.pixel_rules()
+    assert apart.pixel_rules(regrouping=False)["raw_ids"] == CITY.pixel_rules(regrouping=False)["raw_ids"]
+
+
 def _with(**changes: object) -> dict[str, object]:
     return {"name": "road", "color": [1, 2, 3], "raw_ids": [7]} | changes
 
@@ -150,6 +213,10 @@ def _with(**changes: object) -> dict[str, object]:
         ({"classes": [_with()], "ignored_ids": [0]}, "ignored_ids"),
         ({"classes": [_with(raw_id=[3])]}, "raw_id"),
         ({"classes": [_with()], "ignore_id": 0}, "255"),
+        ({"classes": [_with()], "masked_raw_ids": [3]}, r"\[3\] are masked but not ignored"),
+        ({"classes": [_with()], "raw_id_divisor": 0}, "raw_id_divisor must lie in"),
+        ({"classes": [_with(raw_colors=[[1, 2]])]}, "raw_ids"),
+        ({"classes": [_with()], "ignored_colors": [3]}, "raw_ids"),
     ],
 )
 def test_bad_class_maps_are_refused_with_what_is_wrong(data: dict[str, object], message: str) -> None:

@@ -19,6 +19,7 @@ from segprep.datasets.codes import (
     LinearCode,
     MaskPlace,
     PlainCode,
+    RawLabelCode,
     SmsnetFlowCode,
     code_from_json,
 )
@@ -64,7 +65,9 @@ def vectors(limit: float) -> st.SearchStrategy[npt.NDArray[np.float32]]:
 # -- all codes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", CODES, ids=repr)
+@pytest.mark.parametrize(
+    "code", [*CODES, PlainCode(lossy=True), IdCode(bits=16, smallest=1000), RawLabelCode()], ids=repr
+)
 def test_a_code_survives_json(code: Code) -> None:
     assert code_from_json(json.loads(json.dumps(code.to_json()))) == code
 
@@ -343,8 +346,41 @@ def test_an_opaque_alpha_channel_is_dropped_and_another_is_refused() -> None:
     rgba = np.full((2, 2, 4), 255, np.uint8)
     assert PlainCode().from_file(rgba)[0].shape == (2, 2, 3)
     rgba[0, 0, 3] = 254
-    with pytest.raises(CodeRangeError, match="3 channel"):
-        PlainCode().from_file(rgba)
+    for code in (PlainCode(), PlainCode(channels=()), RawLabelCode()):
+        with pytest.raises(CodeRangeError, match="transparent pixels"):
+            code.from_file(rgba)
+    assert PlainCode(channels=("r", "g", "b", "a")).from_file(rgba)[0].shape == (2, 2, 4)
+
+
+def test_grey_and_colour_are_exchanged_where_nothing_is_lost() -> None:
+    grey = np.array([[7, 200]], np.uint8)
+    np.testing.assert_array_equal(PlainCode().from_file(grey)[0], [[[7] * 3, [200] * 3]])
+    np.testing.assert_array_equal(PlainCode(channels=()).from_file(np.stack([grey] * 3, axis=2))[0], grey)
+    with pytest.raises(CodeRangeError, match="grey"):
+        PlainCode(channels=()).from_file(np.array([[[7, 7, 8]]], np.uint8))
+
+
+def test_jpeg_holds_8_bit_pictures_only() -> None:
+    assert PlainCode(lossy=True).extension == ".jpg"
+    assert PlainCode().extension == ".png"
+    for channels, bits in (((), 16), (("r", "g", "b", "a"), 8)):
+        with pytest.raises(CodeRangeError, match="JPEG"):
+            PlainCode(channels, bits, lossy=True)
+
+
+def test_label_files_hold_ids_or_exact_colours_and_nothing_else() -> None:
+    code = RawLabelCode()
+    for picture in (np.ones((2, 3), np.uint8), np.full((2, 3), 40000, np.uint16), np.ones((2, 3, 3), np.uint8)):
+        stored, valid = code.from_file(picture)
+        np.testing.assert_array_equal(code.decode(stored, valid)[0], picture)
+    for shape, dtype in (((2, 3), np.float32), ((2, 3, 3), np.uint16), ((2, 3, 2), np.float32)):
+        with pytest.raises(CodeRangeError, match="labels are ids"):
+            code.from_file(np.ones(shape, dtype))
+
+
+def test_small_ids_of_instance_files_can_mean_none() -> None:
+    stored, _ = IdCode(bits=16, smallest=1000).from_file(np.array([[7, 999, 1000, 26001]], np.uint16))
+    np.testing.assert_array_equal(stored, [[0, 0, 1000, 26001]])
 
 
 def test_masked_pictures_are_black_where_invalid_unless_the_colour_means_something() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError, WriteFailedError
 from segprep.datasets.imageio import MAX_PIXELS, decode_image, encode_image, image_size, read_image, write_image
@@ -161,13 +161,43 @@ def test_a_cmyk_jpeg_is_refused() -> None:
         decode_image(data, PATH)
 
 
-def test_a_jpeg_rotated_by_its_metadata_keeps_its_stored_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright_as_their_metadata_say(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(pillow_bytes(Image.fromarray(smooth((20, 30, 3))), kind, exif=exif))
+    with Image.open(path) as stored:
+        expected = np.array(ImageOps.exif_transpose(stored))
+    np.testing.assert_array_equal(read_image(path), expected)
+    assert image_size(path) == (expected.shape[1], expected.shape[0])
+
+
+@pytest.mark.parametrize("exif", [b"", b"MM\0*", b"II*\0\xff\xff\xff\xff", bytes(40)])
+def test_metadata_that_make_no_sense_turn_nothing(tmp_path: Path, exif: bytes) -> None:
     path = tmp_path / "a.jpg"
-    path.write_bytes(pillow_bytes(Image.fromarray(smooth((20, 30, 3))), "jpeg", exif=exif))
+    path.write_bytes(pillow_bytes(Image.fromarray(smooth((20, 30, 3))), "jpeg", exif=b"Exif\0\0" + exif))
     assert read_image(path).shape == (20, 30, 3)
-    assert image_size(path) == (30, 20)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_palette_pictures_can_show_their_colours(bits: int) -> None:
+    colors = np.random.default_rng(bits).integers(0, 256, (2**bits, 3), np.uint8)
+    indices = np.random.default_rng(9).integers(0, 2**bits, (5, 7), np.uint8)
+    image = Image.fromarray(indices, mode="P")
+    image.putpalette(colors.tobytes())
+    data = pillow_bytes(image, "png", bits=bits)
+    np.testing.assert_array_equal(decode_image(data, Path("a.png"), palette_colors=True), colors[indices])
+    np.testing.assert_array_equal(decode_image(data, Path("a.png")), indices)
+
+
+def test_transparent_palette_colours_are_not_lost() -> None:
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
+    image.putpalette([1, 2, 3, 4, 5, 6])
+    data = pillow_bytes(image, "png", transparency=1)
+    picture = decode_image(data, Path("a.png"), palette_colors=True)
+    np.testing.assert_array_equal(picture, [[[1, 2, 3, 255], [4, 5, 6, 0]]])
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [((3,), "uint8"), ((), "uint16")])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segprep.datasets.catalog import synthetic as member
+from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.imageio import read_image
@@ -110,9 +111,9 @@ def test_truth_is_written_only_when_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_catalog_reads_a_drive(drive: Path) -> None:
-    records = list(member.scan(drive, Direction.PREVIOUS))
+    records = list(member.scan(DatasetSource(drive), Direction.PREVIOUS))
     assert len(records) == 4
-    assert member.class_map(drive) == CLASSES
+    assert member.class_map(DatasetSource(drive)) == CLASSES
     assert [r.key for r in records if r.neighbour is not None] == ["train_drive00_000001"]
     for record in records:
         assert {"image", "label", "instance", "depth", "nir"} <= set(record.sources)

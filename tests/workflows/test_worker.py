@@ -11,9 +11,9 @@ import pytest
 from segprep.datasets.atomic import stage
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import PlainCode
-from segprep.datasets.columns import Cell, Column
+from segprep.datasets.columns import Cell, Column, decode_source
 from segprep.datasets.errors import SizeMismatchError, WriteFailedError
-from segprep.datasets.imageio import decode_image, read_image, write_image
+from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, Sample, SampleKey
@@ -182,11 +182,11 @@ def test_sources_that_several_steps_read_are_decoded_once(
 ) -> None:
     decoded: list[str] = []
 
-    def counted(data: bytes, path: Path) -> object:
+    def counted(source: SourceFile, data: bytes, path: Path) -> Cell:
         decoded.append(path.name)
-        return decode_image(data, path)
+        return decode_source(source, data, path)
 
-    monkeypatch.setattr(worker, "decode_image", counted)
+    monkeypatch.setattr(worker, "decode_source", counted)
     second = Calling(lambda s: {"second": Cell(s.arrays["image"])}, makes=("second",), name="second")
     _process(workspace, ledger, Calling(_copy), second)
     assert decoded == ["a.png", "b.png", "c.png"]
