@@ -1,0 +1,85 @@
+"""Samples that lists name, wherever their files lie below one folder: see `segprep.datasets.manifest`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from segprep.datasets.catalog._found_classes import found_class_map
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
+from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
+from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.manifest import find_lists, read_lists, write_list
+from segprep.datasets.record import Direction, SampleRecord
+
+__all__ = ["SPEC", "class_map", "scan", "write_miniature"]
+
+SPEC = DatasetSpec(
+    title="samples named in lists",
+    layout="""\
+ROOT/<split>.csv           image.png, label.png         or a first line with the columns: image,label,depth
+ROOT/<split>.txt           image.png [modality2.png ...] label.png
+ROOT/<split>.jsonl         {"image": "image.png", "label": "label.png"}
+ROOT/<split>.parquet       columns image, label, ...
+Paths are relative to ROOT. Lists may lie elsewhere: name them.""",
+    columns=("image", "label"),
+    licence="the user's own",
+    citation="",
+    max_gap=0.0,
+    takes_lists=True,
+)
+
+_UNLABELLED = ClassMap((SemanticClass("class_0", distinct_colors(1)[0], (0,)),), (IGNORE_ID,))
+
+
+def class_map(source: DatasetSource) -> ClassMap:
+    """Return one class per id, or per colour, that the labels hold; 255 is ignored.
+
+    Every label is read once. Lists without any label get a single class that nothing uses: images alone are enough to
+    make predictions for.
+
+    Raises:
+        DatasetNotFoundError: If there are no lists, or there are labels and none can be read.
+        UnreadableFileError: If the lists are wrong.
+    """
+    labels = [source.root / r.sources["label"].path for r in _records(source) if "label" in r.sources]
+    if not labels:
+        return _UNLABELLED
+    found = found_class_map(labels)
+    if found is None:
+        raise DatasetNotFoundError(
+            f"none of the {len(labels)} labels, of which {labels[0]} is the first, can be read and shows a class: is "
+            f"{source.root} the folder that the lists' paths are relative to? Else give the classes with --classes FILE"
+        )
+    return found
+
+
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
+    """Yield the samples in the lists' order; neighbours are those that lists give, in whatever direction."""
+    yield from _records(source)
+
+
+def write_miniature(root: Path, frames: int) -> None:
+    """Write rendered frames with labels and PARIS's lists, a quarter of them (at least one) in `val.csv`."""
+    from segprep.datasets._list_entry import plain_source
+    from segprep.datasets.imageio import write_image
+    from segprep.datasets.sample import SampleKey
+    from segprep.datasets.synthetic import World, render
+
+    for split, seed, count in (("train", 1, frames - max(1, frames // 4)), ("val", 2, max(1, frames // 4))):
+        records = []
+        for index in range(count):
+            frame = render(World(seed=seed), index, width=96, height=48)
+            name = f"{split}_{index:03d}"
+            paths = {"image": f"images/{name}.png", "label": f"labels/{name}.png"}
+            write_image(root / paths["image"], frame.rgb_HWC)
+            write_image(root / paths["label"], frame.label_HW)
+            sources = {column: plain_source(column, path) for column, path in paths.items()}
+            records.append(SampleRecord(SampleKey(name), split, sources))
+        write_list(root / f"{split}.csv", records)
+
+
+def _records(source: DatasetSource) -> list[SampleRecord]:
+    lists = source.lists or find_lists(source.root)
+    if not lists:
+        raise DatasetNotFoundError(f"{source.root} has no list of samples, and none was named:\n{SPEC.layout}")
+    return read_lists(lists, source.root, source.columns)
