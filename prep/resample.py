@@ -1,7 +1,5 @@
 """Resampling by kind: the single place where the table of `segprep.datasets.kinds` decides what is done to an array."""
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
@@ -9,15 +7,15 @@ from segprep.datasets.errors import CodeRangeError, SizeMismatchError
 from segprep.datasets.kinds import Kind, Resampling, Scaling, rule
 from segprep.datasets.sample import Array, Mask
 from segprep.flow.grid import resize_valid, resize_values
-from segprep.prep.labels import nearest, vote
+from segprep.prep.labels import LabelMethod, resize_instances, resize_labels
 
-__all__ = ["LabelMethod", "resample"]
+__all__ = ["resample"]
 
-LabelMethod = Literal["vote", "nearest"]
+_VOTE = LabelMethod()
 
 
 def resample(
-    array: Array, valid: Mask | None, kind: Kind, size: tuple[int, int], method: LabelMethod = "vote"
+    array: Array, valid: Mask | None, kind: Kind, size: tuple[int, int], method: LabelMethod = _VOTE
 ) -> tuple[Array, Mask | None]:
     """Bring an array to another size, by the rule of its kind.
 
@@ -26,14 +24,16 @@ def resample(
         valid: (H, W) bool, or None for valid everywhere; labels have none.
         kind: What the array holds.
         size: (width, height) of the result.
-        method: For ids: "vote" takes the majority of the covered area, "nearest" the pixel at the exact centre.
+        method: For ids. Instances are resampled alone, by majority or "nearest"; `segprep.prep.labels.resize_instances`
+            makes them follow their labels.
 
     Returns:
         The array, of the same type, and its mask: None for kinds without one unless one was given. Invalid values are
         0, values that are no numbers become invalid. At the same size valid values keep every bit.
 
     Raises:
-        CodeRangeError: For arrays that are coded for the eye: resample what they were made from.
+        CodeRangeError: For arrays that are coded for the eye, unless the size stays: resample what they were made
+            from. For ids that the method cannot resample.
         SizeMismatchError: If the size is empty or the mask does not fit the array.
     """
     how = rule(kind)
@@ -42,9 +42,13 @@ def resample(
     if valid is not None and valid.shape != array.shape[:2]:
         raise SizeMismatchError(f"the mask is {valid.shape}, its array {array.shape}")
     if how.resampling is Resampling.NEVER:
+        if size == (array.shape[1], array.shape[0]):
+            return array.copy(), None if valid is None else valid.copy()
         raise CodeRangeError("an array that is coded for the eye cannot be resampled: resample what it was made from")
+    if kind is Kind.INSTANCE:
+        return resize_instances(array, None, size, method), None
     if how.resampling is Resampling.VOTE:
-        return (vote if method == "vote" else nearest)(array, size), None
+        return resize_labels(array, size, method), None
     if valid is None and how.masked:
         valid = np.ones(array.shape[:2], np.bool_)
     if valid is None:
@@ -52,9 +56,15 @@ def resample(
     valid = valid & _usable(array, kind)
     if size == (array.shape[1], array.shape[0]):
         return np.where(valid if array.ndim == 2 else valid[..., None], array, array.dtype.type(0)), valid
-    values, mask = _resample_depth(array, valid, size) if kind is Kind.DEPTH else resize_valid(array, valid, size)[:2]
-    if kind is Kind.NORMALS:
-        values, mask = _renormalised(values, mask)
+    match kind:
+        case Kind.DEPTH:
+            values, mask = _resample_distance(array, valid, size, infinity=np.inf)
+        case Kind.DISPARITY:
+            values, mask = _resample_distance(array, valid, size, infinity=0)
+        case Kind.NORMALS:
+            values, mask = _renormalised(*resize_valid(array, valid, size)[:2])
+        case _:
+            values, mask, _ = resize_valid(array, valid, size)
     values *= _ratios(how.scaling, (array.shape[1], array.shape[0]), size)
     values[~mask] = 0
     if array.dtype.kind in "iu":
@@ -72,13 +82,18 @@ def _usable(array: Array, kind: Kind) -> Mask:
     return usable if array.ndim == 2 else np.asarray(usable.all(axis=2))
 
 
-def _resample_depth(depth_HW: Array, valid: Mask, size: tuple[int, int]) -> tuple[npt.NDArray[np.float64], Mask]:
-    """Average finite depth; where at least as much of the valid area is infinitely far (sky), so is the result."""
-    far = valid & np.isposinf(depth_HW)
-    values, mask, near_share = resize_valid(np.where(far, 0, depth_HW), valid & ~far, size)
+def _resample_distance(
+    array_HW: Array, valid: Mask, size: tuple[int, int], infinity: float
+) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Average what is near; where at least as much of the valid area is infinitely far (sky), so is the result.
+
+    Infinitely far is an infinite depth and a disparity of 0: a mean of sky and a pole would be a pole further away.
+    """
+    far = valid & (array_HW == infinity)
+    values, mask, near_share = resize_valid(np.where(far, 0, array_HW), valid & ~far, size)
     if far.any():
         far_share = resize_values(far.astype(np.float64), size)
-        values[far_share >= near_share] = np.inf
+        values[far_share >= near_share] = infinity
         mask = resize_valid(far, valid, size)[1]
     return values, mask
 

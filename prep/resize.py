@@ -1,20 +1,17 @@
-"""`prep resize`: every source of a sample on one grid, labels as train ids, the camera with them."""
+"""`prep resize`: images and whatever else lies on their grid on a new one, the camera with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import SmsnetFlowCode
 from segprep.datasets.columns import Cell, Column
-from segprep.datasets.errors import CodeRangeError, SizeMismatchError
+from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample, scale_map
-from segprep.prep.resample import LabelMethod, resample
+from segprep.prep.resample import resample
 from segprep.prep.step import Input, Origin
 
-__all__ = ["ResizeCamera", "ResizeColumn", "TargetSize"]
-
-_IDS = (Kind.LABEL, Kind.INSTANCE)
+__all__ = ["ResizeCamera", "ResizeColumn", "TargetSize", "checked_size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +45,32 @@ class TargetSize:
         return {"size": list(self.size)} if self.size is not None else {"factor": self.factor or 1}
 
 
+def checked_size(sample: Sample, name: str) -> tuple[int, int]:
+    """Return (width, height) of a source, which must be that of the sample's image.
+
+    Raises:
+        SizeMismatchError: If it is not.
+    """
+    height, width = sample.arrays[name].shape[:2]
+    image = tuple(sample.meta.get("image_size", (width, height)))
+    if (width, height) != image:
+        raise SizeMismatchError(
+            f"{name} is {width}x{height}, but its image is {image[0]}x{image[1]}: they must be the same size"
+        )
+    return width, height
+
+
 @dataclass(frozen=True, slots=True)
 class ResizeColumn:
-    """Resamples one source by the rule of its kind.
+    """Resamples one source by the rule of its kind; labels, instances and depth have steps of their own.
 
     Attributes:
         column: What is made; the source of the same name is read.
         target: Its size.
-        class_map: For labels: raw ids become train ids before they are resampled, so that merged classes vote together.
-        labels: How ids are resampled.
     """
 
     column: Column
     target: TargetSize
-    class_map: ClassMap | None = None
-    labels: LabelMethod = "vote"
 
     version = 1
 
@@ -84,43 +92,22 @@ class ResizeColumn:
 
     @property
     def parameters(self) -> JsonDict:
-        """Target, code and, for ids, method and class map."""
-        values = self.target.to_json()
-        values["code"] = None if self.column.code is None else self.column.code.to_json()
-        if self.column.kind in _IDS:
-            values["labels"] = self.labels
-        if self.class_map is not None:
-            # Names, colours and the order of ids do not change a pixel.
-            values["raw_ids"] = [sorted(c.raw_ids) for c in self.class_map.classes]
-            values["ignored_raw_ids"] = sorted(self.class_map.ignored_raw_ids)
-        return values
+        """Target and code."""
+        return {**self.target.to_json(), "code": None if self.column.code is None else self.column.code.to_json()}
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Resample.
 
         Raises:
             SizeMismatchError: If the source differs in size from its image.
-            LabelIdError: If a label holds ids outside the class map.
+            CodeRangeError: If it is coded for the eye and would change its size.
         """
         name = self.column.name
-        values = sample.arrays[name]
-        source = (values.shape[1], values.shape[0])
-        image = sample.meta.get("image_size", source)
-        if source != tuple(image):
-            raise SizeMismatchError(
-                f"{name} is {source[0]}x{source[1]}, but its image is {image[0]}x{image[1]}: they must be the same size"
-            )
-        if self.class_map is not None:
-            values = self.class_map.to_train_ids(values)
-        resized, valid = resample(values, sample.valid.get(name), self._geometry(), self.target.of(source), self.labels)
+        source = checked_size(sample, name)
+        # Decoded vectors of a motion image are resampled and scaled, then encoded again.
+        kind = Kind.FLOW if isinstance(self.column.code, SmsnetFlowCode) else self.column.kind
+        resized, valid = resample(sample.arrays[name], sample.valid.get(name), kind, self.target.of(source))
         return {name: Cell(resized, valid, {"source_size": list(source)})}
-
-    def _geometry(self) -> Kind:
-        if self.column.kind is not Kind.CODED:
-            return self.column.kind
-        if isinstance(self.column.code, SmsnetFlowCode):
-            return Kind.FLOW  # decoded vectors are resampled and scaled, then encoded again
-        raise CodeRangeError(f"column {self.column.name} is coded for the eye: it cannot be resized, only made again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +142,10 @@ class ResizeCamera:
         Raises:
             SizeMismatchError: If the calibration is for another size than the image's.
         """
-        camera = sample.camera
-        if camera is None:
+        if sample.camera is None:
             raise SizeMismatchError("the sample has no camera")
         source = sample.meta["image_size"]
-        if (camera.width, camera.height) != tuple(source):
-            raise SizeMismatchError(
-                f"the camera is calibrated for {camera.width}x{camera.height}, but the image is {source[0]}x{source[1]}"
-            )
+        camera = sample.camera.calibrated_for(source)
         target = self.target.of(source)
         data = camera.transformed(scale_map(source, target), *target).to_json()
         data["pose"] = None if sample.pose is None else sample.pose.matrix.tolist()

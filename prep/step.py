@@ -27,10 +27,12 @@ class Input:
     Attributes:
         name: A source name or a column name; the arrays of the sample carry it.
         origin: Where it comes from.
+        optional: For sources: the step does without where the dataset has none for a sample.
     """
 
     name: str
     origin: Origin
+    optional: bool = False
 
 
 class Step(Protocol):

@@ -15,6 +15,7 @@ from segprep.workflows.ledger import CellRow, CellState, FileRow, KnownSample, S
 __all__ = ["Digests", "State", "Verdict", "examine", "recipe_of"]
 
 _GONE = "no such file"
+_NONE = "none for this sample"
 
 
 class State(StrEnum):
@@ -157,6 +158,8 @@ def _input_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> st
     match each.origin:
         case Origin.SOURCE | Origin.SOURCE_SIZE:
             source = sample.record.sources.get(each.name)
+            if source is None and each.optional:
+                return _NONE
             if source is None:
                 return Verdict(State.ABSENT, f"the dataset has no {each.name} for it")
             digest = digests.source(source, sample.sources)
@@ -179,8 +182,9 @@ def _input_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> st
 
 
 def _is_gone(each: Input, sample: KnownSample, digests: Digests) -> bool:
-    of_source = each.origin in (Origin.SOURCE, Origin.SOURCE_SIZE)
-    return of_source and sample.record.sources[each.name].path in digests.gone
+    if each.origin not in (Origin.SOURCE, Origin.SOURCE_SIZE) or each.name not in sample.record.sources:
+        return False
+    return sample.record.sources[each.name].path in digests.gone
 
 
 def _record_fingerprint(record: SampleRecord) -> str:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from segprep.datasets.errors import CodeRangeError, SizeMismatchError
 from segprep.datasets.kinds import RULES, Kind, Resampling
 from segprep.datasets.sample import Array, scale_map
-from segprep.prep.resample import LabelMethod, resample
+from segprep.prep.labels import LabelMethod
+from segprep.prep.resample import resample
 
+METHODS = [LabelMethod(), LabelMethod("nearest"), LabelMethod("priority", priority=(10, 1), share=0.5)]
 SIDES = st.integers(1, 20)
 KINDS = [k for k, r in RULES.items() if r.resampling is not Resampling.NEVER]
 DTYPES = {Kind.DEPTH: "float32", Kind.DISPARITY: "float32", Kind.FLOW: "float32", Kind.NORMALS: "float32"}
@@ -116,6 +118,31 @@ def test_the_sky_stays_infinitely_far_and_does_not_make_the_ground_infinite() ->
     assert (enlarged[mask] >= 3).all()
 
 
+def test_a_disparity_of_zero_is_infinitely_far_and_does_not_pull_the_ground_away() -> None:
+    disparity = np.array([[0, 0, 5, 7, 0, 7, 0, 3], [0, 0, 5, 7, 5, 9, 0, 5]], np.float32)
+    valid = disparity != 9
+    result, mask = resample(disparity, valid, Kind.DISPARITY, (4, 1))
+    np.testing.assert_array_equal(result, [[0, 3, 3, 0]])  # half the mean of what is near, or far
+    np.testing.assert_array_equal(mask, [[True] * 4])
+    enlarged, mask = resample(disparity, valid, Kind.DISPARITY, (16, 4))
+    assert mask is not None
+    near = enlarged[mask & (enlarged > 0)]
+    assert near.size > 20
+    assert near.min() >= 2 * 3
+    assert (enlarged[mask] == 0).any()
+
+
+def test_an_invalid_disparity_of_zero_is_not_far() -> None:
+    disparity = np.array([[0, 0, 5, 0], [4, 4, 5, 5]], np.float32)
+    result, mask = resample(disparity, disparity > 0, Kind.DISPARITY, (2, 1))
+    np.testing.assert_array_equal(result, [[2, 2.5]])
+    np.testing.assert_array_equal(mask, [[True, True]])
+    result, mask = resample(np.zeros((2, 2), np.float32), np.zeros((2, 2), np.bool_), Kind.DISPARITY, (1, 1))
+    assert mask is not None
+    assert not mask.any()
+    assert not result.any()
+
+
 def test_normals_keep_unit_length_and_opposite_ones_give_no_direction() -> None:
     normals = np.array([[[0, 0, 1], [0, 1, 0], [1, 0, 0], [-1, 0, 0]]], np.float32)
     result, mask = resample(normals, None, Kind.NORMALS, (2, 1))
@@ -131,7 +158,7 @@ def test_an_image_averages_all_pixels_it_covers() -> None:
     assert mask is None
 
 
-@pytest.mark.parametrize("method", ["vote", "nearest"])
+@pytest.mark.parametrize("method", [*METHODS, LabelMethod("paris", 0.75)], ids=lambda m: m.name)
 def test_labels_never_mix_ids(method: LabelMethod) -> None:
     ids = np.random.default_rng(0).choice(np.array([0, 10, 255], np.uint8), (40, 60))
     for size in ((15, 10), (23, 7), (90, 61)):
@@ -142,13 +169,29 @@ def test_labels_never_mix_ids(method: LabelMethod) -> None:
 
 def test_the_label_method_is_obeyed() -> None:
     ids = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 2, 1], [1, 1, 1, 1]], np.uint8)
-    assert resample(ids, None, Kind.LABEL, (1, 1), "vote")[0] == 1
-    assert resample(ids, None, Kind.LABEL, (1, 1), "nearest")[0] == 2
+    assert resample(ids, None, Kind.LABEL, (1, 1))[0] == 1
+    assert resample(ids, None, Kind.LABEL, (1, 1), LabelMethod("nearest"))[0] == 2
+    assert resample(ids, None, Kind.LABEL, (1, 1), LabelMethod(threshold=0.95, void=9))[0] == 9
 
 
-def test_what_is_coded_for_the_eye_is_refused() -> None:
+def test_instances_alone_know_no_void_of_labels() -> None:
+    instances = np.array([[7, 7], [8, 9]], np.uint16)
+    assert resample(instances, None, Kind.INSTANCE, (1, 1), LabelMethod(threshold=0.95))[0] == 7
+    assert resample(instances, None, Kind.INSTANCE, (1, 1), LabelMethod("nearest"))[0] == 9
+
+
+def test_what_is_coded_for_the_eye_keeps_its_size_or_is_refused() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    valid = colours[..., 0] > 128
     with pytest.raises(CodeRangeError, match="coded for the eye"):
-        resample(np.zeros((4, 4, 3), np.uint8), None, Kind.CODED, (2, 2))
+        resample(colours, valid, Kind.CODED, (2, 2))
+    result, mask = resample(colours, valid, Kind.CODED, (5, 4))
+    assert mask is not None
+    np.testing.assert_array_equal(result, colours)  # also where invalid: the colour may say so
+    np.testing.assert_array_equal(mask, valid)
+    assert not np.shares_memory(result, colours)
+    assert not np.shares_memory(mask, valid)
+    assert resample(colours, None, Kind.CODED, (5, 4))[1] is None
 
 
 def test_empty_sizes_and_foreign_masks_are_refused() -> None:
@@ -164,7 +207,7 @@ def centroid(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("size", [(40, 30), (80, 60), (20, 15), (320, 240), (64, 48), (53, 37), (160, 30), (200, 170)])
-@pytest.mark.parametrize("method", ["vote", "nearest"])
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_a_square_has_the_same_middle_in_every_column(size: tuple[int, int], method: LabelMethod) -> None:
     source = (160, 120)
     inside = np.zeros((source[1], source[0]), np.bool_)

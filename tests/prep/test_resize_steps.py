@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.codes import DepthCode, DisparityCode, IdCode, KittiFlowCode, PlainCode, SmsnetFlowCode
+from segprep.datasets.codes import KittiFlowCode, PlainCode, SmsnetFlowCode
 from segprep.datasets.columns import Cell, Column, encode_cell
-from segprep.datasets.errors import CodeRangeError, LabelIdError, SizeMismatchError
+from segprep.datasets.errors import CodeRangeError, SizeMismatchError
+from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, Mask, Pose, Sample, SampleKey
 from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
@@ -21,15 +22,9 @@ from segprep.prep.step import Origin
 
 KEY = SampleKey("a")
 HALF = TargetSize(factor=2)
-STREET = ClassMap(
-    (SemanticClass("road", (128, 64, 128), (7, 8)), SemanticClass("car", (0, 0, 142), (26,))), ignored_raw_ids=(0, 4)
-)
 
 IMAGE = Column("image", Kind.IMAGE, PlainCode())
-LABEL = Column("label", Kind.LABEL, IdCode())
-INSTANCE = Column("instance", Kind.INSTANCE, IdCode(bits=16))
-DEPTH = Column("depth", Kind.DEPTH, DepthCode())
-DISPARITY = Column("disparity", Kind.DISPARITY, DisparityCode())
+NIR = Column("nir", Kind.NIR, PlainCode(channels=()))
 FLOW = Column("optical_flow", Kind.FLOW, KittiFlowCode())
 SMSNET = Column("flow", Kind.CODED, SmsnetFlowCode())
 
@@ -93,52 +88,6 @@ def test_images_are_averaged_over_the_area() -> None:
     assert cell.facts["source_size"] == [6, 4]
 
 
-def test_labels_become_train_ids_before_they_vote() -> None:
-    label = np.array([[7, 8, 0, 0], [26, 26, 4, 26]], np.uint8)
-    cell = _resized(ResizeColumn(LABEL, HALF, STREET), np.tile(label, (1, 1)))
-    assert _array(cell).dtype == np.uint8
-    # 7 and 8 are both road: two against two cars; 0 and 4 are both ignored: three against one car.
-    assert _array(cell)[0, 1] == 255
-    merged = np.array([[7, 8], [8, 26]], np.uint8)
-    assert _array(_resized(ResizeColumn(LABEL, HALF, STREET), merged)).tolist() == [[0]]
-    split = np.array([[26, 26, 7], [7, 8, 8], [8, 26, 26]], np.uint8)  # 26 leads among raw ids, road among classes
-    assert _array(_resized(ResizeColumn(LABEL, TargetSize(factor=3), STREET), split)).tolist() == [[0]]
-
-
-def test_labels_by_nearest_take_the_exact_centre() -> None:
-    label = np.full((3, 3), 26, np.uint8)
-    label[1, 1] = 7
-    step = ResizeColumn(LABEL, TargetSize(factor=3), STREET, "nearest")
-    assert _array(_resized(step, label)).tolist() == [[0]]
-    assert _array(_resized(replace(step, labels="vote"), label)).tolist() == [[1]]
-
-
-def test_unknown_label_ids_fail_by_name() -> None:
-    with pytest.raises(LabelIdError, match=r"99 \(1 px\)"):
-        _resized(ResizeColumn(LABEL, HALF, STREET), np.array([[7, 7], [7, 99]], np.uint8))
-
-
-def test_instances_are_never_mixed() -> None:
-    instance = np.array([[1000, 1000, 0, 0], [1000, 3, 0, 65535]], np.uint16)
-    cell = _resized(ResizeColumn(INSTANCE, HALF), instance)
-    assert _array(cell).tolist() == [[1000, 0]]
-    assert _array(cell).dtype == np.uint16
-
-
-def test_depth_is_averaged_over_what_is_known() -> None:
-    depth = np.array([[10, 0, 0, 0], [20, 0, 0, 8]], np.float32)
-    cell = _resized(ResizeColumn(DEPTH, HALF), depth, depth > 0)
-    np.testing.assert_allclose(_array(cell), [[15, 0]])
-    assert cell.valid is not None
-    np.testing.assert_array_equal(cell.valid, [[True, False]])
-
-
-def test_disparity_shrinks_with_the_width_alone() -> None:
-    disparity = np.full((4, 6), 12, np.float32)
-    cell = _resized(ResizeColumn(DISPARITY, TargetSize(size=(2, 4))), disparity)
-    np.testing.assert_allclose(_array(cell), np.full((4, 2), 4))
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(*[st.integers(1, 24)] * 2), st.tuples(*[st.integers(1, 24)] * 2), st.floats(-9, 9), st.floats(-9, 9))
 def test_even_motion_scales_by_the_exact_ratio_of_each_axis(
@@ -169,78 +118,63 @@ def test_a_ready_made_motion_image_is_resized_as_vectors_and_encoded_again() -> 
     assert [name for name, _ in made.files] == ["flow_data/a.png", "flow_valid/a.png"]
 
 
-def test_what_is_coded_for_the_eye_is_refused() -> None:
-    jet = Column("jet", Kind.CODED, PlainCode(masked=True))
-    with pytest.raises(CodeRangeError, match="jet is coded for the eye"):
-        _resized(ResizeColumn(jet, HALF), np.zeros((4, 4, 3), np.uint8))
+@pytest.mark.parametrize("code", [PlainCode(masked=True), PlainCode(masked=True, keep_invalid=True)])
+def test_what_is_coded_for_the_eye_passes_at_its_own_size_only(code: PlainCode) -> None:
+    jet = Column("jet", Kind.CODED, code)
+    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    np.testing.assert_array_equal(_array(_resized(ResizeColumn(jet, TargetSize(factor=1)), picture)), picture)
+    with pytest.raises(CodeRangeError, match="coded for the eye"):
+        _resized(ResizeColumn(jet, HALF), picture)
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "class_map"),
+    ("column", "values"),
     [
-        (IMAGE, np.arange(36, dtype=np.uint8).reshape(3, 4, 3), None),
-        (LABEL, np.array([[7, 26, 0], [8, 4, 26]], np.uint8), STREET),
-        (DEPTH, np.array([[0.1, 3, np.inf]], np.float32), None),
-        (FLOW, np.array([[[0.1, 3], [-7, 1e3]]], np.float32), None),
+        (IMAGE, np.arange(36, dtype=np.uint8).reshape(3, 4, 3)),
+        (NIR, np.arange(12, dtype=np.uint8).reshape(3, 4)),
+        (FLOW, np.array([[[0.1, 3], [-7, 1e3]]], np.float32)),
     ],
-    ids=["image", "label", "depth", "flow"],
+    ids=["image", "nir", "flow"],
 )
-def test_factor_1_converts_without_resampling(column: Column, values: Array, class_map: ClassMap | None) -> None:
-    cell = _resized(ResizeColumn(column, TargetSize(factor=1), class_map), values)
-    expected = values if class_map is None else class_map.to_train_ids(values)
-    np.testing.assert_array_equal(_array(cell), expected)
+def test_factor_1_converts_without_resampling(column: Column, values: Array) -> None:
+    np.testing.assert_array_equal(_array(_resized(ResizeColumn(column, TargetSize(factor=1)), values)), values)
+
+
+def test_near_infrared_is_averaged_as_images_are() -> None:
+    cell = _resized(ResizeColumn(NIR, HALF), np.array([[10, 20], [30, 40]], np.uint8))
+    assert _array(cell).tolist() == [[25]]
+    assert cell.valid is None
 
 
 def test_a_source_of_another_size_than_its_image_is_refused_with_both_sizes() -> None:
-    step = ResizeColumn(LABEL, HALF, STREET)
-    with pytest.raises(SizeMismatchError, match="label is 4x2, but its image is 4x3"):
-        step(_sample("label", np.full((2, 4), 7, np.uint8), image_size=(4, 3)))
+    with pytest.raises(SizeMismatchError, match="nir is 4x2, but its image is 4x3"):
+        ResizeColumn(NIR, HALF)(_sample("nir", np.full((2, 4), 7, np.uint8), image_size=(4, 3)))
 
 
 def test_all_sources_but_the_image_ask_for_its_size() -> None:
     assert [(i.name, i.origin) for i in ResizeColumn(IMAGE, HALF).inputs] == [("image", Origin.SOURCE)]
-    assert [(i.name, i.origin) for i in ResizeColumn(LABEL, HALF, STREET).inputs] == [
-        ("label", Origin.SOURCE),
+    assert [(i.name, i.origin) for i in ResizeColumn(NIR, HALF).inputs] == [
+        ("nir", Origin.SOURCE),
         ("image", Origin.SOURCE_SIZE),
     ]
 
 
-# -- parameters ----------------------------------------------------------------------------------------------------
+def test_parameters_are_target_and_code() -> None:
+    step = ResizeColumn(IMAGE, HALF)
+    jpeg = replace(IMAGE, code=PlainCode(lossy=True))
+    others = [replace(step, target=TargetSize(factor=3)), replace(step, column=jpeg)]
+    assert len({json.dumps(s.parameters, sort_keys=True) for s in (step, *others)}) == 3
+    assert ResizeColumn(NIR, HALF).name != step.name
 
 
-def _renamed(class_map: ClassMap) -> ClassMap:
-    classes = tuple(SemanticClass(c.name.upper(), (1, 2, 3), c.raw_ids) for c in class_map.classes)
-    return ClassMap(classes, class_map.ignored_raw_ids)
-
-
-def test_parameters_change_with_what_changes_a_pixel() -> None:
-    step = ResizeColumn(LABEL, HALF, STREET)
-    swapped = ClassMap(STREET.classes[::-1], STREET.ignored_raw_ids)
-    more = ClassMap(STREET.classes, (0,))
-    others = [
-        replace(step, labels="nearest"),
-        replace(step, target=TargetSize(factor=3)),
-        replace(step, target=TargetSize(size=(2, 2))),
-        replace(step, class_map=swapped),
-        replace(step, class_map=more),
-        replace(step, class_map=None),
-        replace(step, column=replace(LABEL, code=IdCode(bits=16))),
-    ]
-    texts = [json.dumps(s.parameters, sort_keys=True) for s in (step, *others)]
-    assert len(set(texts)) == len(texts)
-
-
-def test_parameters_do_not_change_with_names_colours_and_the_order_of_ids() -> None:
-    step = ResizeColumn(LABEL, HALF, STREET)
-    reordered = ClassMap((replace(STREET.classes[0], raw_ids=(8, 7)), STREET.classes[1]), (4, 0))
-    assert replace(step, class_map=_renamed(STREET)).parameters == step.parameters
-    assert replace(step, class_map=reordered).parameters == step.parameters
-
-
-def test_the_label_method_is_no_parameter_of_images() -> None:
-    assert ResizeColumn(IMAGE, HALF, labels="nearest").parameters == ResizeColumn(IMAGE, HALF).parameters
-    names = {ResizeColumn(c, HALF).name for c in (IMAGE, LABEL, DEPTH)}
-    assert len(names) == 3
+def test_a_jpeg_cell_is_seen_by_later_steps_as_its_file_holds_it() -> None:
+    column = replace(IMAGE, code=PlainCode(lossy=True))
+    image = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    stored = encode_cell(column, KEY, Cell(image))
+    ((name, data),) = stored.files
+    assert name == "image_data/a.jpg"
+    np.testing.assert_array_equal(_array(stored.cell), decode_image(data, Path(name)))
+    assert not np.array_equal(_array(stored.cell), image)
 
 
 # -- cameras -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,119 @@
+"""`prep resize` for distances: averaged over what is known, disparity turned into depth, the own vehicle masked."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segprep.datasets.classes import ClassMap, SemanticClass
+from segprep.datasets.codes import DepthCode
+from segprep.datasets.columns import Cell
+from segprep.datasets.errors import CodeRangeError, SizeMismatchError
+from segprep.datasets.sample import Array, Camera, Mask, Sample, SampleKey
+from segprep.prep.resize import TargetSize
+from segprep.prep.resize_depth import ResizeDepth, depth_from_disparity
+
+KEY = SampleKey("a")
+HALF = TargetSize(factor=2)
+STREET = ClassMap((SemanticClass("road", (128, 64, 128), (7,)),), (0, 1), masked_raw_ids=(1,))
+PLAIN = ClassMap(STREET.classes, (0, 1))
+K = np.array([[200.0, 0, 3.5], [0, 210, 1.5], [0, 0, 1]])
+
+
+def _run(
+    step: ResizeDepth,
+    values: Array,
+    valid: Mask | None = None,
+    *,
+    label: Array | None = None,
+    camera: Camera | None = None,
+) -> tuple[Array, Mask]:
+    mask = np.ones(values.shape, np.bool_) if valid is None else valid
+    arrays = {step.source: values} | ({} if label is None else {"label": label})
+    size = (values.shape[1], values.shape[0])
+    cell: Cell = step(Sample(KEY, arrays, {}, {step.source: mask}, camera, meta={"image_size": size}))["depth"]
+    assert isinstance(cell.values, np.ndarray)
+    assert cell.valid is not None
+    assert cell.facts["source_size"] == list(size)
+    return cell.values, cell.valid
+
+
+def _camera(width: int, height: int, baseline: float | None = 0.2) -> Camera:
+    return Camera(K, width, height, baseline)
+
+
+def test_depth_is_averaged_over_what_is_known() -> None:
+    depth = np.array([[10, 0, 0, 0], [20, 0, 0, 8]], np.float32)
+    metres, valid = _run(ResizeDepth("depth", DepthCode(), HALF, PLAIN), depth, depth > 0)
+    np.testing.assert_allclose(metres, [[15, 0]])
+    np.testing.assert_array_equal(valid, [[True, False]])
+
+
+def test_what_does_not_show_the_scene_has_no_depth() -> None:
+    depth = np.full((2, 4), 5, np.float32)
+    label = np.array([[7, 7, 7, 1], [7, 7, 1, 1]], np.uint8)
+    step = ResizeDepth("depth", DepthCode(), HALF, STREET)
+    np.testing.assert_array_equal(_run(step, depth, label=label)[1], [[True, False]])
+    np.testing.assert_array_equal(_run(step, depth)[1], [[True, True]])
+    np.testing.assert_array_equal(
+        _run(ResizeDepth("depth", DepthCode(), HALF, PLAIN), depth, label=label)[1], [[True, True]]
+    )
+    with pytest.raises(SizeMismatchError, match="label is 3x2"):
+        _run(step, depth, label=label[:, :3])
+
+
+def test_the_label_is_an_input_only_where_it_masks() -> None:
+    assert [i.name for i in ResizeDepth("depth", DepthCode(), HALF, PLAIN).inputs] == ["depth", "image"]
+    masked = ResizeDepth("depth", DepthCode(), HALF, STREET)
+    assert [(i.name, i.optional) for i in masked.inputs] == [("depth", False), ("image", False), ("label", True)]
+    assert masked.parameters != ResizeDepth("depth", DepthCode(), HALF, PLAIN).parameters
+    assert [i.name for i in ResizeDepth.of_disparity(HALF, PLAIN).inputs] == ["disparity", "image", "camera"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    st.floats(1, 50),
+)
+def test_an_even_disparity_gives_its_depth_at_any_size(
+    source: tuple[int, int], target: tuple[int, int], pixels: float
+) -> None:
+    step = ResizeDepth.of_disparity(TargetSize(size=target), PLAIN)
+    metres, valid = _run(step, np.full(source[::-1], pixels, np.float32), camera=_camera(*source))
+    assert metres.shape == target[::-1]
+    assert valid.all()
+    np.testing.assert_allclose(metres, 0.2 * 200 / pixels, rtol=1e-5)
+
+
+def test_a_plane_keeps_its_depth_at_the_centre_of_each_new_pixel() -> None:
+    disparity = np.tile(np.linspace(2, 9, 8, dtype=np.float32), (4, 1))  # changes evenly, as on any plane
+    metres, _ = _run(ResizeDepth.of_disparity(HALF, PLAIN), disparity, camera=_camera(8, 4))
+    np.testing.assert_allclose(metres, np.tile(40 / np.array([2.5, 4.5, 6.5, 8.5]), (2, 1)), rtol=1e-6)
+
+
+def test_no_disparity_is_infinitely_far_and_wins_at_half_of_a_pixel() -> None:
+    disparity = np.array([[0, 0, 0, 8], [0, 0, 8, 8], [0, 8, 3, 3], [0, 8, 0, 0]], np.float32)
+    valid = np.ones((4, 4), np.bool_)
+    valid[3, 2:] = False
+    metres, mask = _run(ResizeDepth.of_disparity(HALF, PLAIN), disparity, valid, camera=_camera(4, 4))
+    assert np.isposinf(metres[:, 0]).all()
+    np.testing.assert_allclose(metres[:, 1], [5, 40 / 3], rtol=1e-6)
+    assert mask.all()
+
+
+def test_disparity_needs_a_camera_of_its_image_with_a_baseline() -> None:
+    disparity = np.ones((4, 4), np.float32)
+    step = ResizeDepth.of_disparity(HALF, PLAIN)
+    for baseline in (None, 0.0):
+        with pytest.raises(CodeRangeError, match="baseline"):
+            _run(step, disparity, camera=_camera(4, 4, baseline))
+    with pytest.raises(SizeMismatchError, match="calibrated for 8x4, but the image is 4x4"):
+        _run(step, disparity, camera=_camera(8, 4))
+
+
+def test_a_known_disparity_means_a_known_depth() -> None:
+    camera = Camera(np.array([[2262.0, 0, 1096], [0, 2262, 513], [0, 0, 1]]), 2048, 1024, 0.2)
+    metres, valid = depth_from_disparity(np.array([[45.24, 0, -1, 3]]), np.array([[True, True, True, False]]), camera)
+    np.testing.assert_allclose(metres, [[10, np.inf, 0, 0]])
+    assert valid.tolist() == [[True, True, False, False]]
