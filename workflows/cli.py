@@ -10,7 +10,17 @@ import typer
 
 from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
 from segprep.datasets.record import Direction
-from segprep.workflows.options import DryRun, Quiet, Scheduler, SplitNames, Workers, parse_size
+from segprep.workflows.options import (
+    DryRun,
+    Limit,
+    Only,
+    Quiet,
+    Scheduler,
+    SplitNames,
+    Workers,
+    parse_names,
+    parse_size,
+)
 from segprep.workflows.stage_command import stage_command
 
 __all__ = ["app", "main"]
@@ -28,7 +38,37 @@ _HERE = Path()
 @app.command()
 def init(
     dataset: Annotated[str, typer.Argument(help="Name in the catalog; a wrong one lists them.")],
-    root: Annotated[Path | None, typer.Argument(help="The dataset's folder.", show_default=False)] = None,
+    given: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="ROOT|LIST...",
+            help="The dataset's folder; for the dataset `list` its lists (.csv, .txt, .jsonl, .parquet).",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the paths in lists start. Default: the lists' folder.", show_default=False
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="What stands in a row of lists without a header, e.g. image,depth,label.",
+            show_default=False,
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEME|FILE",
+            help="One of the dataset's class schemes (cityscapes: 19, 11), or a class map of your own: TOML, or "
+            "PARIS's JSON.",
+            show_default=False,
+        ),
+    ] = None,
     miniature: Annotated[
         Path | None,
         typer.Option(
@@ -45,8 +85,12 @@ def init(
 ) -> None:
     """Recognise a dataset, list its samples, and make a workspace here."""
     from segprep.workflows import commands
+    from segprep.workflows.initialise import InitRequest
 
-    commands.init(dataset, root, miniature, frames, neighbour, workspace, as_json=as_json)
+    names = parse_names(columns)
+    row = None if names is None else tuple(names)
+    request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour)
+    commands.init(request, miniature, frames, workspace, as_json=as_json)
 
 
 @stage_command(app, "resize")
@@ -60,14 +104,72 @@ def _resize(
     labels: Annotated[
         str | None,
         typer.Option(
-            metavar="vote|nearest",
-            help="Label ids: the majority of the covered pixels, or the one at the exact centre. Default: vote.",
+            metavar="vote|nearest|priority|paris",
+            help="Label ids: vote takes the majority of the covered area, nearest the pixel at the exact centre, "
+            "priority lets listed classes win from a share on, paris is PARIS's soft resize. Default: vote.",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="A winner with less of the pixel gives way to void. Default: 0 with vote, 0.75 with paris.",
+            show_default=False,
+        ),
+    ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS,...",
+            help="With --labels priority: thin classes that win, the strongest first.",
+            show_default=False,
+        ),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="From which share of the pixel they win. Default: 0.25.", show_default=False
+        ),
+    ] = None,
+    void_id: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ID",
+            help="With --labels paris or --label-ids raw: the raw id of void. Default: the first ignored one.",
+            show_default=False,
+        ),
+    ] = None,
+    label_ids: Annotated[
+        str | None,
+        typer.Option(
+            metavar="train|raw",
+            help="Ids in the label files: train ids (0..C-1, 255 = ignore), or the dataset's own; shards always hold "
+            "train ids. Default: train.",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(
+            metavar="png|jpg",
+            help="Files of images and near infrared: lossless, or JPEG of quality 95. Default: png.",
             show_default=False,
         ),
     ] = None,
 ) -> dict[str, Any]:
     """Resize images by area, labels by vote (as train ids), and depth, camera and neighbours with them."""
-    return {"factor": factor, "size": parse_size(size), "labels": labels}
+    return {
+        "factor": factor,
+        "size": parse_size(size),
+        "labels": labels,
+        "threshold": threshold,
+        "priority": parse_names(priority),
+        "share": share,
+        "void_id": void_id,
+        "label_ids": label_ids,
+        "format": format,
+    }
 
 
 @stage_command(app, "flow")
@@ -86,6 +188,76 @@ def _flow(
 ) -> dict[str, Any]:
     """Compute optical flow to the neighbouring frame, stored losslessly, and SMSnet's motion image of it."""
     return {"scale": scale, "estimator": estimator}
+
+
+@app.command()
+def check(
+    write_list: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a list of the samples without errors (.csv, .txt, .jsonl, .parquet; csv and txt hold one "
+            "split: put {split} into the name).",
+            show_default=False,
+        ),
+    ] = None,
+    workspace: Directory = _HERE,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    as_json: JsonOutput = False,
+    quiet: Quiet = False,
+) -> None:
+    """Decode every source file and say what is wrong with the dataset; exit with 4 if anything is."""
+    from segprep.workflows import commands
+    from segprep.workflows.cluster import ClusterOptions
+    from segprep.workflows.ledger import Selection
+
+    selection = Selection(tuple(split or ()), only, limit)
+    cluster = ClusterOptions(workers, scheduler)
+    commands.check(workspace, selection, cluster, write_list, as_json=as_json, quiet=quiet)
+
+
+@app.command("list")
+def write_list(
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="By its suffix: .csv as PARIS has it, .txt as SSMA has it, .jsonl or .parquet with everything that is "
+            "known. csv and txt hold one split: put {split} into the name.",
+        ),
+    ],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Default: image,label in csv and txt, everything in the others.",
+            show_default=False,
+        ),
+    ] = None,
+    prepared: Annotated[
+        bool, typer.Option("--prepared", help="List the workspace's own files instead of the dataset's.")
+    ] = False,
+    description: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Write the classes too, as PARIS's JSON description.", show_default=False),
+    ] = None,
+    workspace: Directory = _HERE,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Write a list of the samples, which other tools and `prep init list` read."""
+    from segprep.workflows import commands
+    from segprep.workflows.ledger import Selection
+
+    selection = Selection(tuple(split or ()), only, limit)
+    names = parse_names(columns)
+    commands.write_list(workspace, selection, out, names, description, prepared=prepared, as_json=as_json)
 
 
 @app.command()
@@ -135,9 +307,8 @@ def shard(
     from segprep.workflows import commands
     from segprep.workflows.cluster import ClusterOptions
 
-    names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     call = commands.ShardCall(
-        columns=names,
+        columns=parse_names(columns),
         require_all=require_all,
         codec=codec,
         samples_per_shard=samples_per_shard,

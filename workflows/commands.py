@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,19 +26,19 @@ from segprep.datasets.errors import (
     WriteFailedError,
 )
 from segprep.datasets.progress import Progress
-from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
 from segprep.prep.step import Origin, Step
 from segprep.workflows import report
+from segprep.workflows.batches import Interrupted
 from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.disks import writer_lock
-from segprep.workflows.initialise import initialise, write_miniature
-from segprep.workflows.ledger import Ledger
-from segprep.workflows.runner import Interrupted, RunOptions, plan, run_steps
+from segprep.workflows.initialise import InitRequest, initialise, write_miniature
+from segprep.workflows.ledger import Ledger, Selection
+from segprep.workflows.runner import RunOptions, plan, run_steps
 from segprep.workflows.stages import build_steps, resolve
 
-__all__ = ["ShardCall", "StageCall", "init", "run_stage", "shard", "show", "status", "verify"]
+__all__ = ["ShardCall", "StageCall", "check", "init", "run_stage", "shard", "show", "status", "verify", "write_list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +69,16 @@ class ShardCall:
     cluster: ClusterOptions
 
 
-def init(
-    dataset: str,
-    root: Path | None,
-    miniature: Path | None,
-    frames: int,
-    direction: Direction | None,
-    place: Path,
-    *,
-    as_json: bool,
-) -> None:
+def init(request: InitRequest, miniature: Path | None, frames: int, place: Path, *, as_json: bool) -> None:
     """`prep init`."""
-    if (root is None) == (miniature is None):
+    if bool(request.given) == (miniature is not None):
         raise ConfigurationError(
             "name the dataset's folder: `prep init DATASET ROOT`, or `--miniature DIR` to render one"
         )
     if miniature is not None:
-        write_miniature(dataset, miniature, frames)
-    inventory = initialise(place, dataset, miniature or root or place, direction)
+        write_miniature(request.dataset, miniature, frames)
+        request = replace(request, given=(miniature,))
+    inventory = initialise(place, request)
     _print(inventory.to_json() if as_json else report.inventory(inventory))
 
 
@@ -125,6 +117,66 @@ def run_stage(call: StageCall) -> None:
             )
 
 
+def check(
+    place: Path, selection: Selection, cluster: ClusterOptions, good: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    """`prep check`."""
+    from segprep.workflows.checks import report as check_report
+    from segprep.workflows.checks.checking import check_dataset
+    from segprep.workflows.listing import check_target, write_lists
+
+    workspace = find_workspace(place)
+    _require_root(workspace)
+    with _ledger(workspace) as ledger, Progress("prep check", quiet=quiet) as progress:
+        _check_splits(ledger, selection.splits)
+        if good is not None:
+            check_target(workspace, ledger, selection, good)  # now, and not when hours of work are done
+        try:
+            result = check_dataset(workspace, ledger, selection, cluster, progress)
+        except Interrupted:
+            _tell("prep: interrupted; `prep check` starts from the beginning")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        listed = None
+        if good is not None and set(ledger.keys(selection)) - set(result.bad_keys):
+            listed = write_lists(workspace, ledger, selection, good, columns=None, prepared=False, skip=result.bad_keys)
+        elif good is not None:
+            _tell(f"prep: no sample is without errors; {good} was not written")
+    written = [] if listed is None else report.lists(listed)
+    if as_json:
+        _print(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
+    else:
+        _print([*check_report.check(result), *written])
+    if result.errors:
+        raise typer.Exit(ExitCode.TOO_MANY_BAD)
+
+
+def write_list(
+    place: Path,
+    selection: Selection,
+    out: Path,
+    columns: Sequence[str] | None,
+    description: Path | None,
+    *,
+    prepared: bool,
+    as_json: bool,
+) -> None:
+    """`prep list`."""
+    from segprep.datasets.class_files import write_paris_description
+    from segprep.workflows.listing import prepared_class_map, refuse_inside_dataset, write_lists
+
+    workspace = find_workspace(place)
+    with _ledger(workspace) as ledger:
+        _check_splits(ledger, selection.splits)
+        if description is not None:
+            refuse_inside_dataset(workspace, description)
+        listed = write_lists(workspace, ledger, selection, out, columns=columns, prepared=prepared)
+        if description is not None:
+            class_map = workspace.config.class_map
+            described = prepared_class_map(class_map, ledger) if prepared else class_map
+            write_paris_description(description, described, workspace.config.dataset)
+    _print(listed.to_json() if as_json else report.lists(listed))
+
+
 def status(place: Path, *, as_json: bool) -> None:
     """`prep status`."""
     from segprep.workflows.status import read_status
@@ -138,7 +190,6 @@ def status(place: Path, *, as_json: bool) -> None:
 def show(key: str, out: Path | None, place: Path) -> None:
     """`prep show`."""
     from segprep.datasets.imageio import write_image
-    from segprep.workflows.ledger import Selection
     from segprep.workflows.show import draw_sample
 
     workspace = find_workspace(place)
@@ -213,7 +264,7 @@ def _workspace(call: StageCall) -> Workspace:
         return find_workspace(call.workspace)
     if dataset is None or root is None or out is None:
         raise ConfigurationError("--dataset, --root and --out belong together; without them the workspace is used")
-    return initialise(out, dataset, root, None).workspace
+    return initialise(out, InitRequest(dataset, (root,))).workspace
 
 
 def _ledger(workspace: Workspace) -> Ledger:
@@ -221,11 +272,13 @@ def _ledger(workspace: Workspace) -> Ledger:
 
 
 def _check_root(workspace: Workspace, steps: Sequence[Step]) -> None:
+    if any(each.origin is Origin.SOURCE for s in steps for each in s.inputs):
+        _require_root(workspace)
+
+
+def _require_root(workspace: Workspace) -> None:
     """Say that a dataset is not mounted once, instead of failing every sample."""
-    if (
-        any(each.origin is Origin.SOURCE for s in steps for each in s.inputs)
-        and not workspace.config.dataset_root.is_dir()
-    ):
+    if not workspace.config.dataset_root.is_dir():
         raise DatasetNotFoundError(
             f"the dataset {workspace.config.dataset_root} is not there: mount it, or correct root in "
             f"{workspace.root / CONFIG_NAME}"

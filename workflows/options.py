@@ -17,6 +17,7 @@ __all__ = [
     "SplitNames",
     "Verbose",
     "Workers",
+    "parse_names",
     "parse_share",
     "parse_size",
 ]
@@ -47,6 +48,11 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try samples a
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """Return the names in a text such as "pole, traffic sign"."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def parse_share(text: str) -> float:

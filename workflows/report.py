@@ -15,11 +15,12 @@ from segprep.prep.step import Step
 from segprep.workflows.freshness import State, Verdict
 from segprep.workflows.initialise import Inventory
 from segprep.workflows.ledger import KnownSample, Ledger
+from segprep.workflows.listing import ListReport
 from segprep.workflows.runner import Summary
 from segprep.workflows.sharding import SplitPlan
 from segprep.workflows.status import Status
 
-__all__ = ["damages", "inventory", "plan", "shards", "status", "summary", "write_scales"]
+__all__ = ["damages", "inventory", "lists", "plan", "shards", "status", "summary", "write_scales"]
 
 _MOST_LINES = 10
 
@@ -40,7 +41,7 @@ def inventory(found: Inventory) -> list[RenderableType]:
         notes.append(f"not offered: {', '.join(found.absent)}")
     if found.missing:
         notes.append(f"{len(found.missing)} promised files do not exist, their samples will fail:")
-        notes += _shortened(found.missing)
+        notes += [f"  {path}" for path in found.missing]  # all: people mend them by this list
     notes.append(f"workspace: {found.workspace.root}")
     return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *notes]
 
@@ -122,6 +123,13 @@ def shards(
         lines.append(f"{path}: {words[written]}, {p.store.rows} samples in {p.store.shards} shards; columns {columns}")
         lines += [f"  left out: {n} {reason}" for reason, n in sorted(p.left_out.items())]
     return list[RenderableType](lines)
+
+
+def lists(written: ListReport) -> list[RenderableType]:
+    """Draw which lists were written, and which samples stand in none."""
+    lines = [f"{path}: {rows} samples" for path, rows in written.files]
+    reasons = Counter(written.left_out.values())
+    return list[RenderableType]([*lines, *(f"  left out: {n} {reason}" for reason, n in sorted(reasons.items()))])
 
 
 def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict | list[RenderableType]:

@@ -1,28 +1,22 @@
 """The runner: steps over many samples, resumable at any moment."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from segprep.datasets.atomic import remove_partials
-from segprep.datasets.interrupt import StopRequest
 from segprep.datasets.progress import Progress
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
-from segprep.workflows.cluster import ClusterOptions, Executor, Outcome, WorkerDied, make_executor
+from segprep.workflows.batches import run_in_batches
+from segprep.workflows.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, KnownSample, Ledger, Selection
-from segprep.workflows.worker import Batch, BatchResult, process_batch
+from segprep.workflows.worker import BatchResult, process_samples
 
-__all__ = ["Failure", "Interrupted", "RunOptions", "Summary", "plan", "run_steps"]
-
-_BATCH_SECONDS = 1.0
-_MAX_BATCH = 256
-
-
-class Interrupted(Exception):  # noqa: N818  (the user's wish, no error)
-    """Ctrl-C: what was running is finished and committed."""
+__all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +92,14 @@ def run_steps(
     """
     _remove_leftovers(workspace, ledger, steps)
     run = _Run(workspace, ledger, tuple(steps), options, progress)
-    with StopRequest() as stop:
-        run.execute(stop)
-        if run.worker_died:
-            _remove_leftovers(workspace, ledger, steps)
-        if stop.why:
-            raise Interrupted
+    progress.start(ledger.count(options.selection))
+    if run_in_batches(run.work(), run.pending(), options.cluster, run.settle):
+        _remove_leftovers(workspace, ledger, steps)
     return _summarise(ledger, steps, options.selection, len(run.touched))
 
 
 class _Run:
-    """The state of one run: what is pending, how large batches are, what was touched."""
+    """The state of one run: what is pending, what was touched."""
 
     def __init__(
         self, workspace: Workspace, ledger: Ledger, steps: tuple[Step, ...], options: RunOptions, progress: Progress
@@ -118,90 +109,43 @@ class _Run:
         self._steps = steps
         self._options = options
         self._progress = progress
-        self._columns = {name: row.column for name, row in ledger.columns().items()}
-        self._split_batches: list[Batch] = []
-        self._seconds_per_sample: float | None = None
-        self._deaths: Counter[SampleKey] = Counter()
         self._failed = 0
-        self.worker_died = False
         self.touched: set[SampleKey] = set()
 
-    def execute(self, stop: StopRequest) -> None:
-        self._progress.start(self._ledger.count(self._options.selection))
-        pending = self._pending()
-        first = next(pending, None)
-        if first is None:
-            return
-        with make_executor(process_batch, self._options.cluster) as executor:
-            samples: Iterator[KnownSample] = _chain(first, pending)
-            exhausted = False
-            while True:
-                while not (stop.why or exhausted) and executor.running < executor.slots:
-                    batch = self._next_batch(samples)
-                    if batch is None:
-                        exhausted = True
-                    else:
-                        executor.submit(batch)
-                if not executor.running:
-                    if stop.why or not self._split_batches:
-                        return
-                    exhausted = False
-                    continue
-                self._settle(executor, executor.next())
-                exhausted = exhausted and not self._split_batches
+    def work(self) -> Callable[[Sequence[KnownSample]], BatchResult]:
+        """Return what a worker does with a batch of samples."""
+        columns = {name: row.column for name, row in self._ledger.columns().items()}
+        return partial(process_samples, self._workspace, self._steps, columns, self._options.retry_failed)
 
-    def _pending(self) -> Iterator[KnownSample]:
+    def pending(self) -> Iterator[KnownSample]:
+        """Yield the samples that need work."""
         for sample, verdicts in plan(self._workspace, self._ledger, self._steps, self._options):
             if _needs_work(sample, self._steps, verdicts):
                 yield sample
             else:
                 self._progress.advance(1)
 
-    def _next_batch(self, samples: Iterator[KnownSample]) -> Batch | None:
-        if self._split_batches:
-            return self._split_batches.pop()
-        size = 1
-        if self._seconds_per_sample:
-            size = int(min(max(_BATCH_SECONDS / self._seconds_per_sample, 1), _MAX_BATCH))
-        chosen = [s for _, s in zip(range(size), samples, strict=False)]
-        return self._batch(tuple(chosen)) if chosen else None
-
-    def _batch(self, samples: tuple[KnownSample, ...]) -> Batch:
-        return Batch(self._workspace, self._steps, self._columns, samples, self._options.retry_failed)
-
-    def _settle(self, executor: Executor[Batch, BatchResult], outcome: Outcome[Batch, BatchResult]) -> None:
-        batch = outcome.task
-        if isinstance(outcome.error, WorkerDied):
-            self._isolate(batch)
-            return
-        if outcome.error is not None:
-            raise outcome.error
-        result = outcome.result
-        if result is None:
-            raise RuntimeError("a task returned nothing")
+    def settle(self, samples: Sequence[KnownSample], result: BatchResult | WorkerDied) -> None:
+        """Commit what a batch gave."""
+        if isinstance(result, WorkerDied):
+            result = self._lost(samples[0])
         self._ledger.record(result.cells, result.sources)
+        self._remove_replaced(samples, result)
         self.touched.update(row.key for row in result.cells)
-        seconds = result.seconds / len(batch.samples)
-        before = self._seconds_per_sample
-        self._seconds_per_sample = seconds if before is None else 0.5 * (before + seconds)
-        self._advance(len(batch.samples), result.cells)
+        self._failed += len({row.key for row in result.cells if row.state is CellState.FAILED})
+        self._progress.advance(len(samples), f"{self._failed} failed" if self._failed else "")
 
-    def _advance(self, samples: int, rows: Sequence[CellRow]) -> None:
-        self._failed += len({row.key for row in rows if row.state is CellState.FAILED})
-        self._progress.advance(samples, f"{self._failed} failed" if self._failed else "")
+    def _remove_replaced(self, samples: Sequence[KnownSample], result: BatchResult) -> None:
+        """Remove files of a cell that has its files under other names now, as after a change of format."""
+        known = {sample.record.key: sample.cells for sample in samples}
+        for row in result.cells:
+            before = known[row.key].get(row.column)
+            if before is not None and row.state is CellState.DONE:
+                for path in {f.path for f in before.files} - {f.path for f in row.files}:
+                    (self._workspace.root / path).unlink(missing_ok=True)
 
-    def _isolate(self, batch: Batch) -> None:
-        """Split a batch that killed its worker until the sample stands alone; then record it."""
-        self.worker_died = True
-        if len(batch.samples) > 1:
-            middle = len(batch.samples) // 2
-            self._split_batches += [self._batch(batch.samples[:middle]), self._batch(batch.samples[middle:])]
-            return
-        (sample,) = batch.samples
-        self._deaths[sample.record.key] += 1
-        if self._deaths[sample.record.key] < 2:  # once more, alone: the first death may have had another cause
-            self._split_batches.append(batch)
-            return
+    def _lost(self, sample: KnownSample) -> BatchResult:
+        """Return the rows of a sample that killed its process."""
         reason = "its worker process died twice on it (killed by the system for memory, or a crash in a decoder)"
         digests = Digests(self._workspace.config.dataset_root, self._workspace.root, may_hash=True)
         rows = []
@@ -220,14 +164,7 @@ class _Run:
                     )
                     for column in step.outputs
                 ]
-        self._ledger.record(rows, digests.hashed.values())
-        self.touched.add(sample.record.key)
-        self._advance(1, rows)
-
-
-def _chain(first: KnownSample, rest: Iterator[KnownSample]) -> Iterator[KnownSample]:
-    yield first
-    yield from rest
+        return BatchResult(tuple(rows), tuple(digests.hashed.values()))
 
 
 def _remove_leftovers(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import numpy as np
 from segprep.datasets.atomic import sync_folder
 from segprep.datasets.columns import Column, read_cell, read_record_cell
 from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
-from segprep.datasets.interrupt import StopRequest
 from segprep.datasets.progress import Progress
 from segprep.datasets.sample import Array, JsonDict, SampleKey
 from segprep.datasets.shard_layout import StorePlan
@@ -20,9 +19,9 @@ from segprep.datasets.shard_rows import RowInfo, ShardRows
 from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.cluster import ClusterOptions, WorkerDied, make_executor
+from segprep.workflows.batches import run_in_batches
+from segprep.workflows.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.ledger import CellState, KnownSample, Ledger
-from segprep.workflows.runner import Interrupted
 from segprep.workflows.sharding import SplitPlan, source_paths
 
 __all__ = ["ShardTask", "is_current", "write_split"]
@@ -118,33 +117,24 @@ def _write_shards(
             progress.advance(1)
         else:
             pending.append(index)
-    if not pending:
-        return reports
-    died: set[int] = set()
-    with StopRequest() as stop, make_executor(_write_one, cluster) as executor:
-        while pending or executor.running:
-            while pending and not stop.why and executor.running < executor.slots:
-                index = pending.pop(0)
-                samples = tuple(ledger.sample(plan.keys[row]) for row in plan.store.shard_rows(index))
-                executor.submit(ShardTask(workspace, plan.store, plan.columns, index, samples))
-            if not executor.running:
-                raise Interrupted
-            outcome = executor.next()
-            index = outcome.task.index
-            if isinstance(outcome.error, WorkerDied) and index not in died:
-                died.add(index)
-                pending.append(index)
-            elif isinstance(outcome.error, WorkerDied):
-                raise WriteFailedError(
-                    f"a worker process died twice while it wrote shard {index} of split {split}: out of memory? Try "
-                    "fewer --workers or --samples-per-shard"
-                )
-            elif outcome.error is not None or outcome.result is None:
-                raise outcome.error or RuntimeError("a task returned nothing")
-            else:
-                ledger.record_shard(split, index, fingerprints[index], outcome.result)
-                reports.append(ShardReport.from_json(outcome.result))
-                progress.advance(1)
+
+    def tasks() -> Iterator[ShardTask]:
+        for index in pending:
+            samples = tuple(ledger.sample(plan.keys[row]) for row in plan.store.shard_rows(index))
+            yield ShardTask(workspace, plan.store, plan.columns, index, samples)
+
+    def settle(done: Sequence[ShardTask], result: JsonDict | WorkerDied) -> None:
+        index = done[0].index
+        if isinstance(result, WorkerDied):
+            raise WriteFailedError(
+                f"a worker process died twice while it wrote shard {index} of split {split}: out of memory? Try "
+                "fewer --workers or --samples-per-shard"
+            )
+        ledger.record_shard(split, index, fingerprints[index], result)
+        reports.append(ShardReport.from_json(result))
+        progress.advance(1)
+
+    run_in_batches(_write_one, tasks(), cluster, settle, largest=1)
     return reports
 
 
@@ -160,8 +150,9 @@ def _shard_fingerprint(plan: SplitPlan, index: int) -> str:
     return hashlib.sha256(json.dumps([plan.store.to_json(), rows], sort_keys=True).encode()).hexdigest()
 
 
-def _write_one(task: ShardTask) -> JsonDict:
+def _write_one(tasks: Sequence[ShardTask]) -> JsonDict:
     """Write one shard of every column; runs in a worker."""
+    (task,) = tasks
     columns = {column.name: column for column in task.columns}
     split = task.store.split
     building = _building_path(task.workspace, split)
@@ -171,6 +162,8 @@ def _write_one(task: ShardTask) -> JsonDict:
         cells = [read_cell(task.workspace, split, columns[name], s.record.key) for s in task.samples]
         masks = [valid for _, valid in cells]
         stored = np.stack([values for values, _ in cells])
+        if columns[name].holds_raw_ids:
+            stored = np.stack([task.workspace.config.class_map.train_ids_of(ids_HW) for ids_HW in stored])
         spec = next(s for s in task.store.specs if s.name == name)
         if not spec.masked:
             return stored, None

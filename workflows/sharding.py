@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from segprep.datasets.catalog import CATALOG
-from segprep.datasets.codes import MaskPlace
+from segprep.datasets.codes import IdCode, MaskPlace
 from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.kinds import Kind
@@ -97,7 +97,9 @@ def plan_split(
         key_bytes=max(len(key.encode()) for key in keys),
         source_bytes=max(len(encode_json(source_paths(row))) for row in rows),
     )
-    fingerprints = {row.record.key: _row_fingerprint(row, chosen) for row in rows}
+    raw_labels = any(column.holds_raw_ids for column in chosen)
+    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
+    fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
     content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     provenance = _provenance(workspace, ledger, chosen, fingerprint)
@@ -196,26 +198,28 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
         )
     if column.code is None:
         raise ConfigurationError(f"column {column.name} holds no arrays")
+    # Shards hold train ids, whatever the files hold.
+    code = IdCode() if column.kind is Kind.LABEL else column.code
     return ArraySpec(
         name=column.name,
         kind=column.kind,
         shape=next(iter(shapes)),
-        dtype=str(column.code.dtype),
-        channels=column.code.channels,
-        code=column.code.to_json(),
-        code_scale=column.code.scale,
-        code_offset=column.code.offset,
-        masked=column.code.mask is not MaskPlace.NONE,
+        dtype=str(code.dtype),
+        channels=code.channels,
+        code=code.to_json(),
+        code_scale=code.scale,
+        code_offset=code.offset,
+        masked=code.mask is not MaskPlace.NONE,
         classes=workspace.config.class_map.names if column.kind is Kind.LABEL else (),
-        attributes=dict(column.attributes),
+        attributes=dict(column.attributes) | ({"ids": "train"} if column.holds_raw_ids else {}),
     )
 
 
-def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...]) -> str:
+def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:
     cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
     camera = row.cells.get("camera")
     cells["camera"] = camera.fingerprint if camera is not None and camera.state is CellState.DONE else ""
-    content = [row.record.key, cells, source_paths(row)]
+    content = [row.record.key, cells, source_paths(row), class_rules]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

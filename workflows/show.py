@@ -69,6 +69,8 @@ def _draw(column: Column, values: Array, valid: Mask | None, workspace: Workspac
     name = column.name
     match column.kind:
         case Kind.LABEL:
+            if column.holds_raw_ids:
+                values = workspace.config.class_map.train_ids_of(values)
             ignored = float(np.mean(values == 255))
             return f"{name}: {ignored:.1%} ignored (black)", workspace.config.class_map.colored(values)
         case Kind.INSTANCE:

@@ -1,21 +1,19 @@
 """What each command makes: from arguments to steps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from segprep.datasets.codes import IdCode, SmsnetFlowCode, code_from_json
-from segprep.datasets.columns import Column
+from segprep.datasets.codes import SmsnetFlowCode
 from segprep.datasets.errors import ConfigurationError, ConflictError
-from segprep.datasets.kinds import Kind
-from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import Workspace
 from segprep.flow.estimators import ESTIMATORS
 from segprep.prep.flow_steps import MotionImage, OpticalFlow
-from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
+from segprep.prep.resize import TargetSize
 from segprep.prep.step import Origin, Step
 from segprep.workflows.ledger import Ledger
+from segprep.workflows.resize_stage import LABEL_DEFAULTS, resize_steps
 
 __all__ = ["STAGES", "Resolved", "Stage", "build_steps", "recorded_steps", "resolve"]
 
@@ -27,12 +25,14 @@ class Stage:
     Attributes:
         defaults: Argument names with the values that hold where nobody says anything.
         alternatives: Arguments that exclude each other; giving one takes the others back.
+        details: Argument to those that only say more about it: choosing it anew takes them back.
         build: Makes the steps, in the order in which they depend on one another.
     """
 
     defaults: JsonDict
     build: Callable[[Workspace, Ledger, JsonDict], list[Step]]
     alternatives: tuple[str, ...] = ()
+    details: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger
     for name in stage.defaults:
         origin, layer = next((o, layer) for o, layer in layers if name in layer)
         values[name], origins[name] = layer[name], origin
+    names = [origin for origin, _ in layers]
+    for choice, details in stage.details.items():
+        for name in details:
+            if names.index(origins[name]) > names.index(origins[choice]):
+                values[name], origins[name] = stage.defaults[name], "default"
     for origin, layer in layers:
         chosen = [name for name in stage.alternatives if layer.get(name) is not None]
         if len(chosen) > 1:
@@ -125,35 +130,15 @@ def recorded_steps(workspace: Workspace, ledger: Ledger) -> list[tuple[str, Step
 
 
 def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
-    factor, size, labels = arguments["factor"], arguments["size"], arguments["labels"]
+    factor, size = arguments["factor"], arguments["size"]
     if factor is None and size is None:
         raise ConfigurationError("say how large the images shall be: `prep resize --factor N` or `--size WxH`")
     if factor is not None and (not isinstance(factor, int) or factor < 1):
         raise ConfigurationError(f"the factor must be a whole number of at least 1, not {factor}")
     if size is not None and (len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size)):
         raise ConfigurationError(f"the size must be two whole numbers, width and height, not {size}")
-    if labels not in ("vote", "nearest"):
-        raise ConfigurationError(f"labels can be resized by vote or nearest, not {labels!r}")
     target = TargetSize(factor, None if size is None else (size[0], size[1]))
-    steps: list[Step] = []
-    for name, source in ledger.source_columns().items():
-        class_map = workspace.config.class_map if source.kind is Kind.LABEL else None
-        steps.append(ResizeColumn(_resized_column(name, source), target, class_map, labels))
-    if ledger.has_cameras():
-        steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
-    return steps
-
-
-def _resized_column(name: str, source: SourceFile) -> Column:
-    """Return the column for a source: train ids in 8 bits, instances in 16, everything else in its own code."""
-    match source.kind:
-        case Kind.LABEL:
-            code = IdCode()
-        case Kind.INSTANCE:
-            code = IdCode(bits=16)
-        case _:
-            return Column(name, source.kind, code_from_json(source.code))
-    return Column(name, source.kind, code)
+    return resize_steps(workspace.config.class_map, ledger.source_columns(), ledger.has_cameras(), target, arguments)
 
 
 def _flow(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
@@ -169,7 +154,12 @@ def _flow(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Ste
 
 
 STAGES: dict[str, Stage] = {
-    "resize": Stage({"factor": None, "size": None, "labels": "vote"}, _resize, ("factor", "size")),
+    "resize": Stage(
+        defaults={"factor": None, "size": None, "format": "png", **LABEL_DEFAULTS},
+        build=_resize,
+        alternatives=("factor", "size"),
+        details={"labels": ("threshold", "void_id", "priority", "share")},
+    ),
     "flow": Stage({"scale": 6.4, "estimator": "dis"}, _flow),
 }
 """The commands that make columns, in the order in which they build on one another."""

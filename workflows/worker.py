@@ -1,9 +1,8 @@
 """What a worker does with a batch: read, compute, write files, return small rows. No ledger and no Dask here."""
 
 import hashlib
-import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from segprep.prep.step import Origin, Step
 from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, FileRow, KnownSample, SourceRow
 
-__all__ = ["Batch", "BatchResult", "pin_threads", "process_batch"]
+__all__ = ["Batch", "BatchResult", "pin_threads", "process_batch", "process_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,27 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a task returns: rows to commit and the time it took."""
+    """What a task returns: rows to commit."""
 
     cells: tuple[CellRow, ...]
     sources: tuple[SourceRow, ...]
-    seconds: float
 
 
 def pin_threads() -> threadpool_limits:
     """Keep this process to one thread: parallelism is between processes. The result can undo it for BLAS."""
     cv2.setNumThreads(1)
     return threadpool_limits(1)
+
+
+def process_samples(
+    workspace: Workspace,
+    steps: tuple[Step, ...],
+    columns: Mapping[str, Column],
+    retry_failed: bool,
+    samples: Sequence[KnownSample],
+) -> BatchResult:
+    """Do the work of `process_batch`, with what differs between the batches of a run as the last argument."""
+    return process_batch(Batch(workspace, steps, columns, tuple(samples), retry_failed))
 
 
 def process_batch(batch: Batch) -> BatchResult:
@@ -71,7 +80,6 @@ def process_batch(batch: Batch) -> BatchResult:
     Raises:
         WriteFailedError: If the workspace cannot be written; no file of the batch is kept.
     """
-    started = time.perf_counter()
     cells: list[_NewCell] = []
     sources: dict[str, SourceRow] = {}
     staged: list[StagedFile] = []
@@ -86,7 +94,7 @@ def process_batch(batch: Batch) -> BatchResult:
         discard(staged)
         raise
     rows = tuple(_with_times(batch.workspace.root, cell) for cell in cells)
-    return BatchResult(rows, tuple(sources.values()), time.perf_counter() - started)
+    return BatchResult(rows, tuple(sources.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,181 @@
+"""What one decoded file says of itself: its size and type, the classes of its labels, the range of its distances."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segprep.datasets.classes import ClassMap, Color
+from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.sample import Array, Mask
+
+__all__ = [
+    "BANDS",
+    "DistanceFacts",
+    "LabelFacts",
+    "LabelValue",
+    "PictureFacts",
+    "count_labels",
+    "describe",
+    "measure_distances",
+]
+
+Counts = npt.NDArray[np.int64]
+
+LabelValue = int | Color
+"""What a pixel of a label file holds: an id or a colour."""
+
+BANDS = 4
+"""Labels are counted in so many bands of equal height: where a class lies tells more than how large it is."""
+
+_MOST_KEPT = 256  # all ids of 8 bits; more values than that are mixtures of colours
+_MOST_RANKED = 1 << 18  # percentiles of so many pixels are those of all to a few thousandths
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """The form of a picture as its file holds it.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        channels: 1 for (H, W).
+        dtype: For example "uint8".
+    """
+
+    width: int
+    height: int
+    channels: int
+    dtype: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.width, self.height
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelFacts:
+    """What the pixels of a label are.
+
+    Attributes:
+        train_ids: (K,) of the classes that occur, in order.
+        pixels_KB: (K, 4) int64 pixels of each, in four bands from the top to the bottom.
+        ignored: Pixels that the class map ignores.
+        unknown: (id or colour, pixels) outside the class map, the most frequent first; at most 256 of them.
+        unknown_values: How many different ones there are.
+        unknown_pixels: How many pixels hold them.
+    """
+
+    train_ids: tuple[int, ...]
+    pixels_KB: Counts
+    ignored: int
+    unknown: tuple[tuple[LabelValue, int], ...] = ()
+    unknown_values: int = 0
+    unknown_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DistanceFacts:
+    """The range of a depth (metres) or disparity (pixels) image.
+
+    Attributes:
+        valid: Share of the pixels that are valid.
+        far: Share of the pixels that are valid and infinitely far.
+        percentiles: 1st, 50th and 99th of the finite values; None if there are none.
+        constant: Whether all finite values are the same one.
+    """
+
+    valid: float
+    far: float
+    percentiles: tuple[float, float, float] | None
+    constant: bool
+
+
+def describe(picture: Array) -> PictureFacts:
+    """Return the form of (H, W) or (H, W, C)."""
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    return PictureFacts(picture.shape[1], picture.shape[0], channels, picture.dtype.name)
+
+
+def count_labels(raw: Array, class_map: ClassMap) -> LabelFacts:
+    """Count the pixels of each class, and of each id or colour that the class map does not know.
+
+    Args:
+        raw: (H, W) ids, or (H, W, 3) uint8 colours.
+        class_map: Says what they mean.
+    """
+    values, counts_NB = _histogram(raw)
+    known = _is_known(values, class_map)
+    pixels = np.zeros((IGNORE_ID + 1, BANDS), np.int64)
+    if known.any():
+        np.add.at(pixels, class_map.to_train_ids(values[known][None])[0], counts_NB[known])
+    unknown: Counter[LabelValue] = Counter()
+    for value, count in zip(values[~known].tolist(), counts_NB[~known].sum(axis=1).tolist(), strict=True):
+        unknown[tuple(value) if raw.ndim == 3 else value // class_map.raw_id_divisor] += count
+    in_order = sorted(unknown.items(), key=lambda entry: (-entry[1], entry[0]))
+    present = np.flatnonzero(pixels[:IGNORE_ID].any(axis=1))
+    return LabelFacts(
+        train_ids=tuple(present.tolist()),
+        pixels_KB=pixels[present],
+        ignored=int(pixels[IGNORE_ID].sum()),
+        unknown=tuple(in_order[:_MOST_KEPT]),
+        unknown_values=len(in_order),
+        unknown_pixels=sum(unknown.values()),
+    )
+
+
+def measure_distances(values_HW: Array, valid_HW: Mask | None, *, zero_is_far: bool) -> DistanceFacts:
+    """Measure a depth or disparity image.
+
+    Args:
+        values_HW: (H, W) metres or pixels, infinity where infinitely far.
+        valid_HW: (H, W) bool, None for valid everywhere.
+        zero_is_far: Whether 0 means infinitely far, as disparities do.
+    """
+    values = values_HW.ravel() if valid_HW is None else values_HW[valid_HW]
+    far = np.isposinf(values)
+    if zero_is_far:
+        far |= values <= 0
+    finite = values[~far & ~np.isnan(values)]
+    share = 1 / max(values_HW.size, 1)
+    if not finite.size:
+        return DistanceFacts(values.size * share, float(far.sum()) * share, None, constant=True)
+    ranked = finite[:: max(1, finite.size // _MOST_RANKED)]
+    low, median, high = np.percentile(ranked, [1, 50, 99]).tolist()
+    constant = bool(finite.min() == finite.max())
+    return DistanceFacts(values.size * share, float(far.sum()) * share, (low, median, high), constant)
+
+
+def _histogram(raw: Array) -> tuple[Array, Counts]:
+    """Return the different values (N,) or (N, 3), and how many pixels of each band hold them (N, 4).
+
+    Labels come in runs along their rows, so that few values have to be sorted.
+    """
+    if raw.ndim == 3:
+        wide = raw.astype(np.uint32)
+        flat: Array = (wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]).ravel()
+    else:
+        flat = raw.ravel()
+    limits = np.arange(1, BANDS) * raw.shape[0] // BANDS * raw.shape[1]
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.unique(np.concatenate([[0], limits, changes]))
+    lengths = np.diff(starts, append=flat.size)
+    values, places = np.unique(flat[starts], return_inverse=True)
+    counts_NB = np.zeros((values.size, BANDS), np.int64)
+    np.add.at(counts_NB, (places, np.searchsorted(limits, starts, side="right")), lengths)
+    if raw.ndim == 3:
+        values = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
+    return values, counts_NB
+
+
+def _is_known(values: Array, class_map: ClassMap) -> Mask:
+    known: Mask
+    if values.ndim == 1:
+        ids = [i for c in class_map.classes for i in c.raw_ids] + list(class_map.ignored_raw_ids)
+        known = np.isin(values // class_map.raw_id_divisor, ids)
+        return known
+    colors = {color for c in class_map.classes for color in c.raw_colors or (c.color,)} | {*class_map.ignored_colors}
+    known = np.array([tuple(value) in colors for value in values.tolist()], np.bool_)
+    return known

@@ -1,0 +1,174 @@
+"""`prep check`: decode every file of a dataset, several at a time, and say what is wrong."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from segprep.datasets.catalog import CATALOG
+from segprep.datasets.kinds import Kind
+from segprep.datasets.progress import Progress
+from segprep.datasets.record import SourceFile
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.workspace import Workspace
+from segprep.workflows.batches import run_in_batches
+from segprep.workflows.checks.distances import (
+    depth_ranges,
+    implausible_depth,
+    missing_calibration,
+    missing_neighbours,
+)
+from segprep.workflows.checks.facts import FileFacts, Problem, Trouble, inspect_files
+from segprep.workflows.checks.files import formats, image_sizes, lacking_parts, sizes_within_samples, unusable_files
+from segprep.workflows.checks.findings import Calibration, Category, CheckedSample, Finding, Severity, calibration_of
+from segprep.workflows.checks.images import alike_images, same_images
+from segprep.workflows.checks.labels import unknown_ids, unlabelled
+from segprep.workflows.checks.shares import class_shares, count_classes
+from segprep.workflows.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.ledger import Ledger, Selection
+
+__all__ = ["CheckResult", "check_dataset"]
+
+_FileId = tuple[str, Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        samples: Number of samples that were checked.
+        files: Number of files that were read, or should have been.
+        findings: Everything, by category, and within one in the dataset's order.
+        summary: What the dataset is like: sizes, shares of the classes and ranges of depth, JSON values.
+    """
+
+    samples: int
+    files: int
+    findings: tuple[Finding, ...]
+    summary: JsonDict
+
+    @property
+    def errors(self) -> int:
+        """Number of findings that are errors."""
+        return sum(f.severity is Severity.ERROR for f in self.findings)
+
+    @property
+    def bad_keys(self) -> frozenset[SampleKey]:
+        """The samples that a list of good ones leaves out."""
+        return frozenset(key for f in self.findings for key in f.unfit)
+
+    def to_json(self) -> JsonDict:
+        """Return all of it for `--json`."""
+        return {
+            "samples": self.samples,
+            "files": self.files,
+            **{f"{s.value}s": sum(f.severity is s for f in self.findings) for s in Severity},
+            **self.summary,
+            "bad_keys": sorted(self.bad_keys),
+            "findings": [f.to_json() for f in self.findings],
+        }
+
+
+def check_dataset(
+    workspace: Workspace, ledger: Ledger, selection: Selection, cluster: ClusterOptions, progress: Progress
+) -> CheckResult:
+    """Read and decode every file of a selection once and say what is wrong. Nothing is written.
+
+    The facts that are kept take about 1 kB per file.
+
+    Raises:
+        Interrupted: After Ctrl-C.
+    """
+    known = _Known.of(ledger, selection)
+    facts = _inspect_all(workspace, known.files, cluster, progress)
+    samples = [
+        CheckedSample(key, split, {name: facts[file] for name, file in files.items()}, camera)
+        for key, split, files, camera in known.samples
+    ]
+    shares = CATALOG.load(workspace.config.dataset).SPEC.class_shares
+    class_map = workspace.config.class_map
+    counts = count_classes(samples, class_map)
+    found = [
+        *unusable_files(samples),
+        *lacking_parts(samples),
+        *sizes_within_samples(samples),
+        *image_sizes(samples),
+        *formats(samples),
+        *unknown_ids(samples),
+        *unlabelled(samples),
+        *class_shares(counts, shares, class_map),
+        *same_images(samples),
+        *alike_images(samples),
+        *implausible_depth(samples),
+        *missing_calibration(samples),
+        *missing_neighbours(samples),
+    ]
+    order = list(Category)
+    found.sort(key=lambda finding: order.index(finding.category))
+    sizes = Counter(size for s in samples if (size := s.size_of("image")) is not None)
+    summary = {
+        "image_sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()},
+        "class_shares": {
+            split: dict(zip(class_map.names, c.shares().round(6).tolist(), strict=True)) for split, c in counts.items()
+        },
+        "known_class_shares": dict(shares),
+        "depth_m": _depth_summary(samples),
+    }
+    return CheckResult(len(samples), len(facts), tuple(found), summary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger knows, with each file once however many samples and columns use it."""
+
+    samples: list[tuple[SampleKey, str, dict[str, _FileId], Calibration | None]]
+    files: dict[_FileId, SourceFile]
+
+    @classmethod
+    def of(cls, ledger: Ledger, selection: Selection) -> "_Known":
+        known = cls([], {})
+        codes: dict[str, JsonDict] = {}
+        for sample in ledger.samples(selection):
+            record = sample.record
+            files = {}
+            for name, source in record.sources.items():
+                files[name] = source.path, source.kind
+                code = codes.setdefault(repr(source.code), source.code)  # few, for very many files
+                known.files.setdefault(files[name], SourceFile(source.path, source.kind, code))
+            known.samples.append((record.key, record.split, files, calibration_of(record)))
+        return known
+
+
+def _inspect_all(
+    workspace: Workspace, files: Mapping[_FileId, SourceFile], cluster: ClusterOptions, progress: Progress
+) -> dict[_FileId, FileFacts]:
+    found: dict[_FileId, FileFacts] = {}
+    bad = 0
+
+    def settle(sources: Sequence[SourceFile], results: list[FileFacts] | WorkerDied) -> None:
+        nonlocal bad
+        if isinstance(results, WorkerDied):
+            reason = f"{sources[0].path} killed its worker process twice (memory, or a crash in a decoder)"
+            results = [FileFacts(sources[0].path, sources[0].kind, Problem(Trouble.UNREADABLE, reason))]
+        for source, facts in zip(sources, results, strict=True):
+            found[source.path, source.kind] = facts
+            bad += facts.problem is not None
+        progress.advance(len(sources), f"{bad} unusable" if bad else "")
+
+    progress.start(len(files))
+    inspect = partial(inspect_files, workspace.config.dataset_root, workspace.config.class_map)
+    run_in_batches(inspect, files.values(), cluster, settle)
+    return found
+
+
+def _depth_summary(samples: list[CheckedSample]) -> JsonDict:
+    return {
+        name: {
+            "files": len(ranges),
+            "lowest_1st_percentile": min(r.low for r in ranges),
+            "medians": [min(r.median for r in ranges), max(r.median for r in ranges)],
+            "highest_99th_percentile": max(r.high for r in ranges),
+        }
+        for name, ranges in depth_ranges(samples).items()
+    }
