@@ -17,7 +17,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
-	MYPYPATH=.typing $(BIN)/mypy tests bench
+	MYPYPATH=.typing:bench $(BIN)/mypy tests bench
 
 test: lint
 	$(BIN)/python -m pytest -q
@@ -47,6 +47,9 @@ demo: install
 # Figures of docs/benchmarks.md. The benchmarks on real data need the folder that SEGPREP_DATA names.
 bench: install
 	$(BIN)/python bench/render.py
+	$(BIN)/python bench/resize.py
+	$(BIN)/python bench/decoders.py
+	$(BIN)/python bench/thin_classes.py
 	$(BIN)/python bench/camvid.py
 
 clean:

@@ -14,7 +14,7 @@ from segprep.workflows.batches import run_in_batches
 from segprep.workflows.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, KnownSample, Ledger, Selection
-from segprep.workflows.worker import BatchResult, process_samples
+from segprep.workflows.worker import BatchResult, Job, process_batch
 
 __all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
 
@@ -115,7 +115,7 @@ class _Run:
     def work(self) -> Callable[[Sequence[KnownSample]], BatchResult]:
         """Return what a worker does with a batch of samples."""
         columns = {name: row.column for name, row in self._ledger.columns().items()}
-        return partial(process_samples, self._workspace, self._steps, columns, self._options.retry_failed)
+        return partial(process_batch, Job(self._workspace, self._steps, columns, self._options.retry_failed))
 
     def pending(self) -> Iterator[KnownSample]:
         """Yield the samples that need work."""

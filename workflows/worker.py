@@ -25,25 +25,23 @@ from segprep.prep.step import Origin, Step
 from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, FileRow, KnownSample, SourceRow
 
-__all__ = ["Batch", "BatchResult", "pin_threads", "process_batch", "process_samples"]
+__all__ = ["BatchResult", "Job", "pin_threads", "process_batch"]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Work for one task.
+class Job:
+    """What all batches of a run have in common.
 
     Attributes:
         workspace: Where to read and write.
         steps: In the order in which they depend on one another.
         columns: The columns that exist already and serve as inputs.
-        samples: What the ledger knows of each sample.
         retry_failed: Whether cells that failed before are tried again.
     """
 
     workspace: Workspace
     steps: tuple[Step, ...]
     columns: Mapping[str, Column]
-    samples: tuple[KnownSample, ...]
     retry_failed: bool = False
 
 
@@ -61,19 +59,8 @@ def pin_threads() -> threadpool_limits:
     return threadpool_limits(1)
 
 
-def process_samples(
-    workspace: Workspace,
-    steps: tuple[Step, ...],
-    columns: Mapping[str, Column],
-    retry_failed: bool,
-    samples: Sequence[KnownSample],
-) -> BatchResult:
-    """Do the work of `process_batch`, with what differs between the batches of a run as the last argument."""
-    return process_batch(Batch(workspace, steps, columns, tuple(samples), retry_failed))
-
-
-def process_batch(batch: Batch) -> BatchResult:
-    """Bring the cells of all samples of a batch up to date.
+def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
+    """Bring the cells of several samples up to date.
 
     All files of the batch are written under temporary names and synced, then renamed, then the rows are returned.
 
@@ -84,8 +71,8 @@ def process_batch(batch: Batch) -> BatchResult:
     sources: dict[str, SourceRow] = {}
     staged: list[StagedFile] = []
     try:
-        for sample in batch.samples:
-            work = _SampleWork(batch, sample)
+        for sample in samples:
+            work = _SampleWork(job, sample)
             work.run(staged)
             cells += work.new_cells
             sources.update(work.digests.hashed)
@@ -93,7 +80,7 @@ def process_batch(batch: Batch) -> BatchResult:
     except BaseException:
         discard(staged)
         raise
-    rows = tuple(_with_times(batch.workspace.root, cell) for cell in cells)
+    rows = tuple(_with_times(job.workspace.root, cell) for cell in cells)
     return BatchResult(rows, tuple(sources.values()))
 
 
@@ -117,21 +104,19 @@ def _with_times(root: Path, cell: _NewCell) -> CellRow:
 class _SampleWork:
     """The work on one sample: inputs are read once, however many steps need them."""
 
-    def __init__(self, batch: Batch, sample: KnownSample) -> None:
-        self._batch = batch
-        self._workspace = batch.workspace
+    def __init__(self, job: Job, sample: KnownSample) -> None:
+        self._job = job
+        self._workspace = job.workspace
         self._known = sample
         self._record = sample.record
         self._sources: dict[str, Cell] = {}
         self._columns: dict[str, Cell] = {}
-        self.digests = Digests(
-            batch.workspace.config.dataset_root, batch.workspace.root, may_hash=True, keep_contents=True
-        )
+        self.digests = Digests(job.workspace.config.dataset_root, job.workspace.root, may_hash=True, keep_contents=True)
         self.new_cells: list[_NewCell] = []
 
     def run(self, staged: list[StagedFile]) -> None:
-        for step in self._batch.steps:
-            verdict = examine(step, self._known, self.digests, retry_failed=self._batch.retry_failed)
+        for step in self._job.steps:
+            verdict = examine(step, self._known, self.digests, retry_failed=self._job.retry_failed)
             match verdict.state:
                 case State.FAILED | State.BLOCKED:
                     continue
@@ -267,6 +252,6 @@ class _SampleWork:
 
     def _column(self, name: str) -> Cell:
         if name not in self._columns:
-            column = self._batch.columns[name]
+            column = self._job.columns[name]
             self._columns[name] = decode_cell(self._workspace, self._record.split, column, self._record.key)
         return self._columns[name]

@@ -21,7 +21,7 @@ from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.prep.step import Input, Origin
 from segprep.workflows.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
-from segprep.workflows.worker import Batch, process_batch
+from segprep.workflows.worker import Job, process_batch
 
 KEY = SampleKey("a")
 IMAGE = SourceFile("train/a.png", Kind.IMAGE, PlainCode().to_json())
@@ -72,7 +72,7 @@ class Place:
 
     def make(self, *steps: Copy) -> None:
         columns = {c.name: c for s in steps for c in s.outputs}
-        result = process_batch(Batch(self.workspace, steps, columns, (self.known(),)))
+        result = process_batch(Job(self.workspace, steps, columns), (self.known(),))
         self.ledger.record(result.cells, result.sources)
 
     def change_record(self, record: SampleRecord) -> None:

@@ -24,7 +24,7 @@ from segprep.datasets.workspace import Workspace, WorkspaceConfig, write_config
 from segprep.workflows.ledger import CellState, Ledger, Selection
 from segprep.workflows.listing import ListReport, check_target, prepared_class_map, write_lists
 from segprep.workflows.stages import build_steps, resolve
-from segprep.workflows.worker import Batch, process_batch
+from segprep.workflows.worker import Job, process_batch
 
 ALL = Selection()
 KEYS = ("train_drive00_000000", "train_drive00_000001", "train_drive00_000002", "val_drive00_000000")
@@ -61,7 +61,7 @@ def _resize(workspace: Workspace, ledger: Ledger, **arguments: object) -> None:
     values = resolve("resize", {"factor": 2} | arguments, workspace, ledger).values
     steps = tuple(build_steps("resize", workspace, ledger, values))
     ledger.set_columns([c for s in steps for c in s.outputs], "resize", values)
-    result = process_batch(Batch(workspace, steps, {}, tuple(ledger.samples(ALL))))
+    result = process_batch(Job(workspace, steps, {}), tuple(ledger.samples(ALL)))
     ledger.record(result.cells, result.sources)
 
 

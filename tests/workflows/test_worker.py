@@ -21,7 +21,7 @@ from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.prep.step import Input, Origin
 from segprep.workflows import worker
 from segprep.workflows.ledger import CellState, Ledger, Selection
-from segprep.workflows.worker import Batch, BatchResult, process_batch
+from segprep.workflows.worker import BatchResult, Job, process_batch
 
 KEYS = ("a", "b", "c")
 
@@ -83,7 +83,7 @@ def ledger(workspace: Workspace) -> Iterator[Ledger]:
 
 def _process(workspace: Workspace, ledger: Ledger, *steps: Calling) -> BatchResult:
     columns = {c.name: c for s in steps for c in s.outputs}
-    return process_batch(Batch(workspace, steps, columns, tuple(ledger.samples(Selection()))))
+    return process_batch(Job(workspace, steps, columns), tuple(ledger.samples(Selection())))
 
 
 def _states(result: BatchResult, column: str = "copy") -> dict[str, CellState]:
