@@ -3,7 +3,7 @@
 import ast
 import io
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ __all__ = [
     "encode_flo",
     "encode_npy",
     "read_flo_size",
+    "read_npy_length",
     "read_npy_size",
 ]
 
@@ -24,7 +25,7 @@ FLO_SIGNATURE = b"PIEH"  # the bytes of float32 202021.25, little endian
 NPY_SIGNATURE = b"\x93NUMPY"
 
 
-def read_flo_size(file: BinaryIO) -> tuple[int, int]:
+def read_flo_size(file: IO[bytes]) -> tuple[int, int]:
     """Return (width, height) from the start of a .flo file.
 
     Raises:
@@ -56,7 +57,7 @@ def encode_flo(uv_HW2: Array) -> bytes:
     return FLO_SIGNATURE + struct.pack("<ii", width, height) + uv_HW2.astype("<f4").tobytes()
 
 
-def read_npy_size(file: BinaryIO) -> tuple[int, int]:
+def read_npy_size(file: IO[bytes]) -> tuple[int, int]:
     """Return (width, height) from the header of a .npy file of at least two dimensions.
 
     Raises:
@@ -68,6 +69,16 @@ def read_npy_size(file: BinaryIO) -> tuple[int, int]:
     return shape[1], shape[0]
 
 
+def read_npy_length(file: IO[bytes]) -> int:
+    """Return how many bytes a .npy file has by what its header says.
+
+    Raises:
+        ValueError: If the header is truncated or damaged, or describes no array of numbers.
+    """
+    shape, _, dtype, start = _npy_header(file)
+    return start + _count(shape) * dtype.itemsize
+
+
 def decode_npy(data: bytes) -> Array:
     """Decode a whole .npy file of numbers or booleans; nothing pickled is read.
 
@@ -75,7 +86,7 @@ def decode_npy(data: bytes) -> Array:
         ValueError: If it holds anything else or its length is not what its header says.
     """
     shape, column_major, dtype, start = _npy_header(io.BytesIO(data))
-    count = int(np.prod(shape, dtype=object))
+    count = _count(shape)
     _expect(len(data), start + count * dtype.itemsize)
     values = np.frombuffer(data, dtype, count, start).reshape(shape, order="F" if column_major else "C")
     return values.astype(dtype.newbyteorder("="), order="C")
@@ -88,7 +99,7 @@ def encode_npy(values: Array) -> bytes:
     return file.getvalue()
 
 
-def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, "np.dtype[Any]", int]:
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, "np.dtype[Any]", int]:
     # Read here and not by NumPy, which makes room for the array before it knows whether the file is long enough.
     start = file.read(12)
     if len(start) < 12 or start[6] not in (1, 2, 3):
@@ -107,6 +118,10 @@ def _npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, "np.dtype[Any]",
     if dtype.kind not in "biuf" or min(shape, default=0) < 0:
         raise ValueError(f"it holds {dtype} of shape {shape}, not plain numbers")
     return shape, column_major, dtype, first + length
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=object))
 
 
 def _long(start: bytes) -> int:

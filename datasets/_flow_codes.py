@@ -1,4 +1,4 @@
-"""Codes of optical flow: KITTI's 16 bits for work, SMSnet's 8-bit picture for networks."""
+"""Codes of optical flow: the 16 bits of KITTI, for work, and of Virtual KITTI 2; SMSnet's 8 bits for networks."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -14,13 +14,16 @@ from segprep.datasets._code_base import (
     clip_counted,
     mask_of,
 )
+from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["KittiFlowCode", "SmsnetFlowCode"]
+__all__ = ["KittiFlowCode", "SmsnetFlowCode", "Vkitti2FlowCode"]
 
 _U8, _U16 = np.dtype(np.uint8), np.dtype(np.uint16)
 _KITTI_ZERO, _KITTI_STEPS_PER_PIXEL = 2**15, 64
 _SMSNET_ZERO = 128
+_FULL = 2**16 - 1
+_VKITTI2_INVALID = 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +62,93 @@ class KittiFlowCode:
 
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
         """Return (H, W, 3) uint16: u, v, valid."""
-        return np.dstack([stored, mask_of(valid, stored.shape).astype(np.uint16)])
+        return _with_valid(stored, valid)
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
         """Return the vectors' codes and where they are valid. See `Code.from_file`."""
-        check_picture(picture, 3, _U16, "flow")
-        valid = picture[..., 2] > 0
-        stored = picture[..., :2].copy()
-        stored[~valid] = _KITTI_ZERO
-        return stored, valid
+        return _without_valid(picture, _KITTI_ZERO)
 
     def to_json(self) -> JsonDict:
         """Return the name."""
         return {"name": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Vkitti2FlowCode:
+    """Flow in pixels as Virtual KITTI 2 stores it: stored = (pixels / (side - 1) + 1) / 2 * 65535.
+
+    The side is the width for u and the height for v, so that the range is plus and minus the picture itself; at
+    1242x375 a step is 0.038 pixels of u and 0.011 of v. The file is a 16-bit RGB picture: red is u, green is v, blue is
+    0 where invalid. Standing still has no code of its own: it is half a step away. Source: the reader on the data set's
+    page, `out_flow = 2.0 / (2**16 - 1.0) * bgr[..., 2:0:-1] - 1`.
+
+    Attributes:
+        width: Of the picture in pixels, at least 2.
+        height: Of the picture in pixels, at least 2.
+    """
+
+    width: int
+    height: int
+
+    name: ClassVar[str] = "vkitti2-flow"
+    extension: ClassVar[str] = ".png"
+    channels: ClassVar[tuple[str, ...]] = ("u", "v")
+    dtype: ClassVar["np.dtype[Any]"] = _U16
+    mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height) < 2:
+            raise CodeRangeError(f"the code has no range in a picture of {self.width}x{self.height}: it needs 2x2")
+
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Pixels per step."""
+        return (2 * (self.width - 1) / _FULL, 2 * (self.height - 1) / _FULL)
+
+    @property
+    def offset(self) -> tuple[float, ...]:
+        """Pixels at 0."""
+        return (1.0 - self.width, 1.0 - self.height)
+
+    def encode(self, values: Array, valid: Mask | None) -> Encoded:
+        """Round and clip (H, W, 2) pixels. See `Code.encode`."""
+        check_values(values, 2, "flow")
+        self._check_size(values)
+        mask = mask_of(valid, values.shape)
+        rounded = np.rint((values.astype(np.float64) - self.offset) / self.scale)
+        stored, clipped = clip_counted(rounded, 0, _FULL, mask, _U16)
+        stored[~mask] = _VKITTI2_INVALID
+        return Encoded(stored, mask, clipped)
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Return (H, W, 2) float32 pixels. See `Code.decode`."""
+        check_picture(stored, 2, _U16, "flow")
+        self._check_size(stored)
+        mask = mask_of(valid, stored.shape)
+        uv_HW2 = (stored * np.array(self.scale) + self.offset).astype(np.float32)
+        uv_HW2[~mask] = 0
+        return uv_HW2, mask
+
+    def to_file(self, stored: Array, valid: Mask | None) -> Array:
+        """Return (H, W, 3) uint16: u, v, valid."""
+        return _with_valid(stored, valid)
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Return the vectors' codes and where they are valid. See `Code.from_file`."""
+        stored, valid = _without_valid(picture, _VKITTI2_INVALID)
+        self._check_size(stored)
+        return stored, valid
+
+    def to_json(self) -> JsonDict:
+        """Return the name and parameters."""
+        return {"name": self.name, **asdict(self)}
+
+    def _check_size(self, array: Array) -> None:
+        if array.shape[:2] != (self.height, self.width):
+            raise CodeRangeError(
+                f"this code is for pictures of {self.width}x{self.height}, not {array.shape[1]}x{array.shape[0]}: its "
+                "range depends on the size"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +223,15 @@ class SmsnetFlowCode:
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
         return {"name": self.name, **asdict(self)}
+
+
+def _with_valid(stored: Array, valid: Mask | None) -> Array:
+    return np.dstack([stored, mask_of(valid, stored.shape).astype(np.uint16)])
+
+
+def _without_valid(picture: Array, invalid_code: int) -> tuple[Array, Mask]:
+    check_picture(picture, 3, _U16, "flow")
+    valid = picture[..., 2] > 0
+    stored = picture[..., :2].copy()
+    stored[~valid] = invalid_code
+    return stored, valid

@@ -10,7 +10,7 @@ from typing import Any
 
 from segprep.datasets._code_base import Code, Encoded, MaskPlace
 from segprep.datasets._distance_codes import DepthCode, DisparityCode
-from segprep.datasets._flow_codes import KittiFlowCode, SmsnetFlowCode
+from segprep.datasets._flow_codes import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets._plain_codes import IdCode, LinearCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import CodeRangeError
 
@@ -26,6 +26,7 @@ __all__ = [
     "PlainCode",
     "RawLabelCode",
     "SmsnetFlowCode",
+    "Vkitti2FlowCode",
     "code_from_json",
 ]
 
@@ -39,6 +40,7 @@ _CODES: dict[str, type[Code]] = {
         DepthCode,
         DisparityCode,
         KittiFlowCode,
+        Vkitti2FlowCode,
         SmsnetFlowCode,
     )
 }
