@@ -15,6 +15,7 @@ __all__ = [
     "ExitCode",
     "LabelIdError",
     "MissingInputError",
+    "MotionError",
     "SegprepError",
     "SizeMismatchError",
     "StoreNotFoundError",
@@ -94,6 +95,12 @@ class SizeMismatchError(SegprepError, ValueError):
 
 class CodeRangeError(SegprepError, ValueError):
     """Values cannot be expressed in the code that was asked for, or a code's parameters make no sense."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class MotionError(SegprepError, ValueError):
+    """A motion between two frames is impossible or cannot be found: bad pose or intrinsics, too little to go by."""
 
     exit_code = ExitCode.BAD_INPUT
 

@@ -11,7 +11,10 @@ from segprep.datasets.errors import ConfigurationError, SegprepError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import IGNORE_ID
 
-__all__ = ["found_class_map"]
+__all__ = ["UNLABELLED", "found_class_map"]
+
+UNLABELLED = ClassMap((SemanticClass("class_0", distinct_colors(1)[0], (0,)),), (IGNORE_ID,))
+"""For images without labels: a single class that nothing uses."""
 
 _BLACK = (0, 0, 0)
 _MOST_CLASSES = IGNORE_ID - 1

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from segprep.datasets.catalog._found_classes import found_class_map
+from segprep.datasets.catalog._found_classes import UNLABELLED, found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
-from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
+from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import DatasetNotFoundError
-from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.manifest import find_lists, read_lists, write_list
 from segprep.datasets.record import Direction, SampleRecord
 
@@ -28,8 +27,6 @@ Paths are relative to ROOT. Lists may lie elsewhere: name them.""",
     takes_lists=True,
 )
 
-_UNLABELLED = ClassMap((SemanticClass("class_0", distinct_colors(1)[0], (0,)),), (IGNORE_ID,))
-
 
 def class_map(source: DatasetSource) -> ClassMap:
     """Return one class per id, or per colour, that the labels hold; 255 is ignored.
@@ -43,7 +40,7 @@ def class_map(source: DatasetSource) -> ClassMap:
     """
     labels = [source.root / r.sources["label"].path for r in _records(source) if "label" in r.sources]
     if not labels:
-        return _UNLABELLED
+        return UNLABELLED
     found = found_class_map(labels)
     if found is None:
         raise DatasetNotFoundError(

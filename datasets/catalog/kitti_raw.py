@@ -1,0 +1,148 @@
+"""KITTI's raw recordings, synchronised and rectified: the left colour camera with calibration, poses and times."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from segprep.datasets.catalog._found_classes import UNLABELLED
+from segprep.datasets.catalog._intrinsics import first_size
+from segprep.datasets.catalog._kitti_calibration import CALIBRATION_FILES, KittiCalibration
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.catalog._oxts import imu_pose, mercator_scale, read_oxts, read_times
+from segprep.datasets.catalog._recordings import SPLIT_LISTS, listed_splits
+from segprep.datasets.catalog._trajectories import rigid_pose
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import PlainCode
+from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
+from segprep.datasets.sample import Camera, Matrix, Pose, make_key
+
+__all__ = ["SPEC", "class_map", "scan", "write_miniature"]
+
+SPEC = DatasetSpec(
+    title="KITTI raw data, synchronised and rectified",
+    layout=f"""\
+ROOT/<date>/<date>_drive_<NNNN>_sync/image_02/data/<frame>.png|jpg   the left colour camera
+ROOT/<date>/<drive>/image_02/timestamps.txt, oxts/data/<frame>.txt   optional: times (else 10 per second) and poses
+ROOT/<date>/{", ".join(CALIBRATION_FILES)}   optional
+{SPLIT_LISTS}""",
+    columns=("image", "camera", "previous", "next"),
+    licence="CC BY-NC-SA 3.0",
+    citation=(
+        "Geiger, Lenz, Stiller, Urtasun: Vision meets robotics: the KITTI dataset. International Journal of Robotics "
+        "Research 32(11), 2013"
+    ),
+    max_gap=0.2,
+)
+
+_FRAME_RATE: Final = 10.0
+_CAMERA: Final = "image_02"
+
+
+class _Drive(NamedTuple):
+    date: str
+    name: str
+    folder: Path
+    images: dict[str, str]  # the frame's digits to its file name
+
+
+def class_map(source: DatasetSource) -> ClassMap:
+    """Return a single class that nothing uses: there are no labels."""
+    _drives(source.root)
+    return UNLABELLED
+
+
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
+    """Yield the images of all drives.
+
+    A pose leads from the rectified camera 2 to a world of x east, y north and z up whose origin is where the inertial
+    unit was at the drive's first packet.
+    """
+    drives, splits = _drives(source.root), listed_splits(source.root)
+
+    @cache
+    def calibration(date: str) -> KittiCalibration | None:
+        folder = source.root / date
+        return KittiCalibration.from_files(folder) if (folder / CALIBRATION_FILES[0]).is_file() else None
+
+    for drive in drives:
+        records = _scan_drive(drive, splits.get(drive.name, "train"), calibration(drive.date))
+        yield from link_neighbours(records, direction, SPEC.max_gap)
+
+
+def write_miniature(root: Path, frames: int) -> None:
+    """Write two rendered drives with calibration, packets, time stamps and scans, the second to validate on."""
+    from segprep.datasets.catalog._kitti_miniature import write_kitti
+
+    write_kitti(root, frames)
+
+
+def _drives(root: Path) -> list[_Drive]:
+    dates = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    found = []
+    for date in dates:
+        for folder in sorted(p for p in date.iterdir() if (p / _CAMERA / "data").is_dir()):
+            images = {s: n for s, n in files_by_stem(folder / _CAMERA / "data").items() if s.isdecimal()}
+            if images:
+                found.append(_Drive(date.name, folder.name, folder, images))
+    if not found:
+        raise DatasetNotFoundError(f"{root} has no images of KITTI's raw data; the expected layout is:\n{SPEC.layout}")
+    return found
+
+
+def _scan_drive(drive: _Drive, split: str, calibration: KittiCalibration | None) -> Iterator[SampleRecord]:
+    stems = sorted(drive.images, key=int)
+    data = drive.folder / _CAMERA / "data"
+    times = _times(drive.folder / _CAMERA / "timestamps.txt", stems)
+    poses = _poses(drive.folder / "oxts" / "data", stems, None if calibration is None else calibration.T_cam2_imu)
+    camera = _camera(calibration, [data / drive.images[stem] for stem in stems])
+    base = f"{drive.date}/{drive.name}"
+    for stem in stems:
+        path = f"{base}/{_CAMERA}/data/{drive.images[stem]}"
+        yield SampleRecord(
+            key=make_key(f"{drive.name}_{stem}"),
+            split=split,
+            sources={"image": SourceFile(path, Kind.IMAGE, PlainCode().to_json())},
+            sequence=base,
+            frame=int(stem),
+            time=times[stem],
+            camera=camera,
+            pose=poses.get(stem),
+        )
+
+
+def _times(path: Path, stems: list[str]) -> dict[str, float]:
+    stamps = read_times(path)
+    if stamps is None:
+        return {stem: int(stem) / _FRAME_RATE for stem in stems}
+    missing = next((stem for stem in stems if int(stem) not in stamps), None)
+    if missing is not None:
+        raise UnreadableFileError(f"{path} has no line {int(missing) + 1} for the frame {missing}: get it again")
+    return {stem: stamps[int(stem)] for stem in stems}
+
+
+def _poses(folder: Path, stems: list[str], T_cam2_imu: Matrix | None) -> dict[str, Pose | None]:
+    """Return the poses of the frames that have a packet: T_world_imu T_cam2_imu^-1."""
+    packets = {stem: packet for stem in stems if (packet := read_oxts(folder / f"{stem}.txt")) is not None}
+    if not packets or T_cam2_imu is None:
+        return {}
+    first = next(iter(packets.values()))
+    scale = mercator_scale(first)
+    to_origin = np.eye(4)
+    to_origin[:3, 3] = -imu_pose(first, scale)[:3, 3]
+    T_imu_cam2 = np.linalg.inv(T_cam2_imu)
+    return {
+        stem: rigid_pose((to_origin @ imu_pose(packet, scale) @ T_imu_cam2).ravel().tolist())
+        for stem, packet in packets.items()
+    }
+
+
+def _camera(calibration: KittiCalibration | None, images: list[Path]) -> Camera | None:
+    if calibration is None:
+        return None
+    size = calibration.size or first_size(images)
+    return None if size is None else calibration.camera(size)

@@ -1,0 +1,155 @@
+"""Microsoft's 7-Scenes and recordings in its layout: a colour image, a depth image and a pose per frame."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from segprep.datasets.catalog._found_classes import UNLABELLED
+from segprep.datasets.catalog._intrinsics import first_size, intrinsic_matrix, read_intrinsics
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
+from segprep.datasets.catalog._text_lines import read_lines
+from segprep.datasets.catalog._trajectories import read_pose
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import DepthCode, PlainCode
+from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
+from segprep.datasets.sample import Camera, JsonDict, make_key
+
+__all__ = ["SPEC", "class_map", "scan", "write_miniature"]
+
+SPEC = DatasetSpec(
+    title="7-Scenes (Microsoft Research), RGB-D",
+    layout="""\
+ROOT/<scene>/seq-<NN>/frame-<NNNNNN>.color.png, .depth.png, .pose.txt   (or ROOT/seq-<NN>/..., or the frames in ROOT)
+ROOT/<scene>/TrainSplit.txt, TestSplit.txt      optional: "sequence1" per line; without them all is in train
+camera-intrinsics.txt                           optional, beside the frames, the sequences or the scenes: 3x3""",
+    columns=("image", "depth", "camera", "previous", "next"),
+    licence="Microsoft Research's, for non-commercial use; it lies beside the data",
+    citation=(
+        "Shotton, Glocker, Zach, Izadi, Criminisi, Fitzgibbon: Scene coordinate regression forests for camera "
+        "relocalization in RGB-D images. CVPR 2013"
+    ),
+    max_gap=0.2,
+)
+
+_FRAME_RATE: Final = 30.0
+_FRAME: Final = re.compile(r"frame-(?P<digits>\d+)\.(?P<part>color|depth)\.(?:png|jpg)")
+_SEQUENCE: Final = re.compile(r"seq-(?P<number>\d+)")
+_SPLIT_LISTS: Final = (("train", "TrainSplit.txt"), ("test", "TestSplit.txt"))
+_INTRINSICS: Final = "camera-intrinsics.txt"
+
+# The depth camera's, as the data set's page gives them; those of the colour camera, a few pixels beside, are not known.
+_CAMERA: Final = Camera(intrinsic_matrix(585, 585, 320, 240), 640, 480)
+
+_PARTS: Final[Mapping[str, tuple[str, Kind, JsonDict]]] = {
+    "color": ("image", Kind.IMAGE, PlainCode().to_json()),
+    "depth": ("depth", Kind.DEPTH, DepthCode(0.001, far_code=False).to_json()),
+}
+
+
+def class_map(source: DatasetSource) -> ClassMap:
+    """Return a single class that nothing uses: there are no labels."""
+    _sequences(source.root)
+    return UNLABELLED
+
+
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
+    """Yield the frames of all sequences; a pose that is missing, NaN or infinite leaves the frame without one."""
+    root = source.root
+    splits: dict[Path, dict[int, str]] = {}
+    for folder in _sequences(root):
+        splits.setdefault(folder.parent, _splits(folder.parent))
+        match = _SEQUENCE.fullmatch(folder.name) if folder != root else None
+        split = "train" if match is None else splits[folder.parent].get(int(match["number"]), "train")
+        yield from link_neighbours(_scan_sequence(root, folder, split), direction, SPEC.max_gap)
+
+
+def write_miniature(root: Path, frames: int) -> None:
+    """Write two rendered sequences of a scene, the second to test on."""
+    from segprep.datasets.catalog._rgbd_miniature import depth_picture, number_line, rendered_recordings, write_lines
+    from segprep.datasets.imageio import write_image
+
+    scene = root / "street"
+    for number, recording in enumerate(rendered_recordings(("seq-01", "seq-02"), frames), 1):
+        for index, frame in enumerate(recording.frames()):
+            stem = f"{recording.name}/frame-{index:06d}"
+            write_image(scene / f"{stem}.color.png", frame.rgb_HWC)
+            write_image(scene / f"{stem}.depth.png", depth_picture(frame, DepthCode(0.001, far_code=False)))
+            write_lines(scene / f"{stem}.pose.txt", map(number_line, frame.pose.matrix))
+        write_lines(scene / _SPLIT_LISTS[number - 1][1], [f"sequence{number}"])
+        write_lines(scene / _INTRINSICS, map(number_line, recording.camera.K))
+
+
+def _sequences(root: Path) -> list[Path]:
+    """Return the folders that hold frames."""
+    if _frame_files(root):
+        return [root]
+    scenes = [root, *_folders(root)]
+    found = [folder for scene in scenes for folder in _folders(scene) if _SEQUENCE.fullmatch(folder.name)]
+    with_frames = [folder for folder in found if _frame_files(folder)]
+    if not with_frames:
+        raise DatasetNotFoundError(f"{root} has no frames of 7-Scenes; the expected layout is:\n{SPEC.layout}")
+    return with_frames
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _frame_files(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the digits of each frame to the file names of its parts, in the order of time."""
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        match = _FRAME.fullmatch(path.name)
+        if match is not None:
+            found.setdefault(match["digits"], {})[match["part"]] = path.name
+    return dict(sorted(found.items(), key=lambda item: int(item[0])))
+
+
+def _splits(scene: Path) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for split, name in _SPLIT_LISTS:
+        for line in read_lines(scene / name) or ():
+            match = re.fullmatch(r"(?:sequence|seq-?)?\s*(\d+)", line.text)
+            if match is None:
+                raise line.unreadable(f'a sequence such as "sequence1" is expected, not {line.text[:40]!r}')
+            if found.setdefault(int(match[1]), split) != split:
+                raise line.unreadable(f"sequence {match[1]} is in split {found[int(match[1])]} already")
+    return found
+
+
+def _scan_sequence(root: Path, folder: Path, split: str) -> Iterator[SampleRecord]:
+    files = _frame_files(folder)
+    base = folder.relative_to(root).as_posix()
+    prefix, name = ("", "frames") if folder == root else (f"{base}/", base)
+    camera = _camera(root, folder, [folder / parts["color"] for parts in files.values() if "color" in parts])
+    promised = {"color"}.union(*files.values())
+    for digits, parts in files.items():
+        sources = {}
+        for part in sorted(promised):
+            column, kind, code = _PARTS[part]
+            file = parts.get(part, f"frame-{digits}.{part}.png")
+            sources[column] = SourceFile(f"{prefix}{file}", kind, code)
+        yield SampleRecord(
+            key=make_key(f"{prefix}frame-{digits}".replace("/", "_")),
+            split=split,
+            sources=sources,
+            sequence=name,
+            frame=int(digits),
+            time=int(digits) / _FRAME_RATE,
+            camera=camera,
+            pose=read_pose(folder / f"frame-{digits}.pose.txt"),
+        )
+
+
+def _camera(root: Path, folder: Path, images: list[Path]) -> Camera | None:
+    for place in (folder, *folder.parents):
+        K = read_intrinsics(place / _INTRINSICS)
+        if K is not None:
+            size = first_size(images)
+            return None if size is None else Camera(K, *size)
+        if place == root:
+            break
+    return _CAMERA

@@ -1,0 +1,139 @@
+"""TUM's RGB-D benchmark and recordings in its format: lists of timed images and a trajectory of timed quaternions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
+
+from segprep.datasets.catalog._found_classes import UNLABELLED
+from segprep.datasets.catalog._intrinsics import CAMERA_FILES, find_camera, intrinsic_matrix
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
+from segprep.datasets.catalog._recordings import SPLIT_LISTS, find_recordings, listed_splits
+from segprep.datasets.catalog._text_lines import read_lines
+from segprep.datasets.catalog._trajectories import nearest_pairs, read_timed_poses
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import DepthCode, PlainCode
+from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
+from segprep.datasets.sample import Camera, make_key
+
+__all__ = ["SPEC", "class_map", "scan", "write_miniature"]
+
+SPEC = DatasetSpec(
+    title="TUM RGB-D SLAM dataset and benchmark",
+    layout=f"""\
+ROOT/<sequence>/rgb.txt, depth.txt    "timestamp file" per line       (or ROOT/rgb.txt: one sequence)
+ROOT/<sequence>/groundtruth.txt       optional: "timestamp tx ty tz qx qy qz qw", camera to world
+ROOT/<sequence>/<file>                images; depth in steps of 1/5000 m
+ROOT/<sequence>/                      optional: one of {CAMERA_FILES}; else by freiburg1, 2 or 3 in the name
+{SPLIT_LISTS}""",
+    columns=("image", "depth", "camera", "previous", "next"),
+    licence="CC BY 4.0",
+    citation=(
+        "Sturm, Engelhard, Endres, Burgard, Cremers: A benchmark for the evaluation of RGB-D SLAM systems. IROS 2012"
+    ),
+    max_gap=0.2,
+)
+
+_TOLERANCE_S: Final = 0.02
+_DEPTH: Final = DepthCode(1 / 5000, far_code=False)
+
+# fx, fy, cx, cy of the colour cameras (Freiburg 1, 2, 3) and the ROS default, for 640x480 images:
+# https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats. Depth is registered to colour. Their lens distortion,
+# which the images of Freiburg 1 and 2 still have, is not corrected.
+_INTRINSICS: Final[Mapping[str, tuple[float, float, float, float]]] = {
+    "1": (517.3, 516.5, 318.6, 255.3),
+    "2": (520.9, 521.0, 325.1, 249.7),
+    "3": (535.4, 539.2, 320.1, 247.6),
+    "": (525.0, 525.0, 319.5, 239.5),
+}
+_FREIBURG: Final = re.compile(r"(?:freiburg|(?:^|[_-])fr)([123])(?!\d)")
+
+
+class _TimedFile(NamedTuple):
+    time: float
+    path: str  # relative to the sequence's folder
+
+
+def class_map(source: DatasetSource) -> ClassMap:
+    """Return a single class that nothing uses: there are no labels."""
+    _sequences(source.root)
+    return UNLABELLED
+
+
+def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
+    """Yield the colour images of all sequences, each with the depth image and the pose nearest in time.
+
+    Depth and poses belong to one image each and are at most 0.02 s away; nothing is interpolated. An image that finds
+    none has none.
+    """
+    sequences, splits = _sequences(source.root), listed_splits(source.root)
+    for name, folder in sequences.items():
+        records = _scan_sequence(name, folder, splits.get(name, "train"))
+        yield from link_neighbours(records, direction, SPEC.max_gap)
+
+
+def write_miniature(root: Path, frames: int) -> None:
+    """Write two rendered sequences, the second to validate on; depth images and poses have times of their own."""
+    from segprep.datasets.catalog._rgbd_miniature import number_line, rendered_recordings, write_lines
+    from segprep.datasets.catalog._tum_miniature import write_sequence
+
+    for recording in rendered_recordings(("rgbd_dataset_street1", "rgbd_dataset_street2"), frames):
+        write_sequence(root / recording.name, recording, _DEPTH)
+        K = recording.camera.K
+        write_lines(root / recording.name / "K.txt", [number_line((K[0, 0], K[1, 1], K[0, 2], K[1, 2]))])
+    write_lines(root / "val.txt", ["rgbd_dataset_street2"])
+
+
+def _sequences(root: Path) -> dict[str, Path]:
+    found = find_recordings(root, lambda folder: bool(read_lines(folder / "rgb.txt")))
+    if not found:
+        raise DatasetNotFoundError(
+            f"{root} has no sequence with images in rgb.txt; the expected layout is:\n{SPEC.layout}"
+        )
+    return found
+
+
+def _scan_sequence(name: str, folder: Path, split: str) -> Iterator[SampleRecord]:
+    images, depths = _timed_files(folder / "rgb.txt"), _timed_files(folder / "depth.txt")
+    poses = read_timed_poses(folder / "groundtruth.txt")
+    times = [image.time for image in images]
+    depth_of = nearest_pairs(times, [depth.time for depth in depths], _TOLERANCE_S)
+    pose_of = nearest_pairs(times, [time for time, _ in poses], _TOLERANCE_S)
+    camera = _camera(folder, [folder / image.path for image in images])
+    prefix = f"{name}/" if name else ""
+    for index, image in enumerate(images):
+        sources = {"image": SourceFile(prefix + image.path, Kind.IMAGE, PlainCode().to_json())}
+        if index in depth_of:
+            sources["depth"] = SourceFile(prefix + depths[depth_of[index]].path, Kind.DEPTH, _DEPTH.to_json())
+        stem = PurePosixPath(image.path).stem
+        yield SampleRecord(
+            key=make_key(f"{name}_{stem}" if name else stem),
+            split=split,
+            sources=sources,
+            sequence=name or "sequence",
+            frame=index,
+            time=image.time - times[0],
+            camera=camera,
+            pose=poses[pose_of[index]][1] if index in pose_of else None,
+        )
+
+
+def _timed_files(path: Path) -> list[_TimedFile]:
+    """Read lines "timestamp file", in the order of time."""
+    found = []
+    for line in read_lines(path) or ():
+        first, *rest = line.text.split(maxsplit=1)
+        (time,) = line._replace(text=first).finite_numbers(1)
+        name = PurePosixPath(*rest)
+        if not name.name or name.is_absolute() or ".." in name.parts:
+            raise line.unreadable(f"a time and a file below {path.parent} are expected, not {line.text[:80]!r}")
+        found.append(_TimedFile(time, name.as_posix()))
+    return sorted(found)
+
+
+def _camera(folder: Path, images: list[Path]) -> Camera | None:
+    match = _FREIBURG.search(folder.resolve().name.lower())
+    known = Camera(intrinsic_matrix(*_INTRINSICS[match[1] if match else ""]), 640, 480)
+    return find_camera(folder, images, known)
