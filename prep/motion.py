@@ -3,16 +3,21 @@
 import numpy as np
 
 from segprep.datasets.errors import SizeMismatchError
-from segprep.datasets.sample import Array
-from segprep.flow.consistency import consistent
+from segprep.datasets.sample import Array, JsonDict
+from segprep.flow.consistency import consistent, lands_inside
 from segprep.flow.estimators import ESTIMATORS
 from segprep.flow.field import FlowField
 
-__all__ = ["compute_optical_flow", "motion_residual"]
+__all__ = ["compute_optical_flow", "motion_residual", "residual_facts"]
 
 
 def compute_optical_flow(
-    first_rgb_HWC: Array, second_rgb_HWC: Array, estimator: str = "dis", *, check: bool = True
+    first_rgb_HWC: Array,
+    second_rgb_HWC: Array,
+    estimator: str = "dis",
+    preset: str | None = None,
+    *,
+    check: bool = True,
 ) -> FlowField:
     """Estimate the motion from the first image to the second, on the grid of the first.
 
@@ -20,18 +25,22 @@ def compute_optical_flow(
         first_rgb_HWC: (H, W, 3) uint8 RGB.
         second_rgb_HWC: The same size.
         estimator: Name of a flow estimator.
+        preset: One of its presets, None for its default.
         check: Whether to estimate the way back too and mark as invalid where the two disagree (occluded places) or the
-            motion leaves the image. It doubles the time.
+            motion leaves the image. It doubles the time. Without, only what leaves the image is invalid.
 
     Raises:
         SizeMismatchError: If the sizes differ.
         UnknownNameError: If there is no such estimator.
+        ConfigurationError: If it has no such preset.
     """
-    estimate = ESTIMATORS.load(estimator).estimate
-    forward_uv_HW2 = estimate(first_rgb_HWC, second_rgb_HWC)
+    member = ESTIMATORS.load(estimator)
+    config = member.config_from(preset)
+    forward_uv_HW2 = member.estimate(first_rgb_HWC, second_rgb_HWC, config)
     if not check:
-        return FlowField(forward_uv_HW2, np.ones(forward_uv_HW2.shape[:2], np.bool_))
-    return FlowField(forward_uv_HW2, consistent(forward_uv_HW2, estimate(second_rgb_HWC, first_rgb_HWC)))
+        return FlowField(forward_uv_HW2, lands_inside(forward_uv_HW2))
+    back_uv_HW2 = member.estimate(second_rgb_HWC, first_rgb_HWC, config)
+    return FlowField(forward_uv_HW2, consistent(forward_uv_HW2, back_uv_HW2))
 
 
 def motion_residual(optical: FlowField, ego: FlowField | None) -> FlowField:
@@ -48,3 +57,19 @@ def motion_residual(optical: FlowField, ego: FlowField | None) -> FlowField:
     if optical.size != ego.size:
         raise SizeMismatchError(f"the optical flow is {optical.size}, the ego flow {ego.size} pixels (width, height)")
     return FlowField(optical.uv - ego.uv, optical.valid & ego.valid)
+
+
+def residual_facts(residual: FlowField) -> JsonDict:
+    """Return figures that show whether a motion image can hold the motion, and whether the ego motion is right.
+
+    Returns:
+        `valid` (share of pixels), and over them the length in pixels: `median` (most of a scene stands still, so with
+        the ego flow subtracted it is near 0), `p95`, `longest`. Only `valid` if no pixel is.
+    """
+    lengths = np.hypot(residual.uv[..., 0], residual.uv[..., 1])[residual.valid]
+    facts: JsonDict = {"valid": round(float(residual.valid.mean()), 4)}
+    if lengths.size:
+        median, p95 = np.percentile(lengths, (50, 95))
+        facts |= {"median": round(float(median), 3), "p95": round(float(p95), 3)}
+        facts["longest"] = round(float(lengths.max()), 3)
+    return {"length_px": facts}

@@ -1,14 +1,19 @@
 """What a step is: arrays of one sample in, columns of that sample out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from segprep.datasets.columns import Cell, Column
 from segprep.datasets.sample import JsonDict, Sample
 
-__all__ = ["Input", "Origin", "Step"]
+__all__ = ["Absent", "Input", "Origin", "Step"]
+
+
+class Absent(Exception):  # noqa: N818  (no error: there is nothing to make)
+    """The dataset offers nothing that this step could work on for this sample. The text says what is lacking."""
 
 
 class Origin(StrEnum):
@@ -18,6 +23,7 @@ class Origin(StrEnum):
     SOURCE_SIZE = "source-size"  # only (width, height) of a file of the dataset, as `sample.meta["<name>_size"]`
     RECORD = "record"  # what the catalog knows: camera, pose, neighbour
     COLUMN = "column"  # a cell of the workspace
+    FILE = "file"  # a file that another program made, found by a pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +33,23 @@ class Input:
     Attributes:
         name: A source name or a column name; the arrays of the sample carry it.
         origin: Where it comes from.
-        optional: For sources: the step does without where the dataset has none for a sample.
+        optional: For sources and columns: the step does without where there is none for a sample.
+        pattern: For files: see `segprep.flow.flow_files.fill_pattern`; relative to the dataset's root.
+        read: For files: gives array and mask of a path; must be importable by worker processes.
     """
 
     name: str
     origin: Origin
     optional: bool = False
+    pattern: str = ""
+    read: Callable[[Path], Cell] | None = None
 
 
 class Step(Protocol):
     """Makes columns of one sample. Knows no files, no ledger, no parallelism.
 
-    A sample that does not have one of the inputs gets absent cells. An exception of `segprep.datasets.errors` makes the
+    A sample that does not have one of the inputs gets absent cells, and so does one for which `Absent` is raised. An
+    exception of `segprep.datasets.errors` makes the
     sample's cells failed, with the message as the reason.
 
     Attributes:

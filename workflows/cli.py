@@ -4,7 +4,7 @@ Whatever needs NumPy, OpenCV, Dask or Zarr is imported when a command runs, so t
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,9 @@ from segprep.workflows.options import (
     SplitNames,
     Workers,
     parse_names,
-    parse_size,
 )
 from segprep.workflows.stage_command import stage_command
+from segprep.workflows.stage_options import flow, resize
 
 __all__ = ["app", "main"]
 
@@ -93,101 +93,8 @@ def init(
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 
 
-@stage_command(app, "resize")
-def _resize(
-    factor: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Divide width and height by N.", show_default=False)
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Make everything this size instead.", show_default=False)
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="vote|nearest|priority|paris",
-            help="Label ids: vote takes the majority of the covered area, nearest the pixel at the exact centre, "
-            "priority lets listed classes win from a share on, paris is PARIS's soft resize. Default: vote.",
-            show_default=False,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            help="A winner with less of the pixel gives way to void. Default: 0 with vote, 0.75 with paris.",
-            show_default=False,
-        ),
-    ] = None,
-    priority: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLASS,...",
-            help="With --labels priority: thin classes that win, the strongest first.",
-            show_default=False,
-        ),
-    ] = None,
-    share: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="From which share of the pixel they win. Default: 0.25.", show_default=False
-        ),
-    ] = None,
-    void_id: Annotated[
-        int | None,
-        typer.Option(
-            metavar="ID",
-            help="With --labels paris or --label-ids raw: the raw id of void. Default: the first ignored one.",
-            show_default=False,
-        ),
-    ] = None,
-    label_ids: Annotated[
-        str | None,
-        typer.Option(
-            metavar="train|raw",
-            help="Ids in the label files: train ids (0..C-1, 255 = ignore), or the dataset's own; shards always hold "
-            "train ids. Default: train.",
-            show_default=False,
-        ),
-    ] = None,
-    format: Annotated[  # noqa: A002
-        str | None,
-        typer.Option(
-            metavar="png|jpg",
-            help="Files of images and near infrared: lossless, or JPEG of quality 95. Default: png.",
-            show_default=False,
-        ),
-    ] = None,
-) -> dict[str, Any]:
-    """Resize images by area, labels by vote (as train ids), and depth, camera and neighbours with them."""
-    return {
-        "factor": factor,
-        "size": parse_size(size),
-        "labels": labels,
-        "threshold": threshold,
-        "priority": parse_names(priority),
-        "share": share,
-        "void_id": void_id,
-        "label_ids": label_ids,
-        "format": format,
-    }
-
-
-@stage_command(app, "flow")
-def _flow(
-    scale: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="Grey levels per pixel of motion in SMSnet's image: u*S+128, v*S+128, |uv|*S*255/128. Default: 6.4.",
-            show_default=False,
-        ),
-    ] = None,
-    estimator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Optical flow estimator. Default: dis.", show_default=False)
-    ] = None,
-) -> dict[str, Any]:
-    """Compute optical flow to the neighbouring frame, stored losslessly, and SMSnet's motion image of it."""
-    return {"scale": scale, "estimator": estimator}
+stage_command(app, "resize")(resize)
+stage_command(app, "flow")(flow)
 
 
 @app.command()

@@ -5,14 +5,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from segprep.datasets.errors import MissingInputError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict
+from segprep.flow.flow_files import fill_pattern
 from segprep.prep.step import Input, Origin, Step
 from segprep.workflows.ledger import CellRow, CellState, FileRow, KnownSample, SourceRow
 
-__all__ = ["Digests", "State", "Verdict", "examine", "recipe_of"]
+__all__ = ["Digests", "State", "Verdict", "examine", "file_source", "recipe_of"]
 
 _GONE = "no such file"
 _NONE = "none for this sample"
@@ -141,6 +144,9 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
         return unsure
     if any(row.fingerprint != fingerprint for row in present):
         return Verdict(State.STALE, _difference(present[0], recipe, contents), fingerprint, inputs)
+    absent = next((row for row in present if row.state is CellState.ABSENT), None)
+    if absent is not None:
+        return Verdict(State.ABSENT, absent.reason, fingerprint, inputs)
     failed = next((row for row in present if row.state is CellState.FAILED), None)
     if failed is not None and any(failed.inputs.get(n) == _GONE != inputs[n] for n in inputs):
         return Verdict(State.STALE, "a source that was missing is back", fingerprint, inputs)
@@ -172,6 +178,8 @@ def _input_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> st
             return _record_fingerprint(sample.record)
         case Origin.COLUMN:
             row = sample.cells.get(each.name)
+            if each.optional and (row is None or row.state is CellState.ABSENT):
+                return _NONE
             if row is None:
                 return Verdict(State.BLOCKED, f"column {each.name} was not made for it")
             if row.state is CellState.ABSENT:
@@ -179,9 +187,44 @@ def _input_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> st
             if row.state is CellState.FAILED:
                 return Verdict(State.BLOCKED, f"its {each.name} failed")
             return row.fingerprint
+        case Origin.FILE:
+            return _file_fingerprint(each, sample, digests)
+
+
+def _file_fingerprint(each: Input, sample: KnownSample, digests: Digests) -> str | Verdict:
+    try:
+        source = file_source(each, sample.record)
+    except MissingInputError as error:
+        return Verdict(State.ABSENT, str(error))
+    digest = digests.source(source, sample.sources)
+    if digest is None:
+        return Verdict(State.UNSURE, f"{source.path} has another size or time")
+    if digest == _GONE and sample.record.neighbour is None:
+        return Verdict(State.ABSENT, f"there is no {source.path}, and it has no neighbour")
+    return digest
+
+
+def file_source(each: Input, record: SampleRecord) -> SourceFile:
+    """Return the file that an input's pattern means for a sample, relative to the dataset's root or absolute.
+
+    Raises:
+        MissingInputError: If the sample lacks what the pattern names.
+        ConfigurationError: If the pattern makes no sense.
+    """
+    image = record.sources.get("image")
+    values = {
+        "key": record.key,
+        "stem": None if image is None else PurePosixPath(image.path).stem,
+        "split": record.split,
+        "sequence": record.sequence,
+        "frame": record.frame,
+    }
+    return SourceFile(fill_pattern(each.pattern, values).as_posix(), Kind.FLOW, {})
 
 
 def _is_gone(each: Input, sample: KnownSample, digests: Digests) -> bool:
+    if each.origin is Origin.FILE:
+        return file_source(each, sample.record).path in digests.gone
     if each.origin not in (Origin.SOURCE, Origin.SOURCE_SIZE) or each.name not in sample.record.sources:
         return False
     return sample.record.sources[each.name].path in digests.gone

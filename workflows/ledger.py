@@ -244,6 +244,7 @@ class Ledger:
         record = SampleRecord.from_json(json.loads(found[0]))
         cells = {row.column: row for row in map(_cell, self._db.execute("SELECT * FROM cells WHERE key = ?", (key,)))}
         paths = [s.path for s in record.sources.values()]
+        paths += [path for row in cells.values() for path in row.facts.get("read", [])]
         marks = ",".join("?" * len(paths))
         sources = self._db.execute(f"SELECT * FROM sources WHERE path IN ({marks})", paths)
         return KnownSample(record, cells, {row[0]: SourceRow(*row) for row in sources})
@@ -271,6 +272,11 @@ class Ledger:
         query = "SELECT 1 FROM samples WHERE json_extract(record, '$.camera') IS NOT NULL LIMIT 1"
         return self._db.execute(query).fetchone() is not None
 
+    def has_motions(self) -> bool:
+        """Whether the camera's motion to the neighbour is known of any sample."""
+        query = "SELECT 1 FROM samples WHERE json_extract(record, '$.neighbour.motion') IS NOT NULL LIMIT 1"
+        return self._db.execute(query).fetchone() is not None
+
     # -- cells and columns -----------------------------------------------------------------------------------------
 
     def record(self, cells: Iterable[CellRow], sources: Iterable[SourceRow]) -> None:
@@ -285,8 +291,12 @@ class Ledger:
             )
 
     def set_columns(self, columns: Iterable[Column], command: str, arguments: JsonDict) -> None:
-        """Remember with which command and arguments columns are made from now on."""
+        """Remember with which command and arguments columns are made from now on.
+
+        Columns that the command made before and makes no more take part: a command has one set of arguments.
+        """
         with self.transaction():
+            self._db.execute("UPDATE columns SET arguments = ? WHERE command = ?", (json.dumps(arguments), command))
             for column in columns:
                 row = (column.name, json.dumps(column.to_json(), sort_keys=True), command, json.dumps(arguments))
                 self._db.execute("INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?)", row)

@@ -93,11 +93,28 @@ def status(found: Status) -> list[RenderableType]:
         samples = ", ".join(f"{n} of {split}" for split, n in found.samples.items())
         return [f"{samples} samples, no columns yet: run `prep resize`"]
     notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
+    notes += [f"{c.split} {c.column}: {_figures(c.figures)}" for c in found.columns if c.figures]
     stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
     if stale:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
     notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
     return [*_state_table("samples per state", counts), *notes]
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    parts = []
+    if "median_px" in figures:
+        parts.append(
+            f"half of the pixels move less than {figures['median_px']:.2f} px, 95 % less than "
+            f"{figures['p95_px']:.1f} px (middle sample); longest {figures['longest_px']:.1f} px; "
+            f"{figures['clipped_share']:.2%} are clipped"
+        )
+    if "inlier_share" in figures:
+        parts.append(
+            f"{figures['inlier_share']:.0%} of the pixels agree with the camera's motion (middle sample), at least "
+            f"{figures['least_inlier_share']:.0%}"
+        )
+    return "; ".join(parts)
 
 
 def shards(

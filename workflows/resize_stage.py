@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import DepthCode, PlainCode, code_from_json
+from segprep.datasets.codes import DepthCode, KittiFlowCode, PlainCode, code_from_json
 from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
@@ -72,6 +72,8 @@ def resize_steps(
             case kind if kind in _PICTURES and isinstance(code, PlainCode) and arguments["format"] == "jpg":
                 lossy = PlainCode(code.channels, code.bits, lossy=True)
                 steps.append(ResizeColumn(Column(name, kind, lossy), target))
+            case Kind.FLOW:  # whatever code it comes in: some of them know one size only
+                steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))
             case kind:
                 steps.append(ResizeColumn(Column(name, kind, code), target))
     if has_cameras:

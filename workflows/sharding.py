@@ -76,7 +76,7 @@ def plan_split(
         ConflictError: If a column is stale, sizes are mixed, or no row is left.
     """
     samples = list(ledger.samples(Selection(splits=(split,))))
-    chosen = _columns(ledger, samples, columns)
+    chosen = _columns(workspace, ledger, samples, columns)
     blocked = _refuse_stale(workspace, ledger, samples, chosen)
     rows, left_out = _complete_rows(samples, chosen, blocked)
     if not rows or (require_all and left_out):
@@ -111,9 +111,16 @@ def source_paths(sample: KnownSample) -> dict[str, str]:
     return {name: source.path for name, source in sample.record.sources.items()}
 
 
-def _columns(ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | None) -> tuple[Column, ...]:
-    # Cameras become camera_K, pose and motion.
-    existing = {name: row.column for name, row in ledger.columns().items() if row.column.kind is not Kind.CAMERA}
+def _columns(
+    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | None
+) -> tuple[Column, ...]:
+    # Cameras become camera_K, pose and motion. What the commands, as they were last run, make no more is left behind.
+    made = {column.name for _, step in recorded_steps(workspace, ledger) for column in step.outputs}
+    existing = {
+        name: row.column
+        for name, row in ledger.columns().items()
+        if row.column.kind is not Kind.CAMERA and name in made
+    }
     if names is None:
         done = {n for s in samples for n, row in s.cells.items() if row.state is CellState.DONE}
         names = [name for name in existing if name in done and name not in _NEIGHBOURS]

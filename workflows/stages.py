@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from segprep.datasets.codes import SmsnetFlowCode
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import Workspace
-from segprep.flow.estimators import ESTIMATORS
-from segprep.prep.flow_steps import MotionImage, OpticalFlow
 from segprep.prep.resize import TargetSize
 from segprep.prep.step import Origin, Step
+from segprep.workflows.flow_stage import FLOW_DEFAULTS, flow_steps
 from segprep.workflows.ledger import Ledger
 from segprep.workflows.resize_stage import LABEL_DEFAULTS, resize_steps
 
@@ -141,18 +139,6 @@ def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[S
     return resize_steps(workspace.config.class_map, ledger.source_columns(), ledger.has_cameras(), target, arguments)
 
 
-def _flow(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
-    scale, estimator = arguments["scale"], arguments["estimator"]
-    if not isinstance(scale, int | float) or not 0 < scale < float("inf"):
-        raise ConfigurationError(f"the scale must be a number above 0, not {scale!r}")
-    ESTIMATORS.load(estimator)  # an unknown name is told now, not once per sample
-    direction = workspace.config.neighbour
-    return [
-        OpticalFlow(estimator, direction),
-        MotionImage(SmsnetFlowCode(float(scale)), direction),
-    ]
-
-
 STAGES: dict[str, Stage] = {
     "resize": Stage(
         defaults={"factor": None, "size": None, "format": "png", **LABEL_DEFAULTS},
@@ -160,6 +146,10 @@ STAGES: dict[str, Stage] = {
         alternatives=("factor", "size"),
         details={"labels": ("threshold", "void_id", "priority", "share")},
     ),
-    "flow": Stage({"scale": 6.4, "estimator": "dis"}, _flow),
+    "flow": Stage(
+        defaults=FLOW_DEFAULTS,
+        build=flow_steps,
+        details={"estimator": ("preset", "check", "at"), "pattern": ("flow_format", "flow_direction", "flow_size")},
+    ),
 }
 """The commands that make columns, in the order in which they build on one another."""

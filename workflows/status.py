@@ -4,16 +4,18 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.freshness import Digests, State, Verdict, examine
-from segprep.workflows.ledger import KnownSample, Ledger, Selection
+from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
 from segprep.workflows.stages import recorded_steps
 
-__all__ = ["ColumnStatus", "Status", "read_status"]
+__all__ = ["ColumnStatus", "Status", "motion_figures", "read_status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ColumnStatus:
         counts: State to number of samples.
         reasons: "state: reason" to number of samples, for everything that is neither done nor plainly not made.
         clipped: Number of pixels that its code could not express.
+        figures: What its cells say about the motion in them, see `motion_figures`; empty for other columns.
     """
 
     split: str
@@ -35,6 +38,7 @@ class ColumnStatus:
     counts: dict[str, int]
     reasons: dict[str, int]
     clipped: int
+    figures: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Status:
                     "counts": c.counts,
                     "reasons": c.reasons,
                     "clipped": c.clipped,
+                    "figures": c.figures,
                 }
                 for c in self.columns
             ],
@@ -71,6 +76,7 @@ class _Tally:
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.clipped = 0
+        self.facts: list[JsonDict] = []
 
     def add(self, step: Step, sample: KnownSample, verdict: Verdict) -> None:
         self.counts[verdict.state] += 1
@@ -78,6 +84,31 @@ class _Tally:
             self.reasons[f"{verdict.state}: {verdict.reason}"] += 1
         rows = [sample.cells.get(column.name) for column in step.outputs]
         self.clipped += sum(row.facts.get("clipped", 0) for row in rows if row is not None)
+        self.facts += [row.facts for row in rows if row is not None and row.state is CellState.DONE]
+
+
+def motion_figures(facts: list[JsonDict]) -> dict[str, float]:
+    """Sum up what the cells of a motion column say, so that people see what is wrong with it.
+
+    Returns:
+        For motion images `median_px` (of the samples' median lengths: with the ego flow subtracted it is what static
+        pixels are left with, so a large one means wrong ego motion), `p95_px`, `longest_px` and `clipped_share` of the
+        valid pixels (a large one means that the scale is too large for the motion). For ego flow that was estimated the
+        median and the least `inlier_share`.
+    """
+    lengths = [f["length_px"] for f in facts if "median" in f.get("length_px", {})]
+    inliers = [f["inlier_share"] for f in facts if "inlier_share" in f]
+    found: dict[str, float] = {}
+    if lengths:
+        found["median_px"] = float(np.median([each["median"] for each in lengths]))
+        found["p95_px"] = float(np.median([each["p95"] for each in lengths]))
+        found["longest_px"] = max(each["longest"] for each in lengths)
+        valid = sum(f["shape"][0] * f["shape"][1] * f["length_px"]["valid"] for f in facts if "length_px" in f)
+        found["clipped_share"] = round(sum(f.get("clipped", 0) for f in facts) / max(valid, 1), 6)
+    if inliers:
+        found["inlier_share"] = float(np.median(inliers))
+        found["least_inlier_share"] = min(inliers)
+    return found
 
 
 def read_status(workspace: Workspace, ledger: Ledger) -> Status:
@@ -94,7 +125,15 @@ def read_status(workspace: Workspace, ledger: Ledger) -> Status:
             for (_, step), tally in zip(steps, tallies, strict=True):
                 tally.add(step, sample, examine(step, sample, digests))
         columns += [
-            ColumnStatus(split, column.name, command, dict(tally.counts), dict(tally.reasons), tally.clipped)
+            ColumnStatus(
+                split,
+                column.name,
+                command,
+                dict(tally.counts),
+                dict(tally.reasons),
+                tally.clipped,
+                motion_figures(tally.facts),
+            )
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs
         ]

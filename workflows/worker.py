@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
 from segprep.datasets.columns import Cell, Column, StoredCell, decode_cell, decode_source, encode_cell
 from segprep.datasets.errors import (
+    ConfigurationError,
     MissingInputError,
     SegprepError,
     UnreadableFileError,
@@ -21,8 +22,8 @@ from segprep.datasets.imageio import image_size
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample
 from segprep.datasets.workspace import Workspace
-from segprep.prep.step import Origin, Step
-from segprep.workflows.freshness import Digests, State, Verdict, examine, recipe_of
+from segprep.prep.step import Absent, Input, Origin, Step
+from segprep.workflows.freshness import Digests, State, Verdict, examine, file_source, recipe_of
 from segprep.workflows.ledger import CellRow, CellState, FileRow, KnownSample, SourceRow
 
 __all__ = ["BatchResult", "Job", "pin_threads", "process_batch"]
@@ -112,6 +113,7 @@ class _SampleWork:
         self._sources: dict[str, Cell] = {}
         self._columns: dict[str, Cell] = {}
         self.digests = Digests(job.workspace.config.dataset_root, job.workspace.root, may_hash=True, keep_contents=True)
+        self._files_read: list[str] = []
         self.new_cells: list[_NewCell] = []
 
     def run(self, staged: list[StagedFile]) -> None:
@@ -128,11 +130,15 @@ class _SampleWork:
                     self._make(step, verdict, staged)
 
     def _make(self, step: Step, verdict: Verdict, staged: list[StagedFile]) -> None:
+        self._files_read = []
         try:
             made = step(self._sample(step))
             stored = {c.name: encode_cell(c, self._record.key, made[c.name]) for c in step.outputs}
         except WriteFailedError:
             raise
+        except Absent as nothing:
+            self._note(step, verdict, CellState.ABSENT, str(nothing))
+            return
         except SegprepError as error:
             self._note(step, verdict, CellState.FAILED, str(error))
             return
@@ -153,7 +159,8 @@ class _SampleWork:
             staged.append(stage(self._workspace.root / relative, data))
             digests[relative] = hashlib.sha256(data).hexdigest()
         self._columns[name] = cell.cell
-        row = self._row(step, verdict, name, CellState.DONE, facts=cell.cell.facts)
+        facts = cell.cell.facts | ({"read": self._files_read} if self._files_read else {})
+        row = self._row(step, verdict, name, CellState.DONE, facts=facts)
         self._remember(_NewCell(row, digests))
 
     def _note(self, step: Step, verdict: Verdict, state: CellState, reason: str) -> None:
@@ -202,7 +209,7 @@ class _SampleWork:
         meta: JsonDict = {}
         camera, pose = None, None
         for each in step.inputs:
-            if each.optional and each.name not in self._record.sources:
+            if each.optional and self._lacks(each):
                 continue
             match each.origin:
                 case Origin.SOURCE_SIZE:
@@ -218,6 +225,8 @@ class _SampleWork:
                     kinds[each.name] = self._record.sources[each.name].kind
                 case Origin.COLUMN:
                     cell = self._column(each.name)
+                case Origin.FILE:
+                    cell = self._file(each)
             if isinstance(cell.values, dict):
                 camera = Camera.from_json(cell.values)
                 pose = None if cell.values["pose"] is None else Pose(cell.values["pose"])
@@ -227,6 +236,21 @@ class _SampleWork:
             if cell.valid is not None:
                 valid[each.name] = cell.valid
         return Sample(self._record.key, arrays, kinds, valid, camera, pose, meta)
+
+    def _lacks(self, each: Input) -> bool:
+        if each.origin is Origin.SOURCE:
+            return each.name not in self._record.sources
+        row = self._known.cells.get(each.name)
+        return row is None or row.state is CellState.ABSENT
+
+    def _file(self, each: Input) -> Cell:
+        """Read what another program made; it need not be a picture, so its own reader opens it."""
+        if each.read is None:
+            raise ConfigurationError(f"nothing is known that reads {each.name}")
+        source = file_source(each, self._record)
+        cell = each.read(self._workspace.config.dataset_root / source.path)
+        self._files_read.append(source.path)
+        return cell
 
     def _source_path(self, name: str) -> Path:
         return self._workspace.config.dataset_root / self._record.sources[name].path

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segprep.datasets.codes import code_from_json
-from segprep.datasets.sample import scale_map
+from segprep.datasets.sample import Array, Mask, scale_map
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import camera_pose, drive_world, make_camera, motion, render
 
@@ -70,13 +70,31 @@ def test_flow_points_from_the_labelled_frame_to_the_previous_one(store: ShardSto
     assert np.median(np.linalg.norm(flow + truth.flow_HW2, axis=2)[clear]) > np.median(length), "the sign is right"
 
 
-def test_the_motion_image_decodes_to_the_flow_within_half_a_grey_level(store: ShardStore) -> None:
-    coded, flow = store.columns["flow"], store.columns["optical_flow"]
-    assert coded.attributes["source"] == "optical_flow"
-    vectors, _ = code_from_json(coded.code).decode(store.read("flow", 0), store.read_valid("flow", 0))
-    exact, valid = code_from_json(flow.code).decode(store.read("optical_flow", 0), store.read_valid("optical_flow", 0))
+def _vectors(store: ShardStore, name: str, row: int = 0) -> tuple[Array, Mask]:
+    values, valid = code_from_json(store.columns[name].code).decode(store.read(name, row), store.read_valid(name, row))
     assert valid is not None
-    inside = valid & (np.abs(exact) < 19.8).all(2)
-    assert np.abs(vectors - exact)[inside].max() <= 0.5 / 6.4 + 1e-6
+    return values, valid
+
+
+def test_the_motion_image_is_what_the_ego_flow_leaves_within_half_a_grey_level(store: ShardStore) -> None:
+    assert store.columns["flow"].attributes["source"] == "optical_flow - ego_flow"
+    vectors, seen = _vectors(store, "flow")
+    (optical, optical_valid), (ego, ego_valid) = _vectors(store, "optical_flow"), _vectors(store, "ego_flow")
+    valid = optical_valid & ego_valid
+    inside = valid & (np.abs(optical - ego) < 19.8).all(2)
+    assert np.abs(vectors - (optical - ego))[inside].max() <= 0.5 / 6.4 + 1e-5
     assert (store.read("flow", 0)[~valid] == (128, 128, 0)).all()
-    assert np.array_equal(store.read_valid("flow", 0), valid)
+    assert np.array_equal(seen, valid)
+
+
+def test_without_ego_flow_the_motion_image_is_the_flow(prep: Prep, tmp_path: Path) -> None:
+    prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "3")
+    prep("resize", "--factor", "2")
+    assert prep("flow", "--ego", "none") == 0
+    assert prep("shard") == 0
+    store = ShardStore.open(Path("shards/train.zarr"))
+    assert "ego_flow" not in store.columns
+    assert store.columns["flow"].attributes["source"] == "optical_flow"
+    (vectors, valid), (optical, _) = _vectors(store, "flow"), _vectors(store, "optical_flow")
+    inside = valid & (np.abs(optical) < 19.8).all(2)
+    assert np.abs(vectors - optical)[inside].max() <= 0.5 / 6.4 + 1e-5
