@@ -97,6 +97,38 @@ stage_command(app, "resize")(resize)
 stage_command(app, "flow")(flow)
 
 
+@app.command("flow-eval")
+def flow_eval(
+    truth: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATTERN|FILE",
+            help="Files of true flow, e.g. 'flow_occ/{stem}.png', relative to the dataset's root; with --flow one "
+            "file.",
+        ),
+    ],
+    column: Annotated[str, typer.Option(metavar="NAME", help="The column to compare.")] = "optical_flow",
+    flow: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare this file, without a workspace.", show_default=False),
+    ] = None,
+    flow_format: Annotated[
+        str, typer.Option(metavar="FORMAT", help="auto (by suffix; .png is KITTI's), flo, kitti, vkitti, npy, pfm.")
+    ] = "auto",
+    workspace: Directory = _HERE,
+    split: SplitNames = None,
+    only: Only = None,
+    limit: Limit = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Compare flow with its truth: end-point error, outliers, angular error, over valid pixels."""
+    from segprep.workflows import commands
+    from segprep.workflows.ledger import Selection
+
+    selection = Selection(tuple(split or ()), only, limit)
+    commands.flow_eval(workspace, selection, truth, column, flow, flow_format, as_json=as_json)
+
+
 @app.command()
 def check(
     write_list: Annotated[

@@ -38,7 +38,19 @@ from segprep.workflows.ledger import Ledger, Selection
 from segprep.workflows.runner import RunOptions, plan, run_steps
 from segprep.workflows.stages import build_steps, resolve
 
-__all__ = ["ShardCall", "StageCall", "check", "init", "run_stage", "shard", "show", "status", "verify", "write_list"]
+__all__ = [
+    "ShardCall",
+    "StageCall",
+    "check",
+    "flow_eval",
+    "init",
+    "run_stage",
+    "shard",
+    "show",
+    "status",
+    "verify",
+    "write_list",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,29 @@ def run_stage(call: StageCall) -> None:
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
                 "allows. The others are done; mend the files above and run again"
             )
+
+
+def flow_eval(
+    place: Path, selection: Selection, truth: str, column: str, flow: Path | None, flow_format: str, *, as_json: bool
+) -> None:
+    """`prep flow-eval`."""
+    from segprep.workflows.flow_eval import evaluate_column, evaluate_file
+
+    if flow is not None:
+        found = evaluate_file(flow, Path(truth), flow_format)
+        _print(found.to_json() if as_json else report.flow_errors(found))
+        return
+    workspace = find_workspace(place)
+    with _ledger(workspace) as ledger:
+        _check_splits(ledger, selection.splits)
+        of_column = evaluate_column(workspace, ledger, selection, column, truth, flow_format)
+    lacking = {"without_flow": of_column.without_flow, "without_truth": of_column.without_truth}
+    if as_json:
+        _print(of_column.evaluation.to_json() | lacking)
+        return
+    _print(report.flow_errors(of_column.evaluation))
+    if any(lacking.values()):
+        _tell(f"prep: left out: {lacking['without_flow']} without {column}, {lacking['without_truth']} without truth")
 
 
 def check(

@@ -11,6 +11,7 @@ from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_verify import Damage
 from segprep.datasets.workspace import Workspace
+from segprep.flow.evaluation import FlowEvaluation
 from segprep.prep.step import Step
 from segprep.workflows.freshness import State, Verdict
 from segprep.workflows.initialise import Inventory
@@ -20,7 +21,7 @@ from segprep.workflows.runner import Summary
 from segprep.workflows.sharding import SplitPlan
 from segprep.workflows.status import Status
 
-__all__ = ["damages", "inventory", "lists", "plan", "shards", "status", "summary", "write_scales"]
+__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "shards", "status", "summary", "write_scales"]
 
 _MOST_LINES = 10
 
@@ -99,6 +100,21 @@ def status(found: Status) -> list[RenderableType]:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
     notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
     return [*_state_table("samples per state", counts), *notes]
+
+
+def flow_errors(found: FlowEvaluation) -> list[RenderableType]:
+    """Draw errors of flow, a row per field and one over all their pixels."""
+    table = Table()
+    table.add_column("flow", no_wrap=True)
+    for name in ("EPE", "median", "angle", "Fl-all", ">1 px", ">3 px", "covered"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = [*found.fields, *([("all", found.pooled)] if len(found.fields) > 1 else [])]
+    for name, e in rows:
+        shares = (f"{share:.2%}" for share in (e.fl_all, e.over_1px, e.over_3px, e.over_5px, e.coverage))
+        table.add_row(
+            name, f"{e.epe_mean:.3f}", f"{e.epe_median:.3f}", f"{e.angular_mean:.2f}°", *shares, str(e.pixels)
+        )
+    return [table]
 
 
 def _figures(figures: Mapping[str, float]) -> str:
