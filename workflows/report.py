@@ -110,11 +110,9 @@ def flow_errors(found: FlowEvaluation) -> list[RenderableType]:
         table.add_column(name, justify="right", no_wrap=True)
     rows = [*found.fields, *([("all", found.pooled)] if len(found.fields) > 1 else [])]
     for name, e in rows:
-        shares = (f"{share:.2%}" for share in (e.fl_all, e.over_1px, e.over_3px, e.over_5px, e.coverage))
-        table.add_row(
-            name, f"{e.epe_mean:.3f}", f"{e.epe_median:.3f}", f"{e.angular_mean:.2f}°", *shares, str(e.pixels)
-        )
-    return [table]
+        shares = (f"{share:.1%}" for share in (e.fl_all, e.over_1px, e.over_3px, e.coverage))
+        table.add_row(name, f"{e.epe_mean:.3f}", f"{e.epe_median:.3f}", f"{e.angular_mean:.1f}°", *shares)
+    return [table, f"{found.pooled.pixels} pixels; EPE: length of the error vectors in pixels, mean and median"]
 
 
 def _figures(figures: Mapping[str, float]) -> str:
