@@ -1,4 +1,4 @@
-"""Optical flow estimators, one file each, found by name: `estimate(first_rgb_HWC, second_rgb_HWC) -> uv_HW2`."""
+"""Optical flow estimators, one file each, found by name; CONTRIBUTING says what such a file holds."""
 
 from segprep.datasets.plugins import PluginGroup
 

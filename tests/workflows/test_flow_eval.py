@@ -58,7 +58,7 @@ def test_an_exact_column_has_no_errors(prep: Prep, drive: Path, capsys: Captured
 def test_two_files_are_compared_without_a_workspace(prep: Prep, drive: Path, capsys: Captured) -> None:
     truth = drive / "train/drive00/truth/flow_previous/000001.npy"
     shifted = drive.parent / "shifted.flo"
-    write_image(shifted, (read_image(truth) + np.float32([3, 4])).astype(np.float32))
+    write_image(shifted, (read_image(truth) + np.array([3, 4])).astype(np.float32))
     assert prep("flow-eval", truth, "--flow", shifted, "--json") == 0
     pooled = json.loads(capsys.readouterr().out)["pooled"]
     assert pooled["epe_mean"] == pytest.approx(5, abs=1e-4)
