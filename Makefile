@@ -1,6 +1,7 @@
 # Everything that a fresh machine needs: Python >= 3.11, make and a package index.
 PYTHON ?= python3
 PIP_ARGS ?=
+TEST_PROCESSES ?= 2
 BIN := .venv/bin
 
 .PHONY: install demo test lint bench clean
@@ -19,8 +20,10 @@ lint: install
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
 	MYPYPATH=.typing:bench $(BIN)/mypy tests bench
 
+# The tests of workflows start clusters of their own and run one by one.
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal --ignore tests/workflows tests
+	$(BIN)/python -m pytest -q tests/workflows
 
 # A user's day on a rendered drive. Nothing is downloaded but the packages.
 demo: install

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 
 _CONNECT_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
+_RESTART_SECONDS = 120.0
 
 
 class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles, no error of the user's)
@@ -168,12 +170,23 @@ class _Dask(Generic[Task, Result]):
             future.release()
 
     def _next_finished(self) -> Any:  # noqa: ANN401  (Dask's futures have no types)
+        alone_since: float | None = None
         while True:
             try:
                 return self._finished.get(timeout=_LOOK_SECONDS)
             except Empty:
                 if self._client.status != "running":  # a future submitted to a broken connection never finishes
                     raise self._lost() from None
+                # Of a cluster that the user runs, workers may be long in coming. Ours are restarted when they die.
+                if self._cluster is None or self._client.nthreads():
+                    alone_since = None
+                    continue
+                alone_since = alone_since or time.monotonic()
+                if time.monotonic() - alone_since > _RESTART_SECONDS:
+                    raise ClusterLostError(
+                        f"all worker processes died and none came back within {_RESTART_SECONDS:g} s. What was "
+                        "finished is kept: run again, with fewer --workers if memory is short"
+                    ) from None
 
     def _lost(self) -> ClusterLostError:
         where = self._options.scheduler or "of this process"

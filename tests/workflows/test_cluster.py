@@ -16,7 +16,7 @@ import pytest
 from segprep.datasets.codes import PlainCode
 from segprep.datasets.columns import Column
 from segprep.datasets.command_line import run_app
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.errors import ClusterLostError, ConfigurationError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.progress import Progress
@@ -263,3 +263,21 @@ def _surroundings(workspace: Workspace, *, of_processes: int) -> list[dict[str, 
     by_process = {each["process"]: each for each in found}
     assert len(by_process) == of_processes
     return list(by_process.values())
+
+
+def test_workers_that_all_die_and_never_come_back_end_the_run(
+    workspace: Workspace, steps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_RESTART_SECONDS", 1.0)
+    entered = cluster._Dask.__enter__
+
+    def without_workers(self: Any) -> Any:
+        executor = entered(self)
+        self._cluster.scale(0)
+        while self._client.nthreads():
+            time.sleep(0.05)
+        return executor
+
+    monkeypatch.setattr(cluster._Dask, "__enter__", without_workers)
+    with pytest.raises(ClusterLostError, match="none came back within 1 s"):
+        _run_steps(workspace, [steps.Surroundings()], ClusterOptions(workers=1))
