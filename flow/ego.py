@@ -13,6 +13,7 @@ __all__ = ["displacements", "ego_flow", "inverse_intrinsics"]
 
 _MAX_CONDITION: Final = 1e9  # cameras have less than 1e5
 _NEAREST_M: Final = 1e-6  # less is no depth
+_BAND_PIXELS: Final = 2**14
 _IN_FRONT: Final = 1e-9  # of the other camera, as a multiple of the depth before
 
 
@@ -65,47 +66,49 @@ def ego_flow(
     inverse_K = inverse_intrinsics(camera)
     inverse_intrinsics(neighbour)
     motion = checked_motion(motion_44)
-    known_HW: Mask = valid_HW & (depth_HW > _NEAREST_M)
-    w_HW = np.zeros(depth_HW.shape)
-    np.divide(1.0, depth_HW, out=w_HW, where=known_HW)
     return displacements(
         neighbour.K @ motion[:3, :3] @ inverse_K,
-        known_HW,
+        valid_HW & (depth_HW > _NEAREST_M),
         (neighbour.width, neighbour.height),
-        (neighbour.K @ motion[:3, 3], w_HW),
+        (neighbour.K @ motion[:3, 3], depth_HW),
     )
 
 
 def displacements(
-    G_33: Matrix, known_HW: Mask, target_size: tuple[int, int], parallax: tuple[Matrix, Matrix] | None = None
+    G_33: Matrix, known_HW: Mask, target_size: tuple[int, int], parallax: tuple[Matrix, Array] | None = None
 ) -> FlowField:
-    """Return where p' = G p + k w puts every pixel p = (x, y, 1), minus where it is.
+    """Return where p' = G p + k / z puts every pixel p = (x, y, 1), minus where it is.
 
     Args:
         G_33: (3, 3) homography.
         known_HW: (H, W) bool; other pixels are invalid, and so are those that miss the other frame.
         target_size: (width, height) of the other frame.
-        parallax: k (3,) and w (H, W), or None for 0.
+        parallax: k (3,) and z (H, W), which is above 0 where it is known; or None for z = infinity.
     """
     height, width = known_HW.shape
-    y_H1, x_1W = np.ogrid[0.0:height, 0.0:width]
-
-    def row(i: int) -> Matrix:
-        q_HW: Matrix = np.zeros(known_HW.shape) if parallax is None else parallax[0][i] * parallax[1]
-        q_HW += G_33[i, 0] * x_1W
-        q_HW += G_33[i, 1] * y_H1 + G_33[i, 2]
-        return q_HW
-
-    # Infinities of absurd motions are compared, and so become invalid, like everything that misses the frame.
+    center_x, center_y = ((side - 1) / 2 for side in target_size)
+    x_W = np.arange(float(width))
+    uv_HW2, valid_HW = np.empty((height, width, 2), np.float32), np.empty((height, width), np.bool_)
+    # In bands of rows, whose temporary arrays are small enough that their memory is used again and stays in the cache.
+    # Infinities of absurd motions are compared, and so become invalid like everything that misses the frame.
+    rows = max(1, _BAND_PIXELS // max(1, width))
     with np.errstate(over="ignore", invalid="ignore"):
-        divisor_HW = row(2)
-        valid_HW: Mask = known_HW & (divisor_HW > _IN_FRONT)
-        np.copyto(divisor_HW, 1.0, where=~valid_HW)
-        uv_HW2 = np.empty((height, width, 2), np.float32)
-        for i, (place, side) in enumerate(zip((x_1W, y_H1), target_size, strict=True)):
-            q_HW = row(i)
-            q_HW /= divisor_HW
-            np.subtract(q_HW, place, out=uv_HW2[..., i], casting="same_kind")
-            q_HW -= (side - 1) / 2
-            valid_HW &= np.abs(q_HW, out=q_HW) <= side / 2
-        return FlowField(uv_HW2, valid_HW)
+        for band in (slice(top, min(top + rows, height)) for top in range(0, height, rows)):
+            valid = known_HW[band]
+            y_R1 = np.arange(float(band.start), float(band.stop))[:, None]
+            q_x, q_y, q_z = (row[0] * x_W + (row[1] * y_R1 + row[2]) for row in G_33)
+            if parallax is not None:
+                k_3, z_HW = parallax
+                w = np.divide(1.0, z_HW[band], out=np.zeros(valid.shape), where=valid)
+                q_x += k_3[0] * w
+                q_y += k_3[1] * w
+                q_z += k_3[2] * w
+            valid = valid & (q_z > _IN_FRONT)
+            q_z[~valid] = 1.0
+            q_x /= q_z
+            q_y /= q_z
+            uv_HW2[band, :, 0], uv_HW2[band, :, 1] = q_x - x_W, q_y - y_R1
+            valid &= np.abs(q_x - center_x) <= target_size[0] / 2
+            valid &= np.abs(q_y - center_y) <= target_size[1] / 2
+            valid_HW[band] = valid
+    return FlowField(uv_HW2, valid_HW)

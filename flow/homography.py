@@ -140,16 +140,17 @@ class _Projective(Model):
         )
 
     def predict(self, state: Matrix) -> tuple[Matrix, Mask]:
-        predicted_2N, _, finite_N = self._project(state)
+        predicted_2N, finite_N, _ = self._project(state)
         return predicted_2N, finite_N
 
-    def jacobian(self, state: Matrix) -> Matrix:
-        # A step S changes the pixel's image q = H p by H U^-1 S U p, where U maps to the unit square.
-        predicted_2N, divisor_N, _ = self._project(state)
+    def linearize(self, state: Matrix) -> tuple[Matrix, Mask, Matrix]:
+        # A step S changes the image q = H p of a pixel by H U^-1 S U p, where U maps to the unit square.
+        predicted_2N, finite_N, divisor_N = self._project(state)
         M = state @ np.linalg.inv(self.to_unit_33)
         unit_3N = self.to_unit_33 @ self._homogeneous()
         columns = [(M[:2, i, None] - predicted_2N * M[2, i]) / divisor_N for i in range(3)]
-        return np.stack([columns[i] * unit_3N[j] for i in range(3) for j in range(3)][:8])
+        J_P2N = np.stack([columns[i] * unit_3N[j] for i in range(3) for j in range(3)][:8])
+        return predicted_2N, finite_N, J_P2N
 
     def moved(self, state: Matrix, step_P: Matrix) -> Matrix:
         S = np.append(step_P, 0.0).reshape(3, 3)
@@ -160,9 +161,9 @@ class _Projective(Model):
     def _homogeneous(self) -> Matrix:
         return np.vstack([self.pixels_2N, np.ones(self.pixels_2N.shape[1])])
 
-    def _project(self, H: Matrix) -> tuple[Matrix, Matrix, Mask]:
-        """Return pixels (2, N), what they were divided by (N,), and which are finite (N,)."""
+    def _project(self, H: Matrix) -> tuple[Matrix, Mask, Matrix]:
+        """Return pixels (2, N), which are finite (N,), and what was divided by (N,)."""
         q_3N = H @ self._homogeneous()
         finite_N: Mask = q_3N[2] > _IN_FRONT
         divisor_N = np.where(finite_N, q_3N[2], 1.0)
-        return q_3N[:2] / divisor_N, divisor_N, finite_N
+        return q_3N[:2] / divisor_N, finite_N, divisor_N

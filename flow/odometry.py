@@ -226,17 +226,17 @@ class _Reprojection(Model):
         )
 
     def predict(self, state: Matrix) -> tuple[Matrix, Mask]:
-        projected_2N, _, in_front_N = self._project(self._points(state))
-        return projected_2N, in_front_N
+        predicted_2N, in_front_N, _ = self._project(self._points(state))
+        return predicted_2N, in_front_N
 
-    def jacobian(self, state: Matrix) -> Matrix:
+    def linearize(self, state: Matrix) -> tuple[Matrix, Mask, Matrix]:
         # A step (v, w) changes the point X / z by v / z + w x X / z.
         X_3N = self._points(state)
-        projected_2N, depth_N, _ = self._project(X_3N)
-        by_x, by_y, by_z = ((self.K[:2, j, None] - projected_2N * self.K[2, j]) / depth_N for j in range(3))
+        predicted_2N, in_front_N, depth_N = self._project(X_3N)
+        by_x, by_y, by_z = ((self.K[:2, j, None] - predicted_2N * self.K[2, j]) / depth_N for j in range(3))
         x_N, y_N, z_N = X_3N
         turns = [by_z * y_N - by_y * z_N, by_x * z_N - by_z * x_N, by_y * x_N - by_x * y_N]
-        return np.stack([by_x * self.w_N, by_y * self.w_N, by_z * self.w_N, *turns])
+        return predicted_2N, in_front_N, np.stack([by_x * self.w_N, by_y * self.w_N, by_z * self.w_N, *turns])
 
     def moved(self, state: Matrix, step_P: Matrix) -> Matrix:
         return moved(state, step_P)
@@ -246,9 +246,9 @@ class _Reprojection(Model):
         X_3N: Matrix = state[:3, :3] @ self.rays_3N + state[:3, 3:] * self.w_N
         return X_3N
 
-    def _project(self, X_3N: Matrix) -> tuple[Matrix, Matrix, Mask]:
-        """Return pixels (2, N), what they were divided by (N,), and which points are in front (N,)."""
+    def _project(self, X_3N: Matrix) -> tuple[Matrix, Mask, Matrix]:
+        """Return pixels (2, N), which points are in front (N,), and what was divided by (N,)."""
         q_3N = self.K @ X_3N
         in_front_N: Mask = q_3N[2] > _IN_FRONT
         depth_N = np.where(in_front_N, q_3N[2], 1.0)
-        return q_3N[:2] / depth_N, depth_N, in_front_N
+        return q_3N[:2] / depth_N, in_front_N, depth_N

@@ -25,8 +25,11 @@ _STILL_PX: Final = 1e-3  # steps that move the prediction by less change nothing
 _DAMPING: Final = 1e-3
 _ITERATIONS: Final = 30
 _COARSE: Final = 8  # the search for a start takes every eighth observation ...
-_COARSE_ITERATIONS: Final = 12  # ... and at most this many steps
+_COARSE_ITERATIONS: Final = 20  # ... and at most this many steps
+_REACH: Final = 3.0  # ... with bounds on what single observations can do, such as depths of a few millimetres
+_TINY: Final = 1e-12
 _MIN_PART: Final = 20  # observations
+_GOOD_ENOUGH: Final = 0.2  # truncated error: four fifths and more agree, so no other fit has a majority
 _TRUNCATION: Final = 1.5  # an error grows no further in the search beyond so many times the limit of agreement
 _CELLS: Final = (12, 16)  # rows and columns of the grid over which samples are spread
 
@@ -75,8 +78,8 @@ class Model(ABC):
         """Return the predicted targets (2, N) and which of them exist (N,); those behind a camera do not."""
 
     @abstractmethod
-    def jacobian(self, state: Matrix) -> Matrix:
-        """Return the change of the predictions with each of P parameters of a step, (P, 2, N)."""
+    def linearize(self, state: Matrix) -> tuple[Matrix, Mask, Matrix]:
+        """Return what `predict` does, and how predictions change with each of P parameters of a step, (P, 2, N)."""
 
     @abstractmethod
     def moved(self, state: Matrix, step_P: Matrix) -> Matrix:
@@ -122,39 +125,52 @@ def spread_sample(usable_HW: Mask, count: int) -> tuple[npt.NDArray[np.intp], fl
 def fit(model: Model, starts: Sequence[Matrix], noise: Noise, acceptable: Callable[[Matrix], bool]) -> Fit:
     """Fit a model to its observations, from the best of several rough fits.
 
-    Rough fits go from every start to all observations and to the halves left, right, above and below, then to all. A
-    half without the large moving thing leads to the background, where all of it leads to something between the two.
-    The best has the least truncated squared error over all; acceptable ones go before others.
+    Rough fits go from every start to all observations and to halves of them (left, right, both sides, above, below),
+    then to all. A half without the large moving thing leads to the background, where all of it leads to something
+    between the two. The best has the least truncated squared error over all; acceptable ones go before others. The
+    search ends where nearly all agree.
 
     Weights are Tukey's biweight with c = 3 max(0.25, s) standard deviations, where s is that of Gaussian vectors whose
     shortest third is as long as that of the residuals: right even where half of the observations are wrong.
     """
     coarse = model.take(slice(None, None, _COARSE))
-    x_N, y_N = coarse.pixels_2N
-    halves: list[Mask] = [half for at in (x_N, y_N) for half in (at < np.median(at), at >= np.median(at))]
+    from_middle_2N = coarse.pixels_2N - np.median(coarse.pixels_2N, axis=1, keepdims=True)
+    x_N, y_N = from_middle_2N
+    sides_N = np.abs(x_N)
+    halves: list[Mask] = [x_N < 0, x_N >= 0, sides_N > np.median(sides_N), y_N < 0, y_N >= 0]
     parts = [coarse] + [coarse.take(half) for half in halves if half.sum() >= _MIN_PART]
     rough: list[tuple[bool, float, int, Matrix]] = []
     for start in starts:
         for part in parts:
-            state, _ = _refined(part, start, _COARSE_ITERATIONS)
-            state, _ = _refined(coarse, state, _COARSE_ITERATIONS)
+            state, _ = _refined(part, start, _COARSE_ITERATIONS, _REACH)
+            state, _ = _refined(coarse, state, _COARSE_ITERATIONS, _REACH)
             rough.append((not acceptable(state), _truncated(coarse, state, noise), len(rough), state))
+            if rough[-1][:2] <= (False, _GOOD_ENOUGH):
+                break
     state, iterations = _refined(model, min(rough)[-1], _ITERATIONS)
     errors_N = _errors(model, *model.predict(state))
     agree = errors_N <= noise.inlier_sigmas * model.sigma_N
     return Fit(state, float(agree.mean()), float(np.median(errors_N)), iterations)
 
 
-def _refined(model: Model, state: Matrix, iterations: int) -> tuple[Matrix, int]:
-    """Return the state after at most that many steps, and how many it took."""
+def _refined(model: Model, state: Matrix, iterations: int, reach: float = np.inf) -> tuple[Matrix, int]:
+    """Return the state after at most that many steps, and how many it took.
+
+    Observations that a parameter moves more than `reach` times as far as the median one get no more weight than such.
+    """
     for iteration in range(1, iterations + 1):
-        predicted_2N, exists_N = model.predict(state)
+        predicted_2N, exists_N, J_P2N = model.linearize(state)
         e_N = _errors(model, predicted_2N, exists_N) / model.sigma_N
-        cutoff = _TUKEY * max(_MIN_SCALE, float(np.quantile(e_N, _QUANTILE, method="lower")) / _PER_SIGMA)
+        cutoff = _TUKEY * max(_MIN_SCALE, _quantile(e_N, _QUANTILE) / _PER_SIGMA)
         if cutoff == np.inf:  # for most pixels nothing is predicted, and no step leads back from there
             return state, iteration
         weight_N = np.square((1.0 - np.square(np.minimum(e_N / cutoff, 1.0))) / model.sigma_N)
-        J_P2N = model.jacobian(state)
+        if reach < np.inf:
+            lengths_PN = np.hypot(J_P2N[:, 0], J_P2N[:, 1])
+            excess_N = (lengths_PN / np.maximum(np.median(lengths_PN, axis=1, keepdims=True), _TINY)).max(
+                axis=0
+            ) / reach
+            weight_N /= np.square(np.maximum(excess_N, 1.0))
         weighted_P2N = J_P2N * weight_N
         H_PP = np.tensordot(weighted_P2N, J_P2N, ((1, 2), (1, 2)))
         gradient_P = np.tensordot(weighted_P2N, model.target_2N - predicted_2N, ((1, 2), (0, 1)))
@@ -164,6 +180,12 @@ def _refined(model: Model, state: Matrix, iterations: int) -> tuple[Matrix, int]
         if step_P @ H_PP @ step_P <= _STILL_PX**2 * weight_N.sum():
             return state, iteration
     return state, iterations
+
+
+def _quantile(values_N: Matrix, share: float) -> float:
+    """Return the largest of the smallest `share` (0..1) of the values; NumPy's own takes ten times as long."""
+    last = int(share * (values_N.size - 1))
+    return float(np.partition(values_N, last)[last])
 
 
 def _errors(model: Model, predicted_2N: Matrix, exists_N: Mask) -> Matrix:
