@@ -21,7 +21,7 @@ from segprep.workflows.options import (
     parse_names,
 )
 from segprep.workflows.stage_command import stage_command
-from segprep.workflows.stage_options import flow, resize
+from segprep.workflows.stage_options import flow, motion_labels, resize
 
 __all__ = ["app", "main"]
 
@@ -95,6 +95,7 @@ def init(
 
 stage_command(app, "resize")(resize)
 stage_command(app, "flow")(flow)
+stage_command(app, "motion-labels")(motion_labels)
 
 
 @app.command("flow-eval")

@@ -15,7 +15,7 @@ from segprep.prep.resize import TargetSize
 from segprep.prep.step import Step
 from segprep.workflows.ledger import Ledger
 
-__all__ = ["FLOW_DEFAULTS", "flow_steps"]
+__all__ = ["FLOW_DEFAULTS", "flow_steps", "workspace_target"]
 
 FLOW_DEFAULTS: Final[JsonDict] = {
     "scale": 6.4,
@@ -71,7 +71,7 @@ def _optical_flow(ledger: Ledger, direction: Direction, arguments: JsonDict) -> 
     if arguments["pattern"] is not None:
         raise ConfigurationError("--pattern names files of flow: it goes with --estimator precomputed")
     ESTIMATORS.load(arguments["estimator"]).config_from(arguments["preset"])  # wrong names are told now, not per sample
-    source_to = _target(ledger) if arguments["at"] == "source" else None
+    source_to = workspace_target(ledger) if arguments["at"] == "source" else None
     return OpticalFlow(arguments["estimator"], arguments["preset"], direction, arguments["check"], source_to)
 
 
@@ -94,15 +94,20 @@ def _precomputed(ledger: Ledger, direction: Direction, arguments: JsonDict) -> S
         pattern,
         str(FlowFormat(arguments["flow_format"])),
         direction,
-        _target(ledger),
+        workspace_target(ledger),
         None if size is None else (int(size[0]), int(size[1])),
     )
 
 
-def _target(ledger: Ledger) -> TargetSize:
+def workspace_target(ledger: Ledger) -> TargetSize:
+    """Return the size that `prep resize` made.
+
+    Raises:
+        ConflictError: If it was not run yet.
+    """
     row = ledger.columns().get("image")
     if row is None:
-        raise ConflictError("`prep flow` needs column image, which does not exist: run `prep resize` first")
+        raise ConflictError("the size of the workspace is not known: run `prep resize` first")
     size = row.arguments["size"]
     return TargetSize(row.arguments["factor"], None if size is None else (size[0], size[1]))
 

@@ -217,9 +217,22 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
         code_scale=code.scale,
         code_offset=code.offset,
         masked=code.mask is not MaskPlace.NONE,
-        classes=workspace.config.class_map.names if column.kind is Kind.LABEL else (),
-        attributes=dict(column.attributes) | ({"ids": "train"} if column.holds_raw_ids else {}),
+        classes=_class_names(workspace, column),
+        attributes=_attributes(column),
     )
+
+
+def _attributes(column: Column) -> dict[str, str]:
+    own = {name: value for name, value in column.attributes if name != "classes"}
+    return own | ({"ids": "train"} if column.holds_raw_ids else {})
+
+
+def _class_names(workspace: Workspace, column: Column) -> tuple[str, ...]:
+    """Return the names of a label column's ids: its own, if it says so, else those of the class map."""
+    if column.kind is not Kind.LABEL:
+        return ()
+    own = dict(column.attributes).get("classes")
+    return workspace.config.class_map.names if own is None else tuple(own.split(","))
 
 
 def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:

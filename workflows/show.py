@@ -11,6 +11,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Mask, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.flow.colors import flow_to_rgb, wheel_legend
+from segprep.prep.motion_labels import MOTION_CLASSES
 from segprep.workflows.ledger import CellState, Ledger
 
 __all__ = ["draw_sample"]
@@ -69,6 +70,9 @@ def _draw(column: Column, values: Array, valid: Mask | None, workspace: Workspac
     name = column.name
     match column.kind:
         case Kind.LABEL:
+            if ("ids", "motion") in column.attributes:
+                moving, static = (float(np.mean(values == i)) for i in (1, 0))
+                return f"{name}: {moving:.1%} moving, {static:.1%} static", MOTION_CLASSES.colored(values)
             if column.holds_raw_ids:
                 values = workspace.config.class_map.train_ids_of(values)
             ignored = float(np.mean(values == 255))

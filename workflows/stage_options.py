@@ -6,7 +6,7 @@ import typer
 
 from segprep.workflows.options import parse_names, parse_size
 
-__all__ = ["flow", "resize"]
+__all__ = ["flow", "motion_labels", "resize"]
 
 
 def resize(
@@ -183,4 +183,47 @@ def flow(
         "flow_size": parse_size(flow_size),
         "ego": ego,
         "raw_image": raw_image,
+    }
+
+
+def motion_labels(
+    movable: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS,...",
+            help="Classes that can move. Default: people and vehicles, by their usual names.",
+            show_default=False,
+        ),
+    ] = None,
+    max_range: Annotated[
+        float | None,
+        typer.Option(
+            metavar="METRES",
+            help="What is farther is not labelled; SMSnet's data have 20, 40 and 60. Default: no limit.",
+            show_default=False,
+        ),
+    ] = None,
+    annotations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Take given annotations instead: an id image per frame, e.g. 'motion/{split}/{stem}.png'.",
+            show_default=False,
+        ),
+    ] = None,
+    annotation_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEANING=ID,...",
+            help="What their ids mean, e.g. ignore=0,static=1,moving=2.",
+            show_default=False,
+        ),
+    ] = None,
+) -> dict[str, Any]:
+    """Label what can move as static (0) or moving (1), the rest as 255, from flow and depth or from annotations."""
+    return {
+        "movable": parse_names(movable),
+        "max_range": max_range,
+        "annotations": annotations,
+        "annotation_map": annotation_map,
     }

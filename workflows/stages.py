@@ -11,6 +11,7 @@ from segprep.prep.resize import TargetSize
 from segprep.prep.step import Origin, Step
 from segprep.workflows.flow_stage import FLOW_DEFAULTS, flow_steps
 from segprep.workflows.ledger import Ledger
+from segprep.workflows.motion_label_stage import MOTION_LABEL_DEFAULTS, motion_label_steps
 from segprep.workflows.resize_stage import LABEL_DEFAULTS, resize_steps
 
 __all__ = ["STAGES", "Resolved", "Stage", "build_steps", "recorded_steps", "resolve"]
@@ -150,6 +151,11 @@ STAGES: dict[str, Stage] = {
         defaults=FLOW_DEFAULTS,
         build=flow_steps,
         details={"estimator": ("preset", "check", "at"), "pattern": ("flow_format", "flow_direction", "flow_size")},
+    ),
+    "motion-labels": Stage(
+        defaults=MOTION_LABEL_DEFAULTS,
+        build=motion_label_steps,
+        details={"annotations": ("annotation_map",)},
     ),
 }
 """The commands that make columns, in the order in which they build on one another."""

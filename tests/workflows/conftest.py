@@ -77,7 +77,7 @@ def prep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prep:
 
     def run(*arguments: object) -> int:
         given = [str(a) for a in arguments]
-        if given and given[0] in ("resize", "flow", "shard") and "--workers" not in given:
+        if given and given[0] in ("resize", "flow", "motion-labels", "shard") and "--workers" not in given:
             given += ["--workers", "0"]
         return run_app(app, "prep", given)
 
