@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segprep.datasets.catalog import CATALOG
 from segprep.datasets.imageio import read_image, write_image
 
 Prep = Callable[..., int]
@@ -120,7 +121,7 @@ def test_a_folder_that_is_no_dataset_exits_with_3_and_shows_the_layout(
 
 def test_an_unknown_dataset_lists_the_known_ones(prep: Prep, tmp_path: Path, capsys: Captured) -> None:
     assert prep("init", "camvidd", tmp_path) == 2
-    assert "Known: camvid, cityscapes, cityscapes_coarse, folder, list, synthetic" in capsys.readouterr().err
+    assert f"Known: {', '.join(CATALOG.names())}" in capsys.readouterr().err
 
 
 def test_commands_without_a_workspace_say_how_to_make_one(prep: Prep, capsys: Captured) -> None:
