@@ -53,6 +53,7 @@ bench: install
 	$(BIN)/python bench/resize.py
 	$(BIN)/python bench/decoders.py
 	$(BIN)/python bench/thin_classes.py
+	$(BIN)/python bench/flow.py
 	$(BIN)/python bench/camvid.py
 
 clean:

@@ -27,6 +27,7 @@ class PluginGroup:
         self._package = package
         self._entry_point_group = entry_point_group
         self._noun = noun
+        self._loaded: dict[str, ModuleType] = {}
 
     def names(self) -> list[str]:
         """Return all names, sorted; modules with a leading underscore are helpers and no members."""
@@ -40,6 +41,12 @@ class PluginGroup:
         Raises:
             UnknownNameError: If there is none; the message lists those that exist.
         """
+        # Steps ask for their member once per sample; looking through all installed packages takes milliseconds.
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> ModuleType:
         names = self.names()
         if name not in names:
             raise UnknownNameError(f"there is no {self._noun} called {name!r}. Known: {', '.join(names)}")

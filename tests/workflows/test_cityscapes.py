@@ -64,7 +64,7 @@ def test_the_miniature_goes_all_the_way(prep: Prep, miniature: Path, capsys: pyt
     assert prep("shard") == 0
     assert prep("verify") == 0
     store = ShardStore.open(Path("shards/train.zarr"))
-    assert set(store.columns) == {"depth", "flow", "image", "instance", "label", "optical_flow"}
+    assert set(store.columns) == {"depth", "ego_flow", "flow", "image", "instance", "label", "optical_flow"}
     assert len(store) == 3
     assert len(store.class_map.names) == 19
 

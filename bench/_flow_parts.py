@@ -1,0 +1,59 @@
+"""What `prep flow` does with one frame and its floor does not."""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from segprep.datasets.codes import Code, DepthCode, KittiFlowCode, SmsnetFlowCode
+from segprep.datasets.columns import read_record_cell
+from segprep.datasets.imageio import read_image
+from segprep.datasets.sample import Camera, Mask, Matrix
+from segprep.flow.consistency import consistent
+from segprep.flow.ego import ego_flow
+from segprep.flow.estimators import dis
+from segprep.flow.field import FlowField
+from segprep.prep.motion import motion_residual, residual_facts
+
+__all__ = ["parts_of"]
+
+
+def parts_of(
+    inputs: Mapping[str, Path], depth_code: DepthCode, motion: Matrix, outputs: Sequence[bytes]
+) -> dict[str, Callable[[], object]]:
+    """Return name to work.
+
+    Args:
+        inputs: The files of image, previous, depth and camera.
+        depth_code: Of the depth.
+        motion: (4, 4) of the camera, to the previous frame.
+        outputs: What the step's files hold.
+    """
+    first, second, picture = (read_image(inputs[name]) for name in ("image", "previous", "depth"))
+    stored_HW, stored_valid_HW = depth_code.from_file(picture)
+    depth_HW, _ = depth_code.decode(stored_HW, stored_valid_HW)
+    known_HW: Mask = depth_HW > 0
+    camera = Camera.from_json(read_record_cell(inputs["camera"]))
+    there, back = dis.estimate(first, second), dis.estimate(second, first)
+    optical = FlowField(there, consistent(there, back))
+    ego = ego_flow(depth_HW, known_HW, camera, motion)
+    residual = motion_residual(optical, ego)
+    read = [path.read_bytes() for path in inputs.values()]
+    return {
+        "check there and back": lambda: FlowField(there, consistent(there, back)),
+        "ego flow": lambda: ego_flow(depth_HW, known_HW, camera, motion),
+        "residual": lambda: motion_residual(optical, ego),
+        "statistics of the residual": lambda: residual_facts(residual),
+        "optical and ego flow to 16 bits and back": lambda: _coded(KittiFlowCode(), optical, ego),
+        "residual to 8 bits and back": lambda: _coded(SmsnetFlowCode(), residual),
+        "depth to metres": lambda: depth_code.decode(*depth_code.from_file(picture)),
+        "checksums of the inputs' PNG chunks": lambda: [zlib.crc32(data) for data in read],
+        "SHA-256 of the outputs": lambda: [hashlib.sha256(data).hexdigest() for data in outputs],
+    }
+
+
+def _coded(code: Code, *fields: FlowField) -> None:
+    for field in fields:
+        encoded = code.encode(field.uv, field.valid)
+        code.to_file(encoded.stored, encoded.valid)
+        code.decode(encoded.stored, encoded.valid)

@@ -1,0 +1,62 @@
+"""A workspace made by the program itself, and the tasks that the workers of one of its commands get."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segprep.datasets.workspace import Workspace, load_workspace
+from segprep.workflows.freshness import State
+from segprep.workflows.ledger import KnownSample, Ledger
+from segprep.workflows.runner import RunOptions, plan
+from segprep.workflows.stages import build_steps, resolve
+from segprep.workflows.worker import BatchResult, Job, process_batch
+
+__all__ = ["Task", "init_workspace", "make_tasks", "prep", "run_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A batch of samples."""
+
+    job: Job
+    samples: tuple[KnownSample, ...]
+
+
+def run_task(task: Task) -> BatchResult:
+    """Do what a worker does with a batch."""
+    return process_batch(task.job, task.samples)
+
+
+def prep(place: Path, *arguments: str) -> None:
+    """Run a command of `prep` in the workspace at `place`; what it says is shown if it fails."""
+    command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *arguments, "-C", str(place)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"prep {' '.join(arguments)} failed:\n{done.stdout}")
+
+
+def init_workspace(place: Path, dataset: str, root: Path) -> Workspace:
+    """Make a workspace for the dataset below `root`."""
+    prep(place, "init", dataset, str(root))
+    return load_workspace(place)
+
+
+def make_tasks(workspace: Workspace, command: str, given: Mapping[str, Any], per_batch: int) -> list[Task]:
+    """Return what a command sends to its workers, cut into batches of `per_batch` samples.
+
+    Samples that lack an input, as the first frame of a sequence lacks the one before, are left out. Nothing is made by
+    this, so a batch can be processed again and again and does all of its work each time.
+    """
+    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+        arguments = resolve(command, given, workspace, ledger).values
+        steps = tuple(build_steps(command, workspace, ledger, arguments))
+        ledger.set_columns([column for step in steps for column in step.outputs], command, arguments)
+        columns = {name: row.column for name, row in ledger.columns().items()}
+        planned = list(plan(workspace, ledger, steps, RunOptions()))
+    samples = [sample for sample, verdicts in planned if all(v.state is not State.ABSENT for v in verdicts)]
+    starts = range(0, len(samples), per_batch)
+    job = Job(workspace, steps, columns)
+    return [Task(job, tuple(samples[start : start + per_batch])) for start in starts]
