@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from segprep.datasets.codes import Code, DepthCode, KittiFlowCode, SmsnetFlowCode
+from segprep.datasets.codes import Code, DepthCode, Encoded, KittiFlowCode, SmsnetFlowCode
 from segprep.datasets.columns import read_record_cell
 from segprep.datasets.imageio import read_image
-from segprep.datasets.sample import Camera, Mask, Matrix
+from segprep.datasets.sample import Array, Camera, Mask, Matrix
 from segprep.flow.consistency import consistent
 from segprep.flow.ego import ego_flow
 from segprep.flow.estimators import dis
@@ -44,16 +44,21 @@ def parts_of(
         "ego flow": lambda: ego_flow(depth_HW, known_HW, camera, motion),
         "residual": lambda: motion_residual(optical, ego),
         "statistics of the residual": lambda: residual_facts(residual),
-        "optical and ego flow to 16 bits and back": lambda: _coded(KittiFlowCode(), optical, ego),
-        "residual to 8 bits and back": lambda: _coded(SmsnetFlowCode(), residual),
+        "optical and ego flow to 16 bits and back": lambda: [_reread(KittiFlowCode(), each) for each in (optical, ego)],
+        "residual to 8 bits": lambda: _encoded(SmsnetFlowCode(), residual),
         "depth to metres": lambda: depth_code.decode(*depth_code.from_file(picture)),
         "checksums of the inputs' PNG chunks": lambda: [zlib.crc32(data) for data in read],
         "SHA-256 of the outputs": lambda: [hashlib.sha256(data).hexdigest() for data in outputs],
     }
 
 
-def _coded(code: Code, *fields: FlowField) -> None:
-    for field in fields:
-        encoded = code.encode(field.uv, field.valid)
-        code.to_file(encoded.stored, encoded.valid)
-        code.decode(encoded.stored, encoded.valid)
+def _encoded(code: Code, field: FlowField) -> Encoded:
+    encoded = code.encode(field.uv, field.valid)
+    code.to_file(encoded.stored, encoded.valid)
+    return encoded
+
+
+def _reread(code: Code, field: FlowField) -> tuple[Array, Mask | None]:
+    """Return the field as its file holds it, which is what the motion image is made from."""
+    encoded = _encoded(code, field)
+    return code.decode(encoded.stored, encoded.valid)

@@ -29,6 +29,7 @@ _SCENES = (
 )
 _STEPS = (1, 4)
 _LEAST_PX = 1.0
+_MUCH = 0.2
 _MODES = ("pose", "refine", "odometry", "poses read backwards")
 
 
@@ -73,19 +74,21 @@ def render_scenes(out: Path) -> list[Scene]:
 
 def static_report(scenes: Sequence[Scene]) -> str:
     """Return a table of scenes and frame steps, and lists of the pairs without figures."""
-    rows, short, failed = list[list[str]](), list[str](), list[str]()
+    rows, short, failed, much = list[list[str]](), list[str](), list[str](), list[str]()
     for scene in scenes:
         for step in _STEPS:
             figures = list(_figures(scene, step))
             counted = [each for each in figures if each.optical_px >= _LEAST_PX]
             short += [f"{each.pair} ({each.optical_px:.2f} px)" for each in figures if each.optical_px < _LEAST_PX]
             failed += [f"{each.pair} {reason}" for each in counted for reason in each.failures]
+            much += [f"{each.pair} ({each.shares['pose']:.2f})" for each in counted if each.shares["pose"] > _MUCH]
             if counted:
                 rows.append([scene.name, str(step), f"{len(counted)} of {len(figures)}", *_shares(counted)])
-    header = ("scene", "frame step", "pairs", "median of median |optical|, px", *_MODES)
+    header = ("scene", "frame step", "pairs", "optical flow, px", *_MODES)
     return (
         "median |optical - ego| / median |optical|: median over the pairs, in brackets the worst pair\n\n"
         f"{table(header, rows)}\n\n"
+        f"pairs of which the pose leaves more than {_MUCH:g}: {', '.join(much) or 'none'}\n\n"
         f"left out, because median |optical| is below {_LEAST_PX:g} px: {', '.join(short) or 'none'}\n\n"
         f"no motion found, which counts as infinite: {'; '.join(failed) or 'none'}"
     )
