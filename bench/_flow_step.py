@@ -15,7 +15,7 @@ from _measure import timed
 from _prep_tasks import Task, make_tasks, run_task
 from _step_figures import Seconds, clocked, difference_table, ratio_text
 
-from segprep.datasets.codes import DepthCode
+from segprep.datasets.codes import DepthCode, KittiFlowCode
 from segprep.datasets.imageio import encode_image, read_image
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Array, SampleKey
@@ -33,6 +33,7 @@ class _Content:
 
     inputs: Mapping[str, Path]
     outputs: Mapping[str, Array]
+    targets: tuple[Array, Array]  # x and y where the flow there ends
     parts: Mapping[str, Callable[[], object]]
 
 
@@ -76,9 +77,14 @@ def _content(job: Job, record: SampleRecord, outputs: Sequence[Path]) -> _Conten
         name: job.workspace.cell_path(record.split, name, record.key, job.columns[name].extension)
         for name in (*_IMAGES, "depth", "camera")
     }
+    pictures = {path: read_image(path) for path in outputs}
+    (flow,) = [picture for path, picture in pictures.items() if path.parent.name == "optical_flow_data"]
+    uv_HW2, _ = KittiFlowCode().decode(*KittiFlowCode().from_file(flow))
+    y_H1, x_1W = np.ogrid[: uv_HW2.shape[0], : uv_HW2.shape[1]]
     return _Content(
         inputs,
-        {f"floor-{path.parent.name}-{path.name}": read_image(path) for path in outputs},
+        {f"floor-{path.parent.name}-{path.name}": picture for path, picture in pictures.items()},
+        ((uv_HW2[..., 0] + x_1W).astype(np.float32), (uv_HW2[..., 1] + y_H1).astype(np.float32)),
         parts_of(inputs, depth_code, near.motion, [path.read_bytes() for path in outputs]),
     )
 
@@ -89,15 +95,17 @@ def _floor(contents: Sequence[_Content], out: Path) -> None:
 
 
 def _floor_of_one(content: _Content, out: Path) -> None:
-    """Decode the inputs, estimate flow there and back; encode, write and sync the outputs."""
+    """Decode the inputs, estimate flow there and back and look up the way back; encode, write and sync the outputs."""
     images = [_decode(content.inputs[name]) for name in _IMAGES]
     _decode(content.inputs["depth"])
     json.loads(content.inputs["camera"].read_bytes())
+    ways = []
     for pair in (images, images[::-1]):
         first, second = (cv2.cvtColor(image_HWC, cv2.COLOR_BGR2GRAY) for image_HWC in pair)
         # The settings of `dis` by default are those of OpenCV's own preset.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        estimator.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+        ways.append(estimator.calc(first, second, np.zeros((*first.shape, 2), np.float32)))
+    cv2.remap(ways[1], *content.targets, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     for name, picture in content.outputs.items():
         with (out / name).open("wb") as file:
             file.write(encode_image(".png", picture))

@@ -17,7 +17,7 @@ from _published import planes_method, volume_method
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.sample import Array
 from segprep.prep.labels import LabelMethod, resize_labels
-from segprep.workflows.worker import pin_threads
+from segprep.workflows.worker import settle_process
 
 __all__ = ["labels_report"]
 
@@ -70,7 +70,7 @@ def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: i
     arms = _arms(classes)
     for raw_HW in labels:
         _check(arms, raw_HW, _size(raw_HW, factor))
-    limits = pin_threads()
+    limits = settle_process()
     times = [_times(arms, raw_HW, _size(raw_HW, factor), rounds) for raw_HW in labels]
     limits.restore_original_limits()
     # Memory hangs on the size of the picture and the number of labels: the label with most of them stands for all.
@@ -133,7 +133,7 @@ def _megabytes(growth: int | None) -> str:
 
 
 def _main(label: str, class_map: str, width: str, height: str, name: str) -> None:
-    pin_threads()
+    settle_process()
     classes = ClassMap.from_json(json.loads(Path(class_map).read_text(encoding="utf-8")))
     arm, raw_HW, size = _arms(classes)[name], np.load(label), (int(width), int(height))
     arm(raw_HW[:64, :64].copy(), (16, 16))  # what libraries load at the first call is nobody's

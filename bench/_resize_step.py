@@ -24,7 +24,7 @@ from segprep.datasets.workspace import Workspace
 from segprep.prep.labels import LabelMethod, resize_labels
 from segprep.prep.resample import resample
 from segprep.workflows.ledger import Ledger
-from segprep.workflows.worker import pin_threads
+from segprep.workflows.worker import settle_process
 
 __all__ = ["step_report"]
 
@@ -55,7 +55,7 @@ def step_report(pairs: Sequence[Pair], factor: int, rounds: int, out: Path) -> s
     contents = [_content(workspace, pair, factor) for pair in pairs]
     floors, steps = list[_Seconds](), list[_Seconds]()
     parts: dict[str, list[float]] = {}
-    limits = pin_threads()
+    limits = settle_process()
     with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
         for batch in batches:
             run_task(batch)  # warms caches and makes the folders

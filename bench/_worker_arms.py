@@ -13,7 +13,7 @@ from _prep_tasks import Task, run_task
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.cluster import ClusterOptions, Executor, make_executor
 from segprep.workflows.ledger import Ledger
-from segprep.workflows.worker import BatchResult, pin_threads
+from segprep.workflows.worker import BatchResult, settle_process
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -99,7 +99,7 @@ def _plain(batches: Sequence[Task], processes: int) -> float:
 
 
 def _loop(end: "Connection", batches: Sequence[Task]) -> None:
-    pin_threads()
+    settle_process()
     run_task(_small(batches[0]))
     end.send("warm")
     end.recv()

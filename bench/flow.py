@@ -25,7 +25,7 @@ from _measure import load_line
 from _prep_tasks import make_tasks
 from _worker_arms import arms_report
 
-from segprep.workflows.worker import pin_threads
+from segprep.workflows.worker import settle_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = options.out.absolute() / "work"
     shutil.rmtree(out, ignore_errors=True)
     drive = render_drive(out / "drive", scale.size, scale.frames)
-    pin_threads()
+    settle_process()
     parts: dict[str, Callable[[], str]] = {
         "step": lambda: step_report(drive, scale.step_rounds, out),
         "workers": lambda: workers(drive, scale, out),

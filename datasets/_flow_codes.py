@@ -1,8 +1,10 @@
 """Codes of optical flow: the 16 bits of KITTI, for work, and of Virtual KITTI 2; SMSnet's 8 bits for networks."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 
 from segprep.datasets._code_base import (
@@ -12,6 +14,7 @@ from segprep.datasets._code_base import (
     check_scale,
     check_values,
     clip_counted,
+    filled,
     mask_of,
 )
 from segprep.datasets.errors import CodeRangeError
@@ -46,19 +49,22 @@ class KittiFlowCode:
         """Round and clip (H, W, 2) pixels. See `Code.encode`."""
         check_values(values, 2, "flow")
         mask = mask_of(valid, values.shape)
-        # Rounded before the zero is added, so that opposite vectors get codes at the same distance from it.
-        rounded = np.rint(values.astype(np.float64) * _KITTI_STEPS_PER_PIXEL) + _KITTI_ZERO
-        stored, clipped = clip_counted(rounded, 0, 65535, mask, _U16)
-        stored[~mask] = _KITTI_ZERO
-        return Encoded(stored, mask, clipped)
+        # Rounded before the zero is added, so that opposite vectors get codes at the same distance from it. A power of
+        # two as factor makes all of it exact in single precision, too.
+        rounded = np.multiply(values, _KITTI_STEPS_PER_PIXEL, dtype=np.result_type(values, np.float32))
+        np.rint(rounded, out=rounded)
+        rounded += _KITTI_ZERO
+        stored, clipped = clip_counted(rounded, 0, _FULL, mask, _U16)
+        return Encoded(filled(stored, mask, _KITTI_ZERO), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return (H, W, 2) float32 pixels. See `Code.decode`."""
         check_picture(stored, 2, _U16, "flow")
         mask = mask_of(valid, stored.shape)
-        uv_HW2 = (stored.astype(np.float32) - _KITTI_ZERO) / _KITTI_STEPS_PER_PIXEL
-        uv_HW2[~mask] = 0
-        return uv_HW2, mask
+        uv_HW2 = stored.astype(np.float32)
+        uv_HW2 -= _KITTI_ZERO
+        uv_HW2 /= _KITTI_STEPS_PER_PIXEL
+        return filled(uv_HW2, mask), mask
 
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
         """Return (H, W, 3) uint16: u, v, valid."""
@@ -117,8 +123,7 @@ class Vkitti2FlowCode:
         mask = mask_of(valid, values.shape)
         rounded = np.rint((values.astype(np.float64) - self.offset) / self.scale)
         stored, clipped = clip_counted(rounded, 0, _FULL, mask, _U16)
-        stored[~mask] = _VKITTI2_INVALID
-        return Encoded(stored, mask, clipped)
+        return Encoded(filled(stored, mask, _VKITTI2_INVALID), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return (H, W, 2) float32 pixels. See `Code.decode`."""
@@ -126,8 +131,7 @@ class Vkitti2FlowCode:
         self._check_size(stored)
         mask = mask_of(valid, stored.shape)
         uv_HW2 = (stored * np.array(self.scale) + self.offset).astype(np.float32)
-        uv_HW2[~mask] = 0
-        return uv_HW2, mask
+        return filled(uv_HW2, mask), mask
 
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
         """Return (H, W, 3) uint16: u, v, valid."""
@@ -194,44 +198,54 @@ class SmsnetFlowCode:
         """Round and clip (H, W, 2) pixels; the magnitude comes from the unclipped vectors. See `Code.encode`."""
         check_values(values, 2, "flow")
         mask = mask_of(valid, values.shape)
-        uv_HW2 = values.astype(np.float64)
+        planes: Sequence[Array] = cv2.split(np.ascontiguousarray(values, np.result_type(values, np.float32)))
+        u_HW, v_HW = planes
+        magnitude_HW = np.sqrt(u_HW * u_HW + v_HW * v_HW)
+        magnitude_HW *= self.magnitude_per_px
+        for each_HW in (u_HW, v_HW):
+            each_HW *= self.scale_per_px
+        for each_HW in (u_HW, v_HW, magnitude_HW):
+            np.rint(each_HW, out=each_HW)
         # Rounded before the zero is added, so that mirrored vectors get exactly mirrored codes.
-        vectors = np.rint(uv_HW2 * self.scale_per_px) + _SMSNET_ZERO
-        magnitude = np.rint(np.hypot(uv_HW2[..., 0], uv_HW2[..., 1]) * self.magnitude_per_px)
-        stored, clipped = clip_counted(np.dstack([vectors, magnitude]), 0, 255, mask, _U8)
-        stored[~mask] = (_SMSNET_ZERO, _SMSNET_ZERO, 0)
-        return Encoded(stored, mask, clipped)
+        for each_HW in (u_HW, v_HW):
+            each_HW += _SMSNET_ZERO
+        stored, clipped = clip_counted(cv2.merge([u_HW, v_HW, magnitude_HW]), 0, 255, mask, _U8)
+        return Encoded(filled(stored, mask, (_SMSNET_ZERO, _SMSNET_ZERO, 0)), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return (H, W, 2) float32 pixels; the magnitude adds nothing to them. See `Code.decode`."""
         check_picture(stored, 3, _U8, "a motion image")
         mask = mask_of(valid, stored.shape)
-        # Signed before the zero is taken off: in uint8 127 - 128 would be 255.
-        uv_HW2 = ((stored[..., :2].astype(np.float64) - _SMSNET_ZERO) / self.scale_per_px).astype(np.float32)
-        uv_HW2[~mask] = 0
-        return uv_HW2, mask
+        pixels_of = ((np.arange(256.0) - _SMSNET_ZERO) / self.scale_per_px).astype(np.float32)
+        uv_HW2: Array = cv2.merge([cv2.LUT(codes_HW, pixels_of) for codes_HW in cv2.split(stored)[:2]])
+        return filled(uv_HW2, mask), mask
 
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
         """Return (H, W, 3) uint8 in RGB order: magnitude, v, u."""
-        return np.ascontiguousarray(stored[..., ::-1])
+        return _reversed(stored)
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
         """Return (u, v, magnitude). See `Code.from_file`."""
         check_picture(picture, 3, _U8, "a motion image")
-        return np.ascontiguousarray(picture[..., ::-1]), None
+        return _reversed(picture), None
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
         return {"name": self.name, **asdict(self)}
 
 
+def _reversed(picture: Array) -> Array:
+    turned: Array = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return turned
+
+
 def _with_valid(stored: Array, valid: Mask | None) -> Array:
-    return np.dstack([stored, mask_of(valid, stored.shape).astype(np.uint16)])
+    picture: Array = cv2.merge([*cv2.split(stored), mask_of(valid, stored.shape).astype(np.uint16)])
+    return picture
 
 
 def _without_valid(picture: Array, invalid_code: int) -> tuple[Array, Mask]:
     check_picture(picture, 3, _U16, "flow")
-    valid = picture[..., 2] > 0
-    stored = picture[..., :2].copy()
-    stored[~valid] = invalid_code
-    return stored, valid
+    u_HW, v_HW, marks_HW = cv2.split(picture)
+    valid: Mask = np.greater(marks_HW, 0)
+    return filled(cv2.merge([u_HW, v_HW]), valid, invalid_code), valid

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import cv2
 import numpy as np
 
 from segprep.datasets.errors import MotionError, SizeMismatchError
@@ -88,7 +89,8 @@ def displacements(
     height, width = known_HW.shape
     center_x, center_y = ((side - 1) / 2 for side in target_size)
     x_W = np.arange(float(width))
-    uv_HW2, valid_HW = np.empty((height, width, 2), np.float32), np.empty((height, width), np.bool_)
+    u_HW, v_HW = (np.empty((height, width), np.float32) for _ in range(2))
+    valid_HW = np.empty((height, width), np.bool_)
     # In bands of rows, whose temporary arrays are small enough that their memory is used again and stays in the cache.
     # Infinities of absurd motions are compared, and so become invalid like everything that misses the frame.
     rows = max(1, _BAND_PIXELS // max(1, width))
@@ -105,10 +107,12 @@ def displacements(
                 q_z += k_3[2] * w
             valid = valid & (q_z > _IN_FRONT)
             q_z[~valid] = 1.0
-            q_x /= q_z
-            q_y /= q_z
-            uv_HW2[band, :, 0], uv_HW2[band, :, 1] = q_x - x_W, q_y - y_R1
+            np.divide(1.0, q_z, out=q_z)
+            q_x *= q_z
+            q_y *= q_z
+            u_HW[band], v_HW[band] = q_x - x_W, q_y - y_R1
             valid &= np.abs(q_x - center_x) <= target_size[0] / 2
             valid &= np.abs(q_y - center_y) <= target_size[1] / 2
             valid_HW[band] = valid
+    uv_HW2 = np.asarray(cv2.merge([u_HW, v_HW]), np.float32)
     return FlowField(uv_HW2, valid_HW)

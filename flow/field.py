@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -29,8 +30,13 @@ class FlowField:
             raise SizeMismatchError(
                 f"a flow field needs (H, W, 2) vectors and a (H, W) mask, not {self.uv.shape} and {self.valid.shape}"
             )
-        known = self.valid.astype(np.bool_) & np.isfinite(self.uv[..., 0]) & np.isfinite(self.uv[..., 1])
-        object.__setattr__(self, "uv", np.where(known[..., None], self.uv, 0).astype(np.float32))
+        known = self.valid.astype(np.bool_)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is no motion
+            uv_HW2 = np.ascontiguousarray(self.uv, np.float32)
+        finite_HW2 = np.isfinite(uv_HW2)
+        if not finite_HW2.all():  # which is rare: looking at the two planes takes longer
+            known &= finite_HW2.all(axis=2)
+        object.__setattr__(self, "uv", cv2.copyTo(uv_HW2, known.view(np.uint8)))  # zeros elsewhere
         object.__setattr__(self, "valid", known)
 
     @property

@@ -46,7 +46,7 @@ class OpticalFlow:
     source_to: TargetSize | None = None
 
     name = "optical flow"
-    version = 2
+    version = 3
 
     @property
     def inputs(self) -> tuple[Input, ...]:

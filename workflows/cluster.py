@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import cv2
 
 from segprep.datasets.errors import ClusterLostError, ConfigurationError
-from segprep.workflows.worker import pin_threads
+from segprep.workflows.worker import settle_process
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -95,7 +95,7 @@ class _InProcess(Generic[Task, Result]):
 
     def __enter__(self) -> "_InProcess[Task, Result]":
         self._opencv_threads = cv2.getNumThreads()
-        self._limits = pin_threads()
+        self._limits = settle_process()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -282,7 +282,7 @@ def _one_thread_plugin() -> Any:  # noqa: ANN401  (Dask is imported only when it
         name = "segprep-one-thread"
 
         def setup(self, worker: Any) -> None:  # noqa: ANN401
-            pin_threads()
+            settle_process()
 
     return OneThread()
 
@@ -290,4 +290,4 @@ def _one_thread_plugin() -> Any:  # noqa: ANN401  (Dask is imported only when it
 def dask_setup(worker: Any) -> None:  # noqa: ANN401  (Dask calls it in each worker process that preloads this module)
     """Prepare a local worker process: one thread, and Ctrl-C is for the process that the user started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pin_threads()
+    settle_process()

@@ -47,8 +47,9 @@ def test_vectors_that_are_no_numbers_are_rejected() -> None:
 
 
 def test_a_target_on_the_border_is_inside_and_one_beyond_is_not() -> None:
-    uv = np.array([[[1, 0], [0.01, 0]]], np.float32)
-    np.testing.assert_array_equal(lands_inside(uv), [[True, False]])
+    """The frame of two pixels reaches from -0.5 to 1.5, as ego flow has it."""
+    uv = np.array([[[1.5, 0], [0.51, 0]], [[-0.5, -1.5], [0, 0.51]]], np.float32)
+    np.testing.assert_array_equal(lands_inside(uv), [[True, False], [True, False]])
 
 
 def test_fields_of_different_sizes_are_refused() -> None:
