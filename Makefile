@@ -20,10 +20,10 @@ lint: install
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
 	MYPYPATH=.typing:bench $(BIN)/mypy tests bench
 
-# The tests of workflows start clusters of their own and run one by one.
+# Tests that start workers of Dask are marked `cluster` and run one by one.
 test: lint
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal --ignore tests/workflows tests
-	$(BIN)/python -m pytest -q tests/workflows
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster" tests
+	$(BIN)/python -m pytest -q -m cluster tests
 
 # A user's day on a rendered drive. Nothing is downloaded but the packages.
 demo: install
@@ -54,6 +54,9 @@ bench: install
 	$(BIN)/python bench/decoders.py
 	$(BIN)/python bench/thin_classes.py
 	$(BIN)/python bench/flow.py
+	$(BIN)/python bench/completion.py
+	$(BIN)/python bench/hha.py
+	$(BIN)/python bench/modalities.py
 	$(BIN)/python bench/camvid.py
 
 clean:

@@ -40,7 +40,7 @@ class _Content:
 def step_report(drive: Drive, rounds: int, out: Path) -> str:
     """Measure floor and step in turn, a batch of about a second each time; return figures and table per frame."""
     workspace = drive.workspace(out / "step", 1)
-    (batch,) = make_tasks(workspace, "flow", {}, drive.frames)
+    (batch,) = make_tasks(workspace, {"flow": {}}, drive.frames)
     count = len(batch.samples)
     floors, steps = list[Seconds](), list[Seconds]()
     parts: dict[str, list[float]] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.workspace import Workspace, load_workspace
+from segprep.prep.step import Step
 from segprep.workflows.freshness import State
 from segprep.workflows.ledger import KnownSample, Ledger
 from segprep.workflows.runner import RunOptions, plan
@@ -44,19 +45,27 @@ def init_workspace(place: Path, dataset: str, root: Path) -> Workspace:
     return load_workspace(place)
 
 
-def make_tasks(workspace: Workspace, command: str, given: Mapping[str, Any], per_batch: int) -> list[Task]:
+def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], per_batch: int) -> list[Task]:
     """Return what a command sends to its workers, cut into batches of `per_batch` samples.
 
     Samples that lack an input, as the first frame of a sequence lacks the one before, are left out. Nothing is made by
     this, so a batch can be processed again and again and does all of its work each time.
+
+    Args:
+        workspace: With all columns that are read.
+        stages: Name of each stage, such as "flow" or "modality hha", to what the command line says about it.
+        per_batch: Samples of a batch.
     """
     with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
-        arguments = resolve(command, given, workspace, ledger).values
-        steps = tuple(build_steps(command, workspace, ledger, arguments))
-        ledger.set_columns([column for step in steps for column in step.outputs], command, arguments)
+        steps: list[Step] = []
+        for stage, given in stages.items():
+            arguments = resolve(stage, given, workspace, ledger).values
+            made = build_steps(stage, workspace, ledger, arguments, steps)
+            ledger.set_columns([column for step in made for column in step.outputs], stage, arguments)
+            steps += made
         columns = {name: row.column for name, row in ledger.columns().items()}
         planned = list(plan(workspace, ledger, steps, RunOptions()))
     samples = [sample for sample, verdicts in planned if all(v.state is not State.ABSENT for v in verdicts)]
     starts = range(0, len(samples), per_batch)
-    job = Job(workspace, steps, columns)
+    job = Job(workspace, tuple(steps), columns)
     return [Task(job, tuple(samples[start : start + per_batch])) for start in starts]

@@ -33,4 +33,4 @@ def make_workspace(place: Path, root: Path) -> Workspace:
 
 def tasks(workspace: Workspace, factor: int, per_batch: int) -> list[Task]:
     """Return what `prep resize --factor N` sends to its workers, cut into batches of `per_batch` samples."""
-    return make_tasks(workspace, "resize", {"factor": factor}, per_batch)
+    return make_tasks(workspace, {"resize": {"factor": factor}}, per_batch)

@@ -49,7 +49,7 @@ _TINY = _Scale((192, 96), 3, 2, 1, 2, 1, 2)
 def workers(drive: Drive, scale: _Scale, out: Path) -> str:
     workspace = drive.workspace(out / "workers", scale.copies)
     # Batches of about a second, as the runner makes them.
-    return arms_report(workspace, make_tasks(workspace, "flow", {}, scale.per_batch), scale.worker_rounds)
+    return arms_report(workspace, make_tasks(workspace, {"flow": {}}, scale.per_batch), scale.worker_rounds)
 
 
 def estimators(drive: Drive, data: Path | None, rounds: int) -> str:

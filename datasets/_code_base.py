@@ -176,11 +176,17 @@ def clip_counted(codes: Array, low: int, high: int, valid: Mask, dtype: "np.dtyp
     """
     if codes.size and codes.min() >= low and codes.max() <= high:  # NaN is not
         return codes.astype(dtype), 0
-    within: Mask = (codes >= low) & (codes <= high)
-    outside = ~(within.all(axis=2) if codes.ndim == 3 else within) & valid
-    clipped = int(outside.sum())
-    if clipped and np.isnan(codes[outside]).any():
-        broken = int(np.isnan(codes[outside]).reshape(clipped, -1).any(axis=1).sum())
-        raise CodeRangeError(f"{broken} valid pixels are no numbers (NaN): mark them invalid")
-    # Invalid pixels may hold anything; they get their own code from the caller.
-    return np.nan_to_num(np.clip(codes, low, high), nan=low).astype(dtype), clipped
+    inside = np.clip(codes, low, high)  # NaN stays
+    outside = np.not_equal(inside, codes)  # and differs from itself
+    if codes.ndim == 3:
+        planes = cv2.split(np.ascontiguousarray(outside.view(np.uint8)))
+        outside = np.bitwise_or.reduce(planes).view(np.bool_)
+    outside &= valid
+    clipped = int(np.count_nonzero(outside))
+    if codes.dtype.kind == "f" and codes.size and np.isnan(inside.min()):
+        if clipped and np.isnan(codes[outside]).any():
+            broken = int(np.isnan(codes[outside]).reshape(clipped, -1).any(axis=1).sum())
+            raise CodeRangeError(f"{broken} valid pixels are no numbers (NaN): mark them invalid")
+        # Invalid pixels may hold anything; they get their own code from the caller.
+        inside = np.nan_to_num(inside, nan=low)
+    return inside.astype(dtype), clipped

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from segprep.datasets.codes import (
     Code,
-    DepthCode,
     DisparityCode,
     IdCode,
     KittiFlowCode,
@@ -16,6 +15,7 @@ from segprep.datasets.codes import (
     RawLabelCode,
     SmsnetFlowCode,
 )
+from segprep.datasets.depth_units import depth_unit
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
@@ -36,7 +36,7 @@ _KNOWN: Mapping[str, tuple[Kind, Code]] = MappingProxyType(
         "next": (Kind.IMAGE, PlainCode()),
         "label": (Kind.LABEL, RawLabelCode()),
         "instance": (Kind.INSTANCE, IdCode(bits=16)),
-        "depth": (Kind.DEPTH, DepthCode(scale_m=0.001, far_code=False)),
+        "depth": depth_unit("mm"),
         "disparity": (Kind.DISPARITY, DisparityCode()),
         "nir": (Kind.NIR, _GREY),
         "thermal": (Kind.THERMAL, _GREY),
@@ -45,6 +45,7 @@ _KNOWN: Mapping[str, tuple[Kind, Code]] = MappingProxyType(
         "hha": (Kind.INDEX, PlainCode(channels=("disparity", "height", "angle"), masked=True)),
     }
 )
+_POINTS = '{"path": "a.bin", "kind": "points", "code": {"name": "velodyne", "transform": [16 numbers]}}'
 _FOR_THE_EYE: tuple[Kind, Code] = (Kind.CODED, PlainCode(masked=True, keep_invalid=True))
 
 
@@ -136,11 +137,13 @@ def named_entry(place: str, values: Mapping[str, str]) -> ListEntry:
     """Make an entry of plain texts by name; empty ones are what the list does not offer.
 
     Raises:
-        ValueError: If there is no image.
+        ValueError: If there is no image, or there are points.
     """
     given = {name: value for name, value in values.items() if value}
     if "image" not in given:
         raise ValueError("it has no image")
+    if "points" in given:
+        raise ValueError(f"points need to say where the scanner was: list them in .jsonl as {_POINTS}")
     key, split = given.pop("key", None), given.pop("split", None)
     sources = {name: plain_source(name, path) for name, path in given.items()}
     return ListEntry(place, SampleRecord(SampleKey(""), "", sources), key, split)

@@ -13,6 +13,7 @@ from segprep.datasets._code_base import (
     check_scale,
     check_values,
     clip_counted,
+    filled,
     integer_type,
     mask_of,
 )
@@ -261,19 +262,19 @@ class RawLabelCode:
 
 @dataclass(frozen=True, slots=True)
 class LinearCode:
-    """Values on an even scale, value = stored * step + start: vegetation indices, normals. The mask is kept beside.
+    """Values on even scales, value = stored * step + start: vegetation indices, normals, HHA. The mask is kept beside.
 
     With step 1/127 and start -128/127 code 128 is exactly 0, 255 is 1 and 1 is -1.
 
     Attributes:
-        step: Difference between neighbouring codes.
-        start: Value of code 0, which is also what invalid pixels are stored as.
+        step: Difference between neighbouring codes, or one per channel.
+        start: Value of code 0, which is also what invalid pixels are stored as; or one per channel.
         channels: Names in array order and in the file's RGB order; empty for (H, W).
         bits: 8 or 16.
     """
 
-    step: float
-    start: float
+    step: float | tuple[float, ...]
+    start: float | tuple[float, ...]
     channels: tuple[str, ...] = ()
     bits: int = 8
 
@@ -283,9 +284,10 @@ class LinearCode:
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
-        check_scale(self.step)
         _check_channels(self.channels)
-        if not np.isfinite(self.start):
+        for step in self.scale:
+            check_scale(step)
+        if not np.isfinite(self.offset).all():
             raise CodeRangeError(f"a code's start must be a number, not {self.start}")
 
     @property
@@ -296,29 +298,32 @@ class LinearCode:
     @property
     def scale(self) -> tuple[float, ...]:
         """The step, per channel."""
-        return (self.step,) * max(len(self.channels), 1)
+        return self._per_channel(self.step, "step")
 
     @property
     def offset(self) -> tuple[float, ...]:
         """The start, per channel."""
-        return (self.start,) * max(len(self.channels), 1)
+        return self._per_channel(self.start, "start")
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round and clip. See `Code.encode`."""
         check_values(values, len(self.channels), "the values")
         mask = mask_of(valid, values.shape)
-        rounded = np.rint((values.astype(np.float64) - self.start) / self.step)
+        scale_R, offset_R = self._rows(values.shape[1])
+        rows = values.reshape(len(values), -1) - offset_R
+        rows /= scale_R
+        rounded = np.rint(rows, out=rows).reshape(values.shape)
         stored, clipped = clip_counted(rounded, 0, 2**self.bits - 1, mask, self.dtype)
-        stored[~mask] = 0
-        return Encoded(stored, mask, clipped)
+        return Encoded(filled(stored, mask), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return float32 values. See `Code.decode`."""
         check_picture(stored, len(self.channels), self.dtype, "the values")
         mask = mask_of(valid, stored.shape)
-        values = (stored * self.step + self.start).astype(np.float32)
-        values[~mask] = 0
-        return values, mask
+        scale_R, offset_R = self._rows(stored.shape[1])
+        rows = stored.reshape(len(stored), -1) * scale_R
+        rows += offset_R
+        return filled(rows.astype(np.float32).reshape(stored.shape), mask), mask
 
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
         """Return the stored integers."""
@@ -331,4 +336,17 @@ class LinearCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self), "channels": list(self.channels)}
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {"name": self.name, **values}
+
+    def _rows(self, width: int) -> tuple[Array, Array]:
+        """Return scale and offset for whole rows: along an axis of three channels NumPy takes three times as long."""
+        return np.tile(self.scale, width), np.tile(self.offset, width)
+
+    def _per_channel(self, values: float | tuple[float, ...], what: str) -> tuple[float, ...]:
+        count = max(len(self.channels), 1)
+        if not isinstance(values, tuple):
+            return (values,) * count
+        if len(values) != count:
+            raise CodeRangeError(f"a code of {count} channel(s) cannot have {len(values)} values of {what}: {values}")
+        return values

@@ -9,23 +9,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from segprep.datasets._code_base import Code, Encoded, MaskPlace
+from segprep.datasets._color_codes import JetCode
 from segprep.datasets._distance_codes import DepthCode, DisparityCode
 from segprep.datasets._flow_codes import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets._plain_codes import IdCode, LinearCode, PlainCode, RawLabelCode
+from segprep.datasets._source_codes import DepthFileCode, VelodyneCode
 from segprep.datasets.errors import CodeRangeError
 
 __all__ = [
     "Code",
     "DepthCode",
+    "DepthFileCode",
     "DisparityCode",
     "Encoded",
     "IdCode",
+    "JetCode",
     "KittiFlowCode",
     "LinearCode",
     "MaskPlace",
     "PlainCode",
     "RawLabelCode",
     "SmsnetFlowCode",
+    "VelodyneCode",
     "Vkitti2FlowCode",
     "code_from_json",
 ]
@@ -38,10 +43,13 @@ _CODES: dict[str, type[Code]] = {
         RawLabelCode,
         LinearCode,
         DepthCode,
+        DepthFileCode,
         DisparityCode,
         KittiFlowCode,
         Vkitti2FlowCode,
         SmsnetFlowCode,
+        VelodyneCode,
+        JetCode,
     )
 }
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from segprep.datasets.codes import Code, MaskPlace, PlainCode, code_from_json
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image, read_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.lidar import decode_velodyne
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
 from segprep.datasets.workspace import Workspace
@@ -21,6 +22,7 @@ __all__ = [
     "Column",
     "StoredCell",
     "decode_cell",
+    "decode_file",
     "decode_source",
     "encode_cell",
     "read_cell",
@@ -106,7 +108,7 @@ class StoredCell:
 
 
 def decode_source(source: SourceFile, data: bytes, path: Path) -> Cell:
-    """Decode a file of the dataset to values as steps see them: metres, pixels, ids, colours.
+    """Decode a file of the dataset to values as steps see them: metres, pixels, ids, colours, points.
 
     Args:
         source: What the file holds and how.
@@ -116,12 +118,39 @@ def decode_source(source: SourceFile, data: bytes, path: Path) -> Cell:
     Raises:
         UnreadableFileError: If it cannot be decoded or does not fit the source's code.
     """
+    _, values, valid = decode_file(source, data, path)
+    return Cell(values, valid)
+
+
+def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Array, Mask | None]:
+    """Decode a file of the dataset to its picture (of a scan its points, (N, 4)), and to values and mask.
+
+    Raises:
+        UnreadableFileError: As `decode_source`.
+    """
     code = code_from_json(source.code)
-    picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+    if source.kind is Kind.POINTS:
+        picture: Array = decode_velodyne(data, path)
+    else:
+        picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
     try:
-        return Cell(*code.decode(*code.from_file(picture)))
+        _refuse_other_bits(source.kind, code, picture)
+        return picture, *code.decode(*code.from_file(picture))
     except CodeRangeError as error:
         raise UnreadableFileError(f"{path}: {error}") from error
+
+
+def _refuse_other_bits(kind: Kind, code: Code, picture: Array) -> None:
+    """Refuse numbers of 16 bits where 8 are expected, and the other way round: they would mean something else."""
+    if isinstance(code, PlainCode) and picture.dtype in (np.uint8, np.uint16) and picture.dtype != code.dtype:
+        found = 8 * picture.dtype.itemsize
+        remedy = "convert it to 8 bits"
+        if kind is not Kind.IMAGE:
+            remedy = (
+                f"convert it to {code.bits} bits, or, if all files of the column have {found}, write its code "
+                f"{json.dumps(replace(code, bits=found, lossy=False).to_json())} into a list in .jsonl"
+            )
+        raise CodeRangeError(f"{kind} is read as numbers of {code.bits} bits, and this file has {found}: {remedy}")
 
 
 def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:

@@ -1,8 +1,8 @@
 """The only place that reads and writes pixels.
 
-PNG (8 and 16 bits), JPEG, PPM and PGM, Middlebury's .flo, NumPy's .npy and PFM, in and out; NumPy's .npz in. Its first
-bytes decide what a file is and not its suffix, because data sets hold PNG files called .jpg. A truncated, damaged or
-foreign file raises an error that names it; nothing half-decoded is returned.
+PNG (8 and 16 bits), JPEG, PPM and PGM, Middlebury's .flo, NumPy's .npy and PFM, in and out; NumPy's .npz, HDF5 and
+MATLAB's .mat of version 7.3 in. Its first bytes decide what a file is and not its suffix, because data sets hold PNG
+files called .jpg. A truncated, damaged or foreign file raises an error that names it; nothing half-decoded is returned.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from segprep.datasets import _floats, _jpeg, _netpbm, _npz, _png
+from segprep.datasets import _floats, _hdf5, _jpeg, _netpbm, _npz, _png
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.sample import Array
@@ -48,6 +48,7 @@ _READERS = (
     _Reader(".flo", (_floats.FLO_SIGNATURE,), _floats.read_flo_size, _floats.decode_flo),
     _Reader(".npy", (_floats.NPY_SIGNATURE,), _floats.read_npy_size, _floats.decode_npy),
     _Reader(".npz", _npz.SIGNATURES, _npz.read_size, _npz.decode, compressed=True),
+    _Reader("HDF5 or .mat (7.3)", _hdf5.SIGNATURES, _hdf5.read_size, _hdf5.decode, compressed=True),
 )
 
 _JPEG_WRITER = _Writer(("uint8",), (0, 3), _jpeg.encode)
@@ -72,6 +73,7 @@ _FOREIGN = (
     (b"II*\0", "a TIFF: convert it to PNG"),
     (b"MM\0*", "a TIFF: convert it to PNG"),
     (b"RIFF", "a WebP: convert it to PNG"),
+    (b"MATLAB 5.0", "a MATLAB file of an old version: save it again with save(..., '-v7.3')"),
     (b"\0\0\0", "a block of zeros, such as a crash leaves, or of an unknown format: get the file again"),
 )
 
@@ -89,7 +91,8 @@ def read_image(path: Path, *, palette_colors: bool = False) -> Array:
     Returns:
         (H, W) for grey values and palette indices, (H, W, 3) RGB, (H, W, 4) RGBA: uint8 or uint16 as stored. A .flo
         gives (H, W, 2) float32, a .pfm (H, W) or (H, W, 3) float32, a .npy its array, a .npz its only array or, of
-        several, the one called `flow`.
+        several, the one called `flow`. HDF5 gives (H, W), its only array of rows and columns or, of several, the one
+        called `depth` or `depths`; a .mat likewise, as MATLAB shows it.
 
     Raises:
         MissingInputError: If the file does not exist.

@@ -13,13 +13,14 @@ IGNORE_ID = 255
 
 
 class Kind(StrEnum):
-    """The kinds of arrays (and, last, the one kind of cell that is no array)."""
+    """The kinds of arrays (and, last, two kinds that lie on no grid of pixels)."""
 
     IMAGE = "image"
     NIR = "nir"
     THERMAL = "thermal"
     LABEL = "label"
     INSTANCE = "instance"
+    MASK = "mask"  # 1 where something holds, 0 elsewhere
     DEPTH = "depth"
     DISPARITY = "disparity"
     FLOW = "flow"
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     INDEX = "index"  # HHA, EVI, NDVI
     CODED = "coded"  # for the eye: jet, SMSnet's motion image. Warp what it was made from, encode last
     CAMERA = "camera"  # JSON: calibration, pose, motion
+    POINTS = "points"  # of a laser scanner: a source only, which becomes depth on the workspace's own grid
 
 
 class Resampling(StrEnum):
@@ -79,6 +81,7 @@ RULES: dict[Kind, KindRule] = {
     Kind.THERMAL: KindRule(Resampling.AREA, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=False),
     Kind.LABEL: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, IGNORE_ID, masked=False),
     Kind.INSTANCE: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=False),
+    Kind.MASK: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=False),
     Kind.DEPTH: KindRule(Resampling.VALID_AREA, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=True),
     Kind.DISPARITY: KindRule(Resampling.VALID_AREA, Flip.REFUSE, Scaling.BY_X, 0, masked=True),
     Kind.FLOW: KindRule(Resampling.VALID_AREA, Flip.NEGATE_FIRST, Scaling.BY_XY, 0, masked=True),
@@ -92,8 +95,11 @@ def rule(kind: Kind) -> KindRule:
     """Return the geometry of a kind.
 
     Raises:
-        ValueError: For `Kind.CAMERA`, which is no array: use `Camera.transformed`.
+        ValueError: For `Kind.CAMERA`, which is no array: use `Camera.transformed`; and for `Kind.POINTS`, which lie in
+            space: project them by the camera of the grid.
     """
+    if kind is Kind.POINTS:
+        raise ValueError("points lie on no grid: project them with the camera of the grid that is wanted")
     if kind is Kind.CAMERA:
         raise ValueError("a camera is no array: use Camera.transformed(A)")
     return RULES[kind]

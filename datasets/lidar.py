@@ -9,7 +9,7 @@ import numpy.typing as npt
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.sample import Array, Mask, Matrix
 
-__all__ = ["project_points", "read_velodyne"]
+__all__ = ["decode_velodyne", "project_points", "read_velodyne"]
 
 _ROW_BYTES: Final = 16
 _NEAR_M: Final = 0.01
@@ -28,6 +28,19 @@ def read_velodyne(path: Path) -> npt.NDArray[np.float32]:
         raise MissingInputError(f"{path} does not exist, but it is needed: complete the data set") from error
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    return decode_velodyne(data, path)
+
+
+def decode_velodyne(data: bytes, path: Path) -> npt.NDArray[np.float32]:
+    """Decode the bytes of a scan that was read already, as `read_velodyne` does.
+
+    Args:
+        data: All bytes.
+        path: Stands in error messages, nothing else.
+
+    Raises:
+        UnreadableFileError: If it is empty, truncated, or holds anything but finite numbers.
+    """
     if not data or len(data) % _ROW_BYTES:
         raise UnreadableFileError(
             f"{path} is truncated: {len(data)} bytes are no points of {_ROW_BYTES} bytes each; get the file again"

@@ -12,9 +12,10 @@ that start with `#` are skipped. Paths are relative to a dataset's root; a row s
   column `codes`, by name) as JSON text. Needs pyarrow.
 
 Names of which nothing else is known mean: image, previous, next: 8-bit RGB; label: ids or colours; instance: 16-bit
-ids; depth: 16 bits, millimetres, 0 invalid; disparity: Cityscapes' 16 bits; nir, thermal: 8-bit grey; flow: SMSnet's
-motion image; optical_flow: KITTI's 16 bits; hha: three 8-bit channels; any other name: a picture for the eye, which is
-passed through and never resized. A split is the entry's own, else the name of its list: `val_small.csv`.
+ids; depth: millimetres, 0 invalid; disparity: KITTI's 16 bits; nir, thermal: 8-bit grey (`prep init list` looks whether
+they have 16); flow: SMSnet's motion image; optical_flow: KITTI's 16 bits; hha: three 8-bit channels; any other name: a
+picture for the eye, which is passed through and never resized. A split is the entry's own, else the name of its list:
+`val_small.csv`.
 
 The key is the entry's own, else the image's name without folder and suffix, else, where several images share that, its
 path. The formats are those of https://github.com/VisualComputingInstitute/PARIS-sem-seg and of

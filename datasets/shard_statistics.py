@@ -1,6 +1,7 @@
 """Exact integer sums over the stored values of a column: they add up over shards in any order."""
 
 import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,33 @@ class LabelStatistics:
     present: tuple[int, ...]
     labelled_where_present: tuple[int, ...]
     ignored: int
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of each class in the labelled pixels; NaN where nothing is labelled."""
+        labelled = sum(self.pixels)
+        return tuple(p / labelled if labelled else math.nan for p in self.pixels)
+
+    @property
+    def median_frequency_weights(self) -> tuple[float, ...]:
+        """Weight per class: median(freq) / freq; 0 for a class without a pixel, which no median counts.
+
+        freq(c) is the share of c in the labelled pixels of the samples that show c. Source: Eigen, Fergus: Predicting
+        depth, surface normals and semantic labels with a common multi-scale convolutional architecture. ICCV 2015.
+        Frequencies .5, .25 and .125 give weights .5, 1 and 2.
+        """
+        freqs = [p / n if n else 0.0 for p, n in zip(self.pixels, self.labelled_where_present, strict=True)]
+        seen = [f for f in freqs if f]
+        median = statistics.median(seen) if seen else 0.0
+        return tuple(median / f if f else 0.0 for f in freqs)
+
+    @property
+    def enet_weights(self) -> tuple[float, ...]:
+        """Weight per class: 1 / ln(1.02 + share); 0 for a class without a pixel.
+
+        Source: Paszke, Chaurasia, Kim, Culurciello: ENet. arXiv 1606.02147. Shares .5 and .01 give 2.39 and 33.8.
+        """
+        return tuple(1 / math.log(1.02 + share) if share > 0 else 0.0 for share in self.shares)
 
     def __add__(self, other: "LabelStatistics") -> "LabelStatistics":
         return LabelStatistics(

@@ -35,6 +35,7 @@ class WorkspaceConfig:
         class_map: Classes of the label columns.
         defaults: Command name to parameter values, used where the command line says nothing.
         splits: The splits that commands are about; empty for all of the dataset.
+        depth_unit: In which unit the dataset's depth files are read; None for what the dataset says.
     """
 
     dataset: str
@@ -43,6 +44,7 @@ class WorkspaceConfig:
     class_map: ClassMap
     defaults: Mapping[str, JsonDict]
     splits: tuple[str, ...] = ()
+    depth_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def load_workspace(root: Path) -> Workspace:
 
 
 def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
-    unknown = sorted(set(data) - {"dataset", "root", "splits", "neighbour", "class_map", "defaults"})
+    unknown = sorted(set(data) - {"dataset", "root", "splits", "neighbour", "depth_unit", "class_map", "defaults"})
     if unknown:
         raise ConfigurationError(f"unknown entries {', '.join(unknown)}")
     direction = data.get("neighbour", Direction.PREVIOUS)
@@ -158,6 +160,7 @@ def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
         class_map=ClassMap.from_json(data.get("class_map", {})),
         defaults={name: dict(values) for name, values in defaults.items()},
         splits=tuple(splits),
+        depth_unit=_text(data, "depth_unit") if "depth_unit" in data else None,
     )
 
 
@@ -171,7 +174,8 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 def write_config(root: Path, config: WorkspaceConfig, *, replace_classes: bool = False) -> Workspace:
     """Write `prep.toml`, keeping what people added to an existing one.
 
-    Dataset, root and neighbour are set; existing splits, class map, defaults and comments stay as they are.
+    Dataset, root, neighbour and, if there is one, the unit of depth are set; existing splits, class map, defaults and
+    comments stay as they are.
 
     Args:
         root: The workspace's folder.
@@ -195,6 +199,8 @@ def write_config(root: Path, config: WorkspaceConfig, *, replace_classes: bool =
     if config.splits and "splits" not in document:
         document["splits"] = list(config.splits)
     document["neighbour"] = config.neighbour.value
+    if config.depth_unit is not None:
+        document["depth_unit"] = config.depth_unit
     if "class_map" not in document or replace_classes:
         data = config.class_map.to_json()
         del data["ignore_id"]

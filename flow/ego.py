@@ -4,6 +4,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
@@ -14,8 +15,8 @@ __all__ = ["displacements", "ego_flow", "inverse_intrinsics"]
 
 _MAX_CONDITION: Final = 1e9  # cameras have less than 1e5
 _NEAREST_M: Final = 1e-6  # less is no depth
-_BAND_PIXELS: Final = 2**14
-_IN_FRONT: Final = 1e-9  # of the other camera, as a multiple of the depth before
+_BAND_PIXELS: Final = 2**15
+_IN_FRONT: Final = 1e-6  # of the other camera, as a multiple of the depth before
 
 
 def inverse_intrinsics(camera: Camera) -> Matrix:
@@ -47,7 +48,7 @@ def ego_flow(
         neighbour_camera: Of the neighbour, if it is another one; it may have another size.
 
     Returns:
-        Vectors computed in double precision. Invalid where depth is invalid, zero, negative or NaN, where the point
+        Vectors, exact to about 1e-5 pixels. Invalid where depth is invalid, zero, negative or NaN, where the point
         comes to lie at or behind the neighbour, and where it leaves the neighbour's frame, whose pixels reach from -0.5
         to width - 0.5.
 
@@ -87,8 +88,18 @@ def displacements(
         parallax: k (3,) and z (H, W), which is above 0 where it is known; or None for z = infinity.
     """
     height, width = known_HW.shape
-    center_x, center_y = ((side - 1) / 2 for side in target_size)
-    x_W = np.arange(float(width))
+    x_W, y_H1 = np.arange(float(width)), np.arange(float(height))[:, None]
+    (g_xx, g_xy, g_x1), (g_yx, g_yy, g_y1), (g_zx, g_zy, g_z1) = G_33.tolist()
+    # The displacement itself, (q - p q_z) / q_z for q = G p + k / z: polynomials with coefficients in double precision,
+    # whose values are some pixels, so that single precision is plenty for them. It is twice as fast.
+    x_by_W, x_of_W = _single((g_xy - g_zy * x_W), (g_xx - g_z1 - g_zx * x_W) * x_W + g_x1)
+    y_by_H1, y_of_H1 = _single((g_yx - g_zx * y_H1), (g_yy - g_z1 - g_zy * y_H1) * y_H1 + g_y1)
+    z_of_W, z_of_H1 = _single(g_zx * x_W, g_zy * y_H1 + g_z1)
+    k_3, z_HW = (np.zeros(3), None) if parallax is None else parallax
+    (k_x_W, k_y_H1), k_z = _single(k_3[0] - k_3[2] * x_W, k_3[1] - k_3[2] * y_H1), np.float32(k_3[2])
+    x_W, y_H1 = _single(x_W, y_H1)
+    low = np.float32(-0.5)
+    right, bottom = (np.float32(side - 0.5) for side in target_size)
     u_HW, v_HW = (np.empty((height, width), np.float32) for _ in range(2))
     valid_HW = np.empty((height, width), np.bool_)
     # In bands of rows, whose temporary arrays are small enough that their memory is used again and stays in the cache.
@@ -97,22 +108,31 @@ def displacements(
     with np.errstate(over="ignore", invalid="ignore"):
         for band in (slice(top, min(top + rows, height)) for top in range(0, height, rows)):
             valid = known_HW[band]
-            y_R1 = np.arange(float(band.start), float(band.stop))[:, None]
-            q_x, q_y, q_z = (row[0] * x_W + (row[1] * y_R1 + row[2]) for row in G_33)
-            if parallax is not None:
-                k_3, z_HW = parallax
-                w = np.divide(1.0, z_HW[band], out=np.zeros(valid.shape), where=valid)
-                q_x += k_3[0] * w
-                q_y += k_3[1] * w
-                q_z += k_3[2] * w
+            u, v = y_H1[band] * x_by_W, y_by_H1[band] * x_W
+            u += x_of_W
+            v += y_of_H1[band]
+            q_z = z_of_H1[band] + z_of_W
+            if z_HW is not None:
+                w = np.divide(1.0, z_HW[band], out=np.zeros(valid.shape, np.float32), where=valid, casting="same_kind")
+                u += k_x_W * w
+                v += k_y_H1[band] * w
+                w *= k_z
+                q_z += w
             valid = valid & (q_z > _IN_FRONT)
             q_z[~valid] = 1.0
-            np.divide(1.0, q_z, out=q_z)
-            q_x *= q_z
-            q_y *= q_z
-            u_HW[band], v_HW[band] = q_x - x_W, q_y - y_R1
-            valid &= np.abs(q_x - center_x) <= target_size[0] / 2
-            valid &= np.abs(q_y - center_y) <= target_size[1] / 2
+            u /= q_z
+            v /= q_z
+            u_HW[band], v_HW[band] = u, v
+            u += x_W
+            v += y_H1[band]
+            for place, end in ((u, right), (v, bottom)):
+                valid &= place >= low
+                valid &= place <= end
             valid_HW[band] = valid
     uv_HW2 = np.asarray(cv2.merge([u_HW, v_HW]), np.float32)
     return FlowField(uv_HW2, valid_HW)
+
+
+def _single(*values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float32], ...]:
+    with np.errstate(over="ignore"):
+        return tuple(each.astype(np.float32) for each in values)

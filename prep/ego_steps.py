@@ -48,7 +48,7 @@ class EgoFlow:
     direction: Direction = Direction.PREVIOUS
 
     name = "ego flow"
-    version = 1
+    version = 2
 
     @property
     def inputs(self) -> tuple[Input, ...]:

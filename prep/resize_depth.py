@@ -15,9 +15,12 @@ from segprep.prep.resample import resample
 from segprep.prep.resize import TargetSize, checked_size
 from segprep.prep.step import Input, Origin
 
-__all__ = ["ResizeDepth", "depth_from_disparity"]
+__all__ = ["DISPARITY_DEPTH", "ResizeDepth", "depth_from_disparity", "refuse_implausible"]
 
-_DISPARITY_DEPTH = DepthCode(scale_m=0.005)  # 5 mm up to 327 m: finer than any disparity tells beyond 10 m
+_MEDIAN_M = (0.05, 500.0)  # of what cameras see; metres and millimetres taken for one another lie outside
+_LARGEST = 65534
+DISPARITY_DEPTH = DepthCode(scale_m=0.005)
+"""Code of depth that comes from disparity: 5 mm up to 327 m, finer than any disparity tells beyond 10 m."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,22 @@ class ResizeDepth:
         code: How depth is kept.
         target: Size of the result.
         class_map: Its `masked_raw_ids` mark pixels that are invalid whatever was measured there.
+        unit: In which unit the source was read, for messages.
     """
 
     source: str
     code: DepthCode
     target: TargetSize
     class_map: ClassMap
+    unit: str = ""
 
     name = "resize depth"
-    version = 2
+    version = 3
 
     @classmethod
-    def of_disparity(cls, target: TargetSize, class_map: ClassMap) -> "ResizeDepth":
+    def of_disparity(cls, target: TargetSize, class_map: ClassMap, unit: str = "") -> "ResizeDepth":
         """Return the step for a dataset that has disparity."""
-        return cls("disparity", _DISPARITY_DEPTH, target, class_map)
+        return cls("disparity", DISPARITY_DEPTH, target, class_map, unit)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -75,7 +80,7 @@ class ResizeDepth:
 
         Raises:
             SizeMismatchError: If the source or the label differs in size from the image, or from the camera's.
-            CodeRangeError: If the camera has no baseline.
+            CodeRangeError: If the camera has no baseline, or the depth is implausible, as in a wrong unit.
         """
         size = checked_size(sample, self.source)
         valid = sample.valid[self.source]
@@ -92,6 +97,13 @@ class ResizeDepth:
                 raise CodeRangeError("disparity cannot become depth without a camera")
             camera = sample.camera.calibrated_for(size).transformed(scale_map(size, target), *target)
             values_HW, mask = depth_from_disparity(values_HW, mask, camera)
+        refuse_implausible(
+            values_HW,
+            mask,
+            self.code,
+            f"the file was read as {self.source} in the unit {self.unit or self.code.name}; if it is another one, say "
+            "`prep init ... --depth-unit UNIT`",
+        )
         return {"depth": Cell(values_HW, mask, {"source_size": list(size)})}
 
 
@@ -119,3 +131,32 @@ def depth_from_disparity(disparity_HW: Array, valid: Mask, camera: Camera) -> tu
         metres_HW = camera.baseline * camera.K[0, 0] / pixels_HW
     metres_HW[~mask] = 0
     return metres_HW, mask
+
+
+def refuse_implausible(depth_HW: Array, valid: Mask, code: DepthCode, remedy: str) -> None:
+    """Refuse a depth image whose typical depth no camera sees, or its code cannot hold: its unit must be wrong.
+
+    Judged is the median of what is valid and finite: 0.05 to 500 m, from close-ups to views over a valley, if the code
+    reaches so far. Metres read as millimetres pass only if half of the scene is further than 50 m; millimetres read as
+    metres only if half of it is nearer than 13 cm. An image without any valid, finite pixel is plausible: an open sky,
+    or a sensor that saw nothing.
+
+    Args:
+        depth_HW: (H, W) metres.
+        valid: (H, W) bool.
+        code: How the depth will be kept.
+        remedy: How it came about and what to do, for the message.
+
+    Raises:
+        CodeRangeError: With the range that was seen.
+    """
+    seen = depth_HW[valid & np.isfinite(depth_HW)]
+    if not seen.size:
+        return
+    least, most = _MEDIAN_M[0], min(_MEDIAN_M[1], code.scale_m * _LARGEST)
+    median = float(np.median(seen))
+    if not least <= median <= most:
+        raise CodeRangeError(
+            f"depth from {seen.min():.3g} to {seen.max():.3g} m with the median {median:.3g} m is implausible, medians "
+            f"of {least:g} to {most:g} m are expected: {remedy}"
+        )

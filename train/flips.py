@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segprep.datasets.codes import SmsnetFlowCode
+from segprep.datasets.codes import JetCode, SmsnetFlowCode
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Flip, Kind, rule
 from segprep.datasets.sample import Array
@@ -20,9 +20,9 @@ def flip_x_of(column: ArraySpec) -> Callable[[Array], Array]:
         ConfigurationError: If arrays of the column's kind and code cannot be flipped; names the column.
     """
     how = rule(column.kind).flip
-    if how is Flip.MIRROR:
+    if how is Flip.MIRROR or (column.kind is Kind.CODED and column.code.get("name") == JetCode.name):
         return lambda stored: stored[:, ::-1].copy()
-    # Of the codes for the eye SMSnet's alone is linear in the vector.
+    # Colours of depth only change their places. Of the other codes for the eye SMSnet's alone is linear in the vector.
     is_smsnet_flow = column.kind is Kind.CODED and column.code.get("name") == SmsnetFlowCode.name
     if how is Flip.NEGATE_FIRST or is_smsnet_flow:
         return _mirror_and_negate_first(column.code_scale[0], column.code_offset[0])

@@ -10,6 +10,7 @@ import typer
 
 from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
 from segprep.datasets.record import Direction
+from segprep.workflows.modality_options import modality, named_modalities
 from segprep.workflows.options import (
     DryRun,
     Limit,
@@ -80,6 +81,15 @@ def init(
         Direction | None,
         typer.Option(help="Which neighbouring frame makes a motion pair. Default: previous.", show_default=False),
     ] = None,
+    depth_unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UNIT",
+            help="What the numbers of depth files are, where the dataset does not know: m, mm, cm, 1/N (of a metre), "
+            "tum, kitti, sun, kinect, cityscapes, kitti-disparity. Kept in prep.toml.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
@@ -89,13 +99,14 @@ def init(
 
     names = parse_names(columns)
     row = None if names is None else tuple(names)
-    request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour)
+    request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 
 
 stage_command(app, "resize")(resize)
 stage_command(app, "flow")(flow)
 stage_command(app, "motion-labels")(motion_labels)
+stage_command(app, "modality", named_modalities)(modality)
 
 
 @app.command("flow-eval")
@@ -268,9 +279,41 @@ def verify(
     as_json: JsonOutput = False,
 ) -> None:
     """Check that Zarr stores hold what was written; exit with 6 if not."""
-    from segprep.workflows import commands
+    from segprep.workflows import store_commands
 
-    commands.verify(stores or [], workspace, fast=fast, as_json=as_json)
+    store_commands.verify(stores or [], workspace, fast=fast, as_json=as_json)
+
+
+@app.command()
+def stats(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(help="Stores; default: all of the workspace.", show_default=False)
+    ] = None,
+    workspace: Directory = _HERE,
+    as_json: JsonOutput = False,
+) -> None:
+    """Show pixels and weights of the classes, and mean, deviation and valid share of every column."""
+    from segprep.workflows import store_commands
+
+    store_commands.stats(stores or [], workspace, as_json=as_json)
+
+
+@app.command()
+def peek(
+    store: Annotated[Path, typer.Argument(help="A store, such as shards/train.zarr.")],
+    key: Annotated[str, typer.Argument(help="A sample's key, a glob, or the number of a row.")],
+    variant: Annotated[
+        int | None, typer.Option(min=0, metavar="K", help="Which variant. Default: the first.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Default: beside the store.", show_default=False)
+    ] = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Print what a store holds of one sample, and draw its columns in one PNG. Needs no workspace."""
+    from segprep.workflows import store_commands
+
+    store_commands.peek(store, key, variant, out, as_json=as_json)
 
 
 def main() -> None:

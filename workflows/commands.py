@@ -1,10 +1,8 @@
 """What each `prep` command does with its options: open the workspace, call the library, print the result."""
 
 import fnmatch
-import json
 import platform
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
 
 from segprep.datasets.errors import (
     ConfigurationError,
@@ -21,7 +18,6 @@ from segprep.datasets.errors import (
     DatasetNotFoundError,
     ExitCode,
     SegprepError,
-    StoreNotFoundError,
     TooManyBadSamplesError,
     WriteFailedError,
 )
@@ -35,8 +31,9 @@ from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.disks import writer_lock
 from segprep.workflows.initialise import InitRequest, initialise, write_miniature
 from segprep.workflows.ledger import Ledger, Selection
+from segprep.workflows.printing import print_result, tell
 from segprep.workflows.runner import RunOptions, plan, run_steps
-from segprep.workflows.stages import build_steps, resolve
+from segprep.workflows.stages import build_steps, in_order, resolve
 
 __all__ = [
     "ShardCall",
@@ -48,17 +45,21 @@ __all__ = [
     "shard",
     "show",
     "status",
-    "verify",
     "write_list",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class StageCall:
-    """A call of a command that makes columns."""
+    """A call of a command that makes columns.
+
+    Attributes:
+        command: As it was typed: "resize", or "modality hha jet".
+        stages: Name of each stage to what the command line says about it; None for "nothing".
+    """
 
     command: str
-    given: JsonDict
+    stages: Mapping[str, JsonDict]
     workspace: Path
     explicit: tuple[str | None, Path | None, Path | None]
     run: RunOptions
@@ -91,7 +92,7 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
         write_miniature(request.dataset, miniature, frames)
         request = replace(request, given=(miniature,))
     inventory = initialise(place, request)
-    _print(inventory.to_json() if as_json else report.inventory(inventory))
+    print_result(inventory.to_json() if as_json else report.inventory(inventory))
 
 
 def run_stage(call: StageCall) -> None:
@@ -99,29 +100,38 @@ def run_stage(call: StageCall) -> None:
     workspace = _workspace(call)
     with _ledger(workspace) as ledger:
         _check_splits(ledger, call.run.selection.splits)
-        resolved = resolve(call.command, call.given, workspace, ledger)
-        steps = build_steps(call.command, workspace, ledger, resolved.values)
+        resolved = {stage: resolve(stage, given, workspace, ledger) for stage, given in call.stages.items()}
+        made: dict[str, list[Step]] = {}
+        for stage, found in resolved.items():
+            before = [step for steps in made.values() for step in steps]
+            made[stage] = build_steps(stage, workspace, ledger, found.values, before)
+        steps = [step for _, step in in_order((stage, step) for stage, each in made.items() for step in each)]
         _check_root(workspace, steps)
+        values = {stage: found.values for stage, found in resolved.items()}
+        arguments = values if len(values) > 1 else next(iter(values.values()))
         if call.verbose:
-            for name, value in resolved.values.items():
-                _tell(f"{name} = {value!r} ({resolved.origins[name]})")
+            for stage, found in resolved.items():
+                for name, value in found.values.items():
+                    about = f"{stage}: " if len(resolved) > 1 else ""
+                    tell(f"{about}{name} = {value!r} ({found.origins[name]})")
         if call.dry_run:
             verdicts = plan(workspace, ledger, steps, call.run)
-            _print(report.plan(call.command, resolved.values, steps, verdicts, as_json=call.as_json))
+            print_result(report.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
             return
         with (
             writer_lock(workspace.root),
-            _recorded(ledger, call.command, resolved.values),
+            _recorded(ledger, call.command, arguments),
             Progress(f"prep {call.command}", quiet=call.quiet) as progress,
         ):
-            ledger.set_columns([c for s in steps for c in s.outputs], call.command, resolved.values)
+            for stage, each in made.items():
+                ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
             report.write_scales(workspace, ledger, steps)
             try:
                 summary = run_steps(workspace, ledger, steps, call.run, progress)
             except Interrupted:
-                _tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
+                tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
-        _print(report.summary(call.command, summary, workspace, as_json=call.as_json))
+        print_result(report.summary(call.command, summary, workspace, as_json=call.as_json))
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
@@ -137,7 +147,7 @@ def flow_eval(
 
     if flow is not None:
         found = evaluate_file(flow, Path(truth), flow_format)
-        _print(found.to_json() if as_json else report.flow_errors(found))
+        print_result(found.to_json() if as_json else report.flow_errors(found))
         return
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
@@ -145,11 +155,11 @@ def flow_eval(
         of_column = evaluate_column(workspace, ledger, selection, column, truth, flow_format)
     lacking = {"without_flow": of_column.without_flow, "without_truth": of_column.without_truth}
     if as_json:
-        _print(of_column.evaluation.to_json() | lacking)
+        print_result(of_column.evaluation.to_json() | lacking)
         return
-    _print(report.flow_errors(of_column.evaluation))
+    print_result(report.flow_errors(of_column.evaluation))
     if any(lacking.values()):
-        _tell(f"prep: left out: {lacking['without_flow']} without {column}, {lacking['without_truth']} without truth")
+        tell(f"prep: left out: {lacking['without_flow']} without {column}, {lacking['without_truth']} without truth")
 
 
 def check(
@@ -169,18 +179,18 @@ def check(
         try:
             result = check_dataset(workspace, ledger, selection, cluster, progress)
         except Interrupted:
-            _tell("prep: interrupted; `prep check` starts from the beginning")
+            tell("prep: interrupted; `prep check` starts from the beginning")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         listed = None
         if good is not None and set(ledger.keys(selection)) - set(result.bad_keys):
             listed = write_lists(workspace, ledger, selection, good, columns=None, prepared=False, skip=result.bad_keys)
         elif good is not None:
-            _tell(f"prep: no sample is without errors; {good} was not written")
+            tell(f"prep: no sample is without errors; {good} was not written")
     written = [] if listed is None else report.lists(listed)
     if as_json:
-        _print(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
+        print_result(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
     else:
-        _print([*check_report.check(result), *written])
+        print_result([*check_report.check(result), *written])
     if result.errors:
         raise typer.Exit(ExitCode.TOO_MANY_BAD)
 
@@ -209,7 +219,7 @@ def write_list(
             class_map = workspace.config.class_map
             described = prepared_class_map(class_map, ledger) if prepared else class_map
             write_paris_description(description, described, workspace.config.dataset)
-    _print(listed.to_json() if as_json else report.lists(listed))
+    print_result(listed.to_json() if as_json else report.lists(listed))
 
 
 def status(place: Path, *, as_json: bool) -> None:
@@ -219,7 +229,7 @@ def status(place: Path, *, as_json: bool) -> None:
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
         found = read_status(workspace, ledger)
-    _print(found.to_json() if as_json else report.status(found))
+    print_result(found.to_json() if as_json else report.status(found))
 
 
 def show(key: str, out: Path | None, place: Path) -> None:
@@ -235,7 +245,7 @@ def show(key: str, out: Path | None, place: Path) -> None:
         panel = draw_sample(workspace, ledger, found[0])
     path = out or workspace.root / "show" / f"{found[0]}.png"
     write_image(path, panel)
-    _print([str(path)])
+    print_result([str(path)])
 
 
 def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
@@ -262,10 +272,10 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
             raise ConflictError("there are no columns to shard yet: run `prep resize` first")
         unprepared = [] if call.splits else sorted(set(ledger.splits()) - {p.store.split for p in plans})
         if unprepared:
-            _tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
+            tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
             current = [(p, False if is_current(workspace, p) else None) for p in plans]
-            _print(report.shards(workspace, current, as_json=as_json))
+            print_result(report.shards(workspace, current, as_json=as_json))
             return
         arguments = {"columns": call.columns, "codec": call.codec, "splits": list(call.splits)}
         with writer_lock(workspace.root), _recorded(ledger, "shard", arguments):
@@ -275,22 +285,9 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
                     try:
                         written.append((each, write_split(workspace, ledger, each, call.cluster, progress)))
                     except Interrupted:
-                        _tell("prep: interrupted; finished shards are kept. `prep shard` goes on from here")
+                        tell("prep: interrupted; finished shards are kept. `prep shard` goes on from here")
                         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    _print(report.shards(workspace, written, as_json=as_json))
-
-
-def verify(stores: Sequence[Path], place: Path, *, fast: bool, as_json: bool) -> None:
-    """`prep verify`."""
-    from segprep.datasets.shard_verify import verify_store
-
-    paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
-    if not paths:
-        raise StoreNotFoundError("there is no store to verify: run `prep shard` first")
-    found = {str(path): verify_store(path, fast=fast) for path in paths}
-    _print(report.damages(found, as_json=as_json))
-    if any(found.values()):
-        raise typer.Exit(ExitCode.DAMAGED_STORE)
+    print_result(report.shards(workspace, written, as_json=as_json))
 
 
 def _workspace(call: StageCall) -> Workspace:
@@ -349,17 +346,3 @@ def _recorded(ledger: Ledger, command: str, arguments: JsonDict) -> Iterator[Non
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201
-
-
-def _print(result: JsonDict | list[RenderableType]) -> None:
-    """Print a result on stdout: JSON, or lines and tables. Lines are never broken, so that paths can be searched."""
-    if isinstance(result, dict):
-        print(json.dumps(result, indent=1))  # noqa: T201
-        return
-    console = Console(highlight=False, markup=False)
-    for each in result:
-        console.print(each, soft_wrap=isinstance(each, str))

@@ -114,8 +114,11 @@ def workspace_target(ledger: Ledger) -> TargetSize:
 
 def _ego_mode(ledger: Ledger, given: object) -> str:
     if given is None:
-        known = ledger.has_motions() and {"depth", "camera"} <= set(ledger.columns())
-        return "pose" if known else "none"
+        columns = ledger.columns()
+        depth = columns.get("depth")
+        # Laser points leave most pixels without ego flow, and so the motion image nearly empty: only if it is asked for.
+        dense = depth is not None and ("source", "points") not in depth.column.attributes
+        return "pose" if ledger.has_motions() and dense and "camera" in columns else "none"
     if given not in (*EGO_MODES, "none"):
         raise ConfigurationError(f"the ego motion can be {', '.join(EGO_MODES)} or none, not {given!r}")
     return str(given)

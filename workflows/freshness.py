@@ -19,6 +19,7 @@ __all__ = ["Digests", "State", "Verdict", "examine", "file_source", "recipe_of"]
 
 _GONE = "no such file"
 _NONE = "none for this sample"
+_CODE_OF = "code of"  # before the name of a source: how its file is read
 
 
 class State(StrEnum):
@@ -130,6 +131,9 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
         if isinstance(found, str):
             contents[f"{each.origin} {each.name}"] = found
             inputs[f"{each.origin} {each.name}"] = _GONE if _is_gone(each, sample, digests) else found
+            if each.origin is Origin.SOURCE and each.name in sample.record.sources:
+                code = _code_text(sample.record.sources[each.name])
+                contents[f"{_CODE_OF} {each.name}"] = inputs[f"{_CODE_OF} {each.name}"] = code
         elif found.state is State.UNSURE:
             unsure = found
         else:
@@ -230,6 +234,11 @@ def _is_gone(each: Input, sample: KnownSample, digests: Digests) -> bool:
     return sample.record.sources[each.name].path in digests.gone
 
 
+def _code_text(source: SourceFile) -> str:
+    """Return how a file is read, as a text that is equal for equal codes."""
+    return json.dumps({"kind": source.kind.value, **source.code}, sort_keys=True)
+
+
 def _record_fingerprint(record: SampleRecord) -> str:
     data = record.to_json()
     return _hash({name: data[name] for name in ("camera", "pose", "neighbour", "time")})
@@ -240,15 +249,25 @@ def _difference(row: CellRow, recipe: JsonDict, inputs: Mapping[str, str]) -> st
         return "it was absent and is there now"
     if row.recipe["step"] != recipe["step"] or row.recipe["version"] != recipe["version"]:
         return "made by another version of the step"
-    before, now = row.recipe["parameters"], recipe["parameters"]
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if changed:
-        return "parameters changed: " + ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
     names = sorted(name for name in inputs if row.inputs.get(name) != inputs[name])
-    return "inputs changed: " + ", ".join(names)
+    codes = [name for name in names if name.startswith(_CODE_OF)]
+    known = [name for name in codes if name in row.inputs]
+    told = [_change(name, json.loads(row.inputs[name]), json.loads(inputs[name])) for name in known]
+    parameters = _changes(row.recipe["parameters"], recipe["parameters"])
+    if parameters:
+        return f"parameters changed: {parameters}" + (f"; inputs changed: {', '.join(told)}" if told else "")
+    told += [name for name in names if name not in codes]
+    return "inputs changed: " + ", ".join(told or codes)
+
+
+def _changes(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return ", ".join(_change(name, before.get(name), now.get(name)) for name in changed)
 
 
 def _change(name: str, before: object, now: object) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return f"{name} ({_changes(before, now)})"
     texts = json.dumps(before), json.dumps(now)
     return name if max(map(len, texts)) > 30 else f"{name} {texts[0]} -> {texts[1]}"
 

@@ -10,6 +10,7 @@ from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetMember, DatasetSource
 from segprep.datasets.class_files import read_class_map
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.depth_units import depth_unit, with_depth_unit
 from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
@@ -17,6 +18,7 @@ from segprep.datasets.errors import (
     SegprepError,
     WriteFailedError,
 )
+from segprep.datasets.kinds import Kind
 from segprep.datasets.manifest import find_lists
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
@@ -39,6 +41,8 @@ class InitRequest:
         classes: Name of a class scheme of the dataset, or a file with a class map; None keeps what the workspace has,
             at first the dataset's own.
         direction: Which neighbour makes a motion pair; None keeps what was said before, at first the previous frame.
+        depth_unit: In which unit the depth files are read, see `segprep.datasets.depth_units`; None keeps what was said
+            before, at first what the dataset says.
     """
 
     dataset: str
@@ -47,6 +51,7 @@ class InitRequest:
     columns: tuple[str, ...] | None = None
     classes: str | None = None
     direction: Direction | None = None
+    depth_unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,10 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
         request: The dataset. Another place of it than before is fine: cells depend on contents, not on places.
 
     Raises:
-        UnknownNameError: If the catalog has no such dataset.
+        UnknownNameError: If the catalog has no such dataset, or there is no such unit of depth.
         DatasetNotFoundError: If the folder is not that dataset, or samples cannot be told apart.
-        ConfigurationError: If the workspace would lie inside the dataset, or there is no such class scheme.
+        ConfigurationError: If the workspace would lie inside the dataset, there is no such class scheme, or a unit was
+            given and there is no depth.
         ConflictError: If the workspace holds another dataset.
         WriteFailedError: If the workspace cannot be written.
     """
@@ -126,6 +132,11 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     direction = request.direction
     if direction is None:
         direction = existing.neighbour if existing is not None else Direction.PREVIOUS
+    unit = request.depth_unit
+    if unit is None and existing is not None:
+        unit = existing.depth_unit
+    if unit is not None:
+        depth_unit(unit)  # a wrong one is told now, and not when everything was listed
     try:
         class_map = _chosen_classes(member, source, request.classes)
         if class_map is None:
@@ -138,17 +149,19 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     _refuse_duplicates(records, source.root)
     if not any("image" in record.sources for record in records):
         raise DatasetNotFoundError(f"{source.root} has no images; the expected layout is:\n{member.SPEC.layout}")
+    offered = {name for record in records for name in _columns_of(record)}
+    if unit is not None:
+        records = _in_unit(records, unit, asked=request.depth_unit is not None)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteFailedError(f"{place} cannot be made: {error.strerror}") from error
     splits = tuple(dict.fromkeys(record.split for record in records))
-    config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits)
+    config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     with writer_lock(place):
         workspace = write_config(place, config, replace_classes=request.classes is not None)
         with Ledger(workspace.ledger_path) as ledger:
             ledger.replace_samples(records)
-    offered = {name for record in records for name in _columns_of(record)}
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,
@@ -193,6 +206,17 @@ def _chosen_classes(member: DatasetMember, source: DatasetSource, classes: str |
         schemes = f"a class scheme ({', '.join(member.SPEC.schemes)}) nor a file" if member.SPEC.schemes else "a file"
         raise ConfigurationError(f"--classes {classes}: this is neither {schemes}".replace("neither a file", "no file"))
     return read_class_map(Path(classes))
+
+
+def _in_unit(records: list[SampleRecord], unit: str, *, asked: bool) -> list[SampleRecord]:
+    """Return the records with depth in another unit.
+
+    Raises:
+        ConfigurationError: If the user asked for it just now and there is no depth at all.
+    """
+    if asked and not any(s.kind in (Kind.DEPTH, Kind.DISPARITY) for r in records for s in r.sources.values()):
+        raise ConfigurationError(f"--depth-unit {unit}: no sample has files of depth or disparity")
+    return [with_depth_unit(record, unit) for record in records]
 
 
 def _refuse_duplicates(records: Iterable[SampleRecord], root: Path) -> None:

@@ -252,16 +252,18 @@ class Ledger:
     def source_columns(self) -> dict[str, SourceFile]:
         """Return what the dataset offers: column name to one file that stands for its kind and code.
 
+        Points are no column, and where the scanner was, which their code says, may differ from file to file.
+
         Raises:
             ConflictError: If the files of a column differ in kind or code.
         """
         found: dict[str, SourceFile] = {}
         rows = self._db.execute(
-            "SELECT s.key, json_extract(s.value, '$.kind'), json_extract(s.value, '$.code'), "
-            "min(json_extract(s.value, '$.path')) FROM samples, json_each(samples.record, '$.sources') AS s "
-            "GROUP BY 1, 2, 3 ORDER BY s.key != 'image', 1"
+            "SELECT s.key, json_extract(s.value, '$.kind') AS kind, min(json_extract(s.value, '$.path')), "
+            "json_extract(s.value, '$.code') AS code FROM samples, json_each(samples.record, '$.sources') AS s "
+            "GROUP BY 1, 2, iif(kind = 'points', '', code) ORDER BY s.key != 'image', 1"
         )
-        for name, kind, code, path in rows:
+        for name, kind, path, code in rows:
             if name in found:
                 raise ConflictError(f"column {name} has files of different kinds or codes, {path} is one of them")
             found[name] = SourceFile(path, Kind(kind), json.loads(code))

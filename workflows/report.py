@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import RenderableType
 from rich.table import Table
 
 from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.codes import Code, JetCode
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_verify import Damage
 from segprep.datasets.workspace import Workspace
@@ -21,7 +23,7 @@ from segprep.workflows.runner import Summary
 from segprep.workflows.sharding import SplitPlan
 from segprep.workflows.status import Status
 
-__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "shards", "status", "summary", "write_scales"]
+__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "row", "shards", "status", "summary", "write_scales"]
 
 _MOST_LINES = 10
 
@@ -184,19 +186,46 @@ def write_scales(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) ->
     for split in ledger.splits():
         for step in steps:
             for column in step.outputs:
-                code = column.code
-                if code is None or not code.scale or all(s == 1 for s in code.scale):
+                data = _meaning(column.code)
+                if data is None:
                     continue
-                data = code.to_json() | {
-                    "value": "code * scale + offset",
-                    "channels": list(code.channels),
-                    "scale": list(code.scale),
-                    "offset": list(code.offset),
-                }
                 path = workspace.column_dir(split, column.name) / "scale.json"
                 text = json.dumps(data, indent=1, sort_keys=True).encode()
                 if not path.is_file() or path.read_bytes() != text:
                     atomic_write_bytes(path, text)
+
+
+def row(found: JsonDict, picture: Path) -> list[RenderableType]:
+    """Draw what `prep peek` found in a row of a store."""
+    table = Table()
+    for name in ("column", "kind", "shape", "stored", "valid"):
+        table.add_column(name, justify="left" if name in ("column", "kind") else "right")
+    for name, column in found["columns"].items():
+        shape = "x".join(str(n) for n in column["shape"])
+        numbers = "nothing" if column["smallest"] is None else f"{column['smallest']}..{column['largest']}"
+        valid = "" if column["valid"] is None else f"{column['valid']:.2%}"
+        table.add_row(name, column["kind"], shape, f"{column['dtype']} {numbers}", valid)
+    lines: list[RenderableType] = [
+        f"row {found['row']}: {found['key']}, variant {found['variant']}",
+        f"from {found['source_size'][0]}x{found['source_size'][1]}: {', '.join(found['source_paths'].values())}",
+    ]
+    if found["augmentation"]:
+        lines.append(f"augmentation: {json.dumps(found['augmentation'])}")
+    if found["camera_K"] is not None:
+        lines.append("K: " + "; ".join(" ".join(f"{v:.3f}" for v in line) for line in found["camera_K"]))
+    return [*lines, table, str(picture)]
+
+
+def _meaning(code: Code | None) -> JsonDict | None:
+    """Return what the numbers of a code mean; None where they mean themselves."""
+    if isinstance(code, JetCode):
+        meaning = "low + i * step, where i is the place of the colour in OpenCV's COLORMAP_JET"
+        return code.to_json() | {"value": meaning, "step": code.step}
+    if code is None or all(s == 1 for s in code.scale):
+        return None
+    channels, scale, offset = list(code.channels), list(code.scale), list(code.offset)
+    about: JsonDict = {"value": "code * scale + offset", "channels": channels, "scale": scale, "offset": offset}
+    return code.to_json() | about
 
 
 def _state_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:

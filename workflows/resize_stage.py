@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import DepthCode, KittiFlowCode, PlainCode, code_from_json
+from segprep.datasets.codes import DepthCode, DepthFileCode, KittiFlowCode, PlainCode, code_from_json
 from segprep.datasets.columns import Column
+from segprep.datasets.depth_units import unit_text
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict
 from segprep.prep.labels import LabelMethod
+from segprep.prep.project_points import ProjectPoints
 from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
 from segprep.prep.resize_depth import ResizeDepth
 from segprep.prep.resize_ids import LabelIds, ResizeInstance, ResizeLabel
@@ -54,6 +56,7 @@ def resize_steps(
     """
     if arguments["format"] not in ("png", "jpg"):
         raise ConfigurationError(f"images can be written as png or jpg, not {arguments['format']!r}")
+    as_jpeg = arguments["format"] == "jpg"
     ids = _label_ids(class_map, arguments)
     steps: list[Step] = []
     for name, source in sources.items():
@@ -63,14 +66,17 @@ def resize_steps(
                 steps.append(ResizeLabel(ids, target))
             case Kind.INSTANCE:
                 steps.append(ResizeInstance(ids, target))
-            case Kind.DEPTH if isinstance(code, DepthCode):
-                steps.append(ResizeDepth(name, code, target, class_map))
+            case Kind.DEPTH if isinstance(code, DepthCode | DepthFileCode):
+                kept_as = code if isinstance(code, DepthCode) else code.kept_as
+                steps.append(ResizeDepth(name, kept_as, target, class_map, unit_text(source.code)))
             case Kind.DISPARITY if "depth" not in sources:  # measured depth is better than derived
-                steps.append(ResizeDepth.of_disparity(target, class_map))
-            case Kind.DISPARITY:
+                steps.append(ResizeDepth.of_disparity(target, class_map, unit_text(source.code)))
+            case Kind.POINTS if not {"depth", "disparity"} & set(sources):  # dense depth is better than that of points
+                steps.append(ProjectPoints(name, target))
+            case Kind.DISPARITY | Kind.POINTS:
                 continue
-            case kind if kind in _PICTURES and isinstance(code, PlainCode) and arguments["format"] == "jpg":
-                lossy = PlainCode(code.channels, code.bits, lossy=True)
+            case kind if as_jpeg and kind in _PICTURES and isinstance(code, PlainCode) and code.bits == 8:
+                lossy = PlainCode(code.channels, lossy=True)
                 steps.append(ResizeColumn(Column(name, kind, lossy), target))
             case Kind.FLOW:  # whatever code it comes in: some of them know one size only
                 steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))

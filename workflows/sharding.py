@@ -20,7 +20,7 @@ from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.freshness import Digests, State, examine
 from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
-from segprep.workflows.stages import STAGES, recorded_steps
+from segprep.workflows.stages import recorded_steps
 
 __all__ = ["SplitPlan", "plan_split", "source_paths"]
 
@@ -158,7 +158,7 @@ def _refuse_stale(
                 blocked[sample.record.key] = f"whose {name} cannot be made ({verdict.reason})"
     if stale:
         lines = [f"column {column} is stale for {n} samples ({why})" for (column, _, why), n in stale.items()]
-        commands = sorted({command for _, command, _ in stale}, key=list(STAGES).index)
+        commands = [c for c in dict.fromkeys(c for c, _ in steps) if c in {command for _, command, _ in stale}]
         raise ConflictError("; ".join(lines) + ". Run " + " and then ".join(f"`prep {c}`" for c in commands))
     return blocked
 

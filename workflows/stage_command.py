@@ -1,7 +1,8 @@
 """Commands that make columns: each declares its own options, and gets those that all of them share."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from segprep.workflows.options import (
     parse_share,
 )
 
-__all__ = ["stage_command"]
+__all__ = ["Named", "stage_command"]
 
 _Dataset = Annotated[
     str | None,
@@ -36,12 +37,28 @@ _Out = Annotated[
 ]
 
 
-def stage_command(app: typer.Typer, command: str) -> Callable[[Callable[..., dict[str, Any]]], None]:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Which stages a command is about.
+
+    Attributes:
+        command: What was typed, for messages.
+        stages: Name of each stage to its arguments; empty where all was done already.
+    """
+
+    command: str
+    stages: Mapping[str, dict[str, Any]]
+
+
+def stage_command(
+    app: typer.Typer, command: str, name: Callable[[dict[str, Any], Path | None], Named] | None = None
+) -> Callable[[Callable[..., dict[str, Any]]], None]:
     """Register a command that makes columns.
 
     Args:
         app: Where to register it.
-        command: Its name, also that of its stage.
+        command: Its name, also that of its stage unless `name` says otherwise.
+        name: Takes what the decorated function returned, and `--out`.
 
     The decorated function has the command's own options as parameters, its docstring is the help text, and it returns
     argument name to value, None where the command line says nothing.
@@ -49,10 +66,13 @@ def stage_command(app: typer.Typer, command: str) -> Callable[[Callable[..., dic
 
     def register(own: Callable[..., dict[str, Any]]) -> None:
         def run(**options: Any) -> None:  # noqa: ANN401  (any option of any command)
-            shared = {name: options.pop(name) for name in inspect.signature(_run).parameters if name in options}
-            _run(command, own(**options), **shared)
+            shared = {each: options.pop(each) for each in inspect.signature(_run).parameters if each in options}
+            given = own(**options)
+            named = Named(command, {command: given}) if name is None else name(given, shared["out"])
+            if named.stages:
+                _run(named, **shared)
 
-        named = [p for p in inspect.signature(_run).parameters.values() if p.name not in ("command", "given")]
+        named = [p for p in inspect.signature(_run).parameters.values() if p.name != "named"]
         parameters = [*inspect.signature(own).parameters.values(), *named]
         # Typer reads both.
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -64,8 +84,7 @@ def stage_command(app: typer.Typer, command: str) -> Callable[[Callable[..., dic
 
 
 def _run(
-    command: str,
-    given: dict[str, Any],
+    named: Named,
     *,
     dataset: _Dataset = None,
     root: _Root = None,
@@ -92,8 +111,8 @@ def _run(
     selection = Selection(tuple(split or ()), only, limit)
     run_stage(
         StageCall(
-            command=command,
-            given=given,
+            command=named.command,
+            stages=named.stages,
             workspace=workspace,
             explicit=(dataset, root, out),
             run=RunOptions(ClusterOptions(workers, scheduler), selection, retry_failed),

@@ -1,7 +1,8 @@
 """What each command makes: from arguments to steps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from segprep.datasets.errors import ConfigurationError, ConflictError
@@ -11,10 +12,11 @@ from segprep.prep.resize import TargetSize
 from segprep.prep.step import Origin, Step
 from segprep.workflows.flow_stage import FLOW_DEFAULTS, flow_steps
 from segprep.workflows.ledger import Ledger
+from segprep.workflows.modality_stage import modality_of, modality_steps
 from segprep.workflows.motion_label_stage import MOTION_LABEL_DEFAULTS, motion_label_steps
 from segprep.workflows.resize_stage import LABEL_DEFAULTS, resize_steps
 
-__all__ = ["STAGES", "Resolved", "Stage", "build_steps", "recorded_steps", "resolve"]
+__all__ = ["Resolved", "Stage", "build_steps", "in_order", "recorded_steps", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,14 @@ class Stage:
 
     Attributes:
         defaults: Argument names with the values that hold where nobody says anything.
-        alternatives: Arguments that exclude each other; giving one takes the others back.
+        alternatives: Groups of arguments that exclude each other; giving one of a group takes the other groups back.
         details: Argument to those that only say more about it: choosing it anew takes them back.
         build: Makes the steps, in the order in which they depend on one another.
     """
 
     defaults: JsonDict
     build: Callable[[Workspace, Ledger, JsonDict], list[Step]]
-    alternatives: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, ...], ...] = ()
     details: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -54,13 +56,14 @@ def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger
     Raises:
         ConfigurationError: If `prep.toml` has an unknown command or argument, or alternatives are both given.
     """
-    stage = STAGES[command]
+    stage = _stage(command)
     said = {name: value for name, value in given.items() if value is not None}
     last = next((row.arguments for row in ledger.columns().values() if row.command == command), {})
-    strangers = sorted(set(workspace.config.defaults) - set(STAGES))
+    strangers = sorted(name for name in workspace.config.defaults if name not in _STAGES and not modality_of(name))
     if strangers:
         raise ConfigurationError(
-            f"prep.toml: there are no defaults for {', '.join(strangers)}; commands that have some: {', '.join(STAGES)}"
+            f"prep.toml: there are no defaults for {', '.join(strangers)}; commands that have some: "
+            f'{", ".join(_STAGES)}, and modalities such as "modality jet"'
         )
     written = workspace.config.defaults.get(command, {})
     unknown = sorted(set(written) - set(stage.defaults))
@@ -78,24 +81,34 @@ def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger
             if names.index(origins[name]) > names.index(origins[choice]):
                 values[name], origins[name] = stage.defaults[name], "default"
     for origin, layer in layers:
-        chosen = [name for name in stage.alternatives if layer.get(name) is not None]
+        chosen = [group for group in stage.alternatives if any(layer.get(name) is not None for name in group)]
         if len(chosen) > 1:
-            raise ConfigurationError(f"{' and '.join(chosen)} exclude each other ({origin})")
+            said_here = [name for group in chosen for name in group if layer.get(name) is not None]
+            raise ConfigurationError(f"{' and '.join(said_here)} exclude each other ({origin})")
         if chosen:
-            for name in stage.alternatives:
-                values[name], origins[name] = (layer[name] if name in chosen else None), origin
+            for name in (name for group in stage.alternatives if group not in chosen for name in group):
+                values[name], origins[name] = None, origin
             break
     return Resolved(values, origins)
 
 
-def build_steps(command: str, workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+def build_steps(
+    command: str, workspace: Workspace, ledger: Ledger, arguments: JsonDict, before: Iterable[Step] = ()
+) -> list[Step]:
     """Make a command's steps.
+
+    Args:
+        command: Name of a stage.
+        workspace: The workspace.
+        ledger: Its ledger.
+        arguments: As `resolve` settled them.
+        before: Steps that will be done before these ones.
 
     Raises:
         ConfigurationError: If an argument makes no sense.
         ConflictError: If a column that the steps read was never made, or comes from another command.
     """
-    steps = STAGES[command].build(workspace, ledger, arguments)
+    steps = _stage(command).build(workspace, ledger, arguments)
     existing = ledger.columns()
     for step in steps:
         for column in step.outputs:
@@ -104,12 +117,13 @@ def build_steps(command: str, workspace: Workspace, ledger: Ledger, arguments: J
                 raise ConflictError(
                     f"column {column.name} was made by `prep {row.command}`; `prep {command}` would replace it"
                 )
-    made = set(existing) | {column.name for step in steps for column in step.outputs}
-    needed = {each.name for step in steps for each in step.inputs if each.origin is Origin.COLUMN}
+    made = set(existing) | {column.name for step in (*before, *steps) for column in step.outputs}
+    needed = {each.name for step in steps for each in step.inputs if each.origin is Origin.COLUMN and not each.optional}
     if needed - made:
+        why = f"the dataset does not offer it. There are: {', '.join(sorted(made))}"
         raise ConflictError(
-            f"`prep {command}` needs column {', '.join(sorted(needed - made))}, which does not exist"
-            + (": run `prep resize` first" if not existing else ": the dataset has no neighbouring frames")
+            f"`prep {command}` needs column {', '.join(sorted(needed - made))}, which does not exist: "
+            + (why if existing else "run `prep resize` first")
         )
     return steps
 
@@ -120,12 +134,31 @@ def recorded_steps(workspace: Workspace, ledger: Ledger) -> list[tuple[str, Step
     The steps stand in the order in which they build on one another.
     """
     arguments = {row.command: row.arguments for row in ledger.columns().values()}
-    return [
-        (command, step)
-        for command in STAGES
-        if command in arguments
-        for step in build_steps(command, workspace, ledger, arguments[command])
-    ]
+    commands = sorted(arguments, key=lambda c: (list(_STAGES).index(c) if c in _STAGES else len(_STAGES), c))
+    return in_order((c, step) for c in commands for step in build_steps(c, workspace, ledger, arguments[c]))
+
+
+def in_order(steps: Iterable[tuple[str, Step]]) -> list[tuple[str, Step]]:
+    """Return (command, step) such that no step stands before one whose columns it reads; else as they were given."""
+    waiting, ordered = list(steps), list[tuple[str, Step]]()
+    while waiting:
+        lacking = {column.name for _, step in waiting for column in step.outputs}
+        ready = (
+            pair
+            for pair in waiting
+            if not any(each.origin is Origin.COLUMN and each.name in lacking for each in pair[1].inputs)
+        )
+        chosen = next(ready, waiting[0])  # a step that reads its own column will say so itself
+        waiting.remove(chosen)
+        ordered.append(chosen)
+    return ordered
+
+
+def _stage(command: str) -> Stage:
+    member = modality_of(command)
+    if member is None:
+        return _STAGES[command]
+    return Stage(member.DEFAULTS, partial(modality_steps, member), getattr(member, "ALTERNATIVES", ()))
 
 
 def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
@@ -140,11 +173,11 @@ def _resize(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[S
     return resize_steps(workspace.config.class_map, ledger.source_columns(), ledger.has_cameras(), target, arguments)
 
 
-STAGES: dict[str, Stage] = {
+_STAGES: dict[str, Stage] = {
     "resize": Stage(
         defaults={"factor": None, "size": None, "format": "png", **LABEL_DEFAULTS},
         build=_resize,
-        alternatives=("factor", "size"),
+        alternatives=(("factor",), ("size",)),
         details={"labels": ("threshold", "void_id", "priority", "share")},
     ),
     "flow": Stage(
@@ -158,4 +191,4 @@ STAGES: dict[str, Stage] = {
         details={"annotations": ("annotation_map",)},
     ),
 }
-"""The commands that make columns, in the order in which they build on one another."""
+"""The commands that make columns, but for modalities, in the order in which they build on one another."""

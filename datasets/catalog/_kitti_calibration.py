@@ -36,6 +36,8 @@ class KittiCalibration:
         T_cam2_imu: (4, 4) inertial unit to rectified camera, or None: T_cam2_velo T_velo_imu.
         P_image_velo: (3, 4) projection of the scanner's points to pixels, or None: P_rect_02 R_rect_00 T_cam0_velo,
             with the whole of P_rect_02, which is up to a pixel from K T_cam2_velo for near points.
+        T_view_velo: (4, 4) scanner to the axes of rectified camera 2 such that K T_view_velo is P_image_velo, or None:
+            for points that become a depth image.
         baseline: Distance to camera 3, the right colour one, in metres, or None.
         size: (width, height) of the rectified images, or None.
     """
@@ -44,6 +46,7 @@ class KittiCalibration:
     T_cam2_velo: Matrix | None = None
     T_cam2_imu: Matrix | None = None
     P_image_velo: Matrix | None = None
+    T_view_velo: Matrix | None = None
     baseline: float | None = None
     size: tuple[int, int] | None = None
 
@@ -120,11 +123,13 @@ class KittiCalibration:
         T2 = np.eye(4)
         T2[0, 3] = P2[0, 3] / P2[0, 0]
         T_cam2_velo = None if T_cam0_velo is None else T2 @ R_rect @ T_cam0_velo
+        P_image_velo = None if T_cam0_velo is None else P2 @ R_rect @ T_cam0_velo
         return cls(
             P2[:, :3],
             T_cam2_velo,
             None if T_cam2_velo is None or T_velo_imu is None else T_cam2_velo @ T_velo_imu,
-            None if T_cam0_velo is None else P2 @ R_rect @ T_cam0_velo,
+            P_image_velo,
+            None if P_image_velo is None else np.vstack([np.linalg.inv(P2[:, :3]) @ P_image_velo, [0, 0, 0, 1]]),
             None if P3 is None else float(np.linalg.norm(_centre(P3) - _centre(P2))),
             size,
         )

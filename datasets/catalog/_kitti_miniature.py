@@ -1,10 +1,10 @@
-"""Writes rendered drives as KITTI's raw data: the chain of its calibration gives exactly the rendered camera."""
+"""Writes rendered drives in KITTI's layouts: the chain of its calibration gives exactly the rendered camera."""
 
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from segprep.datasets.imageio import write_image
 from segprep.datasets.sample import Array, Camera, Matrix
 from segprep.datasets.synthetic import Frame, World, make_camera, render
 
-__all__ = ["BASELINE_M", "drives", "write_kitti"]
+__all__ = ["BASELINE_M", "drives", "write_kitti", "write_kitti_object"]
 
 BASELINE_M: Final = 0.54
 
@@ -41,8 +41,9 @@ def drives(frames: int) -> dict[str, tuple[World, int]]:
 
 def write_kitti(root: Path, frames: int) -> None:
     """Write a miniature with calibration, images, packets, time stamps and scans of every second pixel."""
-    T_cam2_velo, T_velo_imu = _write_calibration(root / _DATE, make_camera(_WIDTH, _HEIGHT))
-    T_cam2_imu = T_cam2_velo @ T_velo_imu
+    made_up = _made_up(make_camera(_WIDTH, _HEIGHT))
+    _write_calibration(root / _DATE, made_up)
+    T_cam2_velo, T_cam2_imu = made_up.T_cam2_velo, made_up.T_cam2_velo @ made_up.T_velo_imu
     for name, (world, count) in drives(frames).items():
         folder = root / _DATE / name
         first: Matrix | None = None
@@ -52,16 +53,46 @@ def write_kitti(root: Path, frames: int) -> None:
             T_world_imu = frame.pose.matrix @ T_cam2_imu
             first = T_world_imu if first is None else first
             write_image(folder / f"image_02/data/{index:010d}.png", frame.rgb_HWC)
-            scan = _scan(frame, T_cam2_velo).astype("<f4").tobytes()
-            atomic_write_bytes(folder / f"velodyne_points/data/{index:010d}.bin", scan)
+            _write_scan(folder / f"velodyne_points/data/{index:010d}.bin", frame, T_cam2_velo)
             write_lines(folder / f"oxts/data/{index:010d}.txt", [_packet(T_world_imu, first[:3, 3])])
             stamps.append(f"{_START + timedelta(microseconds=round(1e6 * frame.time)):%Y-%m-%d %H:%M:%S.%f}696")
         write_lines(folder / "image_02/timestamps.txt", stamps)
     write_lines(root / "val.txt", [list(drives(frames))[1]])
 
 
-def _write_calibration(folder: Path, camera: Camera) -> tuple[Matrix, Matrix]:
-    """Write the files of a date; return T_cam2_velo and T_velo_imu.
+def write_kitti_object(root: Path, frames: int) -> None:
+    """Write a miniature of the object benchmark: single frames with scans, a quarter of them in `testing`."""
+    made_up = _made_up(make_camera(_WIDTH, _HEIGHT))
+    for split, (world, count) in zip(("training", "testing"), drives(frames).values(), strict=True):
+        for index in range(count):
+            frame = render(world, index, _WIDTH, _HEIGHT)
+            write_image(root / split / f"image_2/{index:06d}.png", frame.rgb_HWC)
+            _write_scan(root / split / f"velodyne/{index:06d}.bin", frame, made_up.T_cam2_velo)
+            entries: dict[str, Iterable[float]] = {
+                "P2": made_up.P2.ravel(),
+                "P3": made_up.P3.ravel(),
+                "R0_rect": made_up.R_rect[:3, :3].ravel(),
+                "Tr_velo_to_cam": made_up.T_cam0_velo[:3].ravel(),
+                "Tr_imu_to_velo": made_up.T_velo_imu[:3].ravel(),
+            }
+            lines = [f"{entry}: {number_line(values)}" for entry, values in entries.items()]
+            write_lines(root / split / f"calib/{index:06d}.txt", lines)
+
+
+class _MadeUp(NamedTuple):
+    """A calibration. A transform T_a_b takes points of b to a."""
+
+    size: tuple[int, int]
+    P2: Matrix
+    P3: Matrix
+    R_rect: Matrix
+    T_cam0_velo: Matrix
+    T_velo_imu: Matrix
+    T_cam2_velo: Matrix
+
+
+def _made_up(camera: Camera) -> _MadeUp:
+    """Return a calibration that leads to a camera.
 
     Rectification, camera 2's place and the way from the unit to the scanner are made up, and T_cam0_velo is what then
     remains between them and the camera's mount.
@@ -74,23 +105,29 @@ def _write_calibration(folder: Path, camera: Camera) -> tuple[Matrix, Matrix]:
     R_rect = _turned(-0.012, 0.007, 0.009)
     T2 = np.eye(4)
     T2[0, 3] = _CAMERA_2_M
-    T_cam2_velo = np.linalg.inv(T_velo_imu @ T_imu_cam2)
+    T_cam2_velo: Matrix = np.linalg.inv(T_velo_imu @ T_imu_cam2).astype(np.float64)
     T_cam0_velo = np.linalg.inv(T2 @ R_rect) @ T_cam2_velo
 
     column = np.array([[camera.K[0, 0]], [0], [0]])
     P2, P3 = (np.hstack([camera.K, x * column]) for x in (_CAMERA_2_M, _CAMERA_2_M - BASELINE_M))
+    return _MadeUp((camera.width, camera.height), P2, P3, R_rect, T_cam0_velo, T_velo_imu, T_cam2_velo)
+
+
+def _write_calibration(folder: Path, made_up: _MadeUp) -> None:
+    """Write the files of a date."""
     cameras: dict[str, Iterable[float]] = {
-        "S_rect_02": (camera.width, camera.height),
-        "R_rect_00": R_rect[:3, :3].ravel(),
-        "P_rect_02": P2.ravel(),
-        "P_rect_03": P3.ravel(),
+        "S_rect_02": made_up.size,
+        "R_rect_00": made_up.R_rect[:3, :3].ravel(),
+        "P_rect_02": made_up.P2.ravel(),
+        "P_rect_03": made_up.P3.ravel(),
     }
-    velo: dict[str, Iterable[float]] = {"R": T_cam0_velo[:3, :3].ravel(), "T": T_cam0_velo[:3, 3]}
-    imu: dict[str, Iterable[float]] = {"R": T_velo_imu[:3, :3].ravel(), "T": T_velo_imu[:3, 3]}
+    velo, imu = (
+        dict[str, Iterable[float]]({"R": T[:3, :3].ravel(), "T": T[:3, 3]})
+        for T in (made_up.T_cam0_velo, made_up.T_velo_imu)
+    )
     for name, entries in zip(CALIBRATION_FILES, (cameras, velo, imu), strict=True):
         lines = [f"{entry}: {number_line(values)}" for entry, values in entries.items()]
         write_lines(folder / name, ["calib_time: 09-Jan-2012 13:57:47", *lines])
-    return np.eye(4) @ T_cam2_velo, T_velo_imu
 
 
 def _packet(T_world_imu: Matrix, first: Matrix) -> str:
@@ -107,6 +144,10 @@ def _packet(T_world_imu: Matrix, first: Matrix) -> str:
         math.atan2(R[1, 0], R[0, 0]),
     )
     return number_line((*packet, *[0.0] * _UNMODELLED))
+
+
+def _write_scan(path: Path, frame: Frame, T_cam2_velo: Matrix) -> None:
+    atomic_write_bytes(path, _scan(frame, T_cam2_velo).astype("<f4").tobytes())
 
 
 def _scan(frame: Frame, T_cam2_velo: Matrix) -> Array:

@@ -27,6 +27,7 @@ class DatasetSpec:
         max_gap: Largest time in seconds between a frame and its neighbour.
         schemes: Names of the class schemes that users can choose from, the default first; empty if there is one only.
         takes_lists: Whether samples are listed in files that the user names instead of found in folders.
+        depth_range: (near, far) in metres between which nearly all depths lie; None if nobody knows.
         class_shares: Class name to its known share of the labelled pixels, for comparison; empty if nobody knows.
     """
 
@@ -38,6 +39,7 @@ class DatasetSpec:
     max_gap: float
     schemes: tuple[str, ...] = ()
     takes_lists: bool = False
+    depth_range: tuple[float, float] | None = None
     class_shares: Mapping[str, float] = field(default_factory=dict)
 
 

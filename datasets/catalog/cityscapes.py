@@ -26,6 +26,7 @@ SPEC = DatasetSpec(
         "semantic urban scene understanding. CVPR 2016"
     ),
     max_gap=0.2,
+    depth_range=(2.0, 80.0),
     schemes=SCHEMES,
     class_shares=CLASS_SHARES,
 )

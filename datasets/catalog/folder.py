@@ -1,5 +1,10 @@
-"""Any folder in SMSnet's naming: `image_data/`, `label_data/` and, if there, `flow_data/`, equal file names in each."""
+"""Any folder in SMSnet's naming: `image_data/`, `label_data/` and, if there, `depth_data/` and `flow_data/`.
 
+Files that belong together have equal names. A folder of a workspace is one, too: where a `scale.json` stands beside the
+files, as there, it tells their code.
+"""
+
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +12,12 @@ from pathlib import Path
 from segprep.datasets.catalog._found_classes import found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode
-from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.codes import Code, PlainCode, RawLabelCode, SmsnetFlowCode, code_from_json
+from segprep.datasets.depth_units import DEPTH_SUFFIXES, depth_unit
+from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
-from segprep.datasets.sample import make_key
+from segprep.datasets.sample import JsonDict, make_key
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
@@ -20,18 +26,21 @@ SPEC = DatasetSpec(
     layout="""\
 ROOT/<split>/image_data/<name>.png|jpg   (or ROOT/image_data: one split, "train")
 ROOT/<split>/label_data/<name>.png       ids in one channel, or colours
+ROOT/<split>/depth_data/<name>.png       optional: 16 bits in mm, or as --depth-unit says; .npy, .npz, .pfm, .h5, .mat
 ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v, R=magnitude""",
-    columns=("image", "label", "flow"),
+    columns=("image", "label", "depth", "flow"),
     licence="the user's own",
     citation="",
     max_gap=0.0,
 )
 
 _PARTS = (
-    ("image", Kind.IMAGE, PlainCode().to_json()),
-    ("label", Kind.LABEL, RawLabelCode().to_json()),
-    ("flow", Kind.CODED, SmsnetFlowCode().to_json()),
+    ("image", Kind.IMAGE, PlainCode()),
+    ("label", Kind.LABEL, RawLabelCode()),
+    ("depth", *depth_unit("mm")),
+    ("flow", Kind.CODED, SmsnetFlowCode()),
 )
+_SCALE_NOTES = ("value", "channels", "scale", "offset")  # what stands in a scale.json beside the code
 
 
 def class_map(source: DatasetSource) -> ClassMap:
@@ -55,20 +64,18 @@ def class_map(source: DatasetSource) -> ClassMap:
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield all samples; names that several splits share get the split in front. Nothing is known of neighbours."""
     root = source.root
-    splits = [
-        (split, folder, {part: files_by_stem(folder / f"{part}_data") for part, _, _ in _PARTS})
-        for split, folder in _splits(root)
-    ]
+    splits = [(split, folder, {part: _files(folder, part) for part, _, _ in _PARTS}) for split, folder in _splits(root)]
     names = [(split, folder, parts, sorted(set().union(*parts.values()))) for split, folder, parts in splits]
     uses = Counter(stem.casefold() for *_, stems in names for stem in stems)
     prefixed = any(n > 1 for n in uses.values())
     for split, folder, parts, stems in names:
+        codes = {part: _code(folder / f"{part}_data", code) for part, _, code in _PARTS}
         for stem in stems:
             sources = {}
-            for part, kind, code in _PARTS:
+            for part, kind, _ in _PARTS:
                 if (folder / f"{part}_data").is_dir():
                     path = folder / f"{part}_data" / parts[part].get(stem, f"{stem}.png")
-                    sources[part] = SourceFile(path.relative_to(root).as_posix(), kind, code)
+                    sources[part] = SourceFile(path.relative_to(root).as_posix(), kind, codes[part])
             yield SampleRecord(make_key(f"{split}-{stem}" if prefixed else stem), split, sources)
 
 
@@ -82,6 +89,27 @@ def write_miniature(root: Path, frames: int) -> None:
             frame = render(World(seed=seed), index, width=96, height=48)
             write_image(root / split / "image_data" / f"{index:03d}.png", frame.rgb_HWC)
             write_image(root / split / "label_data" / f"{index:03d}.png", frame.label_HW)
+
+
+def _files(folder: Path, part: str) -> dict[str, str]:
+    if part == "depth":
+        return files_by_stem(folder / "depth_data", DEPTH_SUFFIXES)
+    return files_by_stem(folder / f"{part}_data")
+
+
+def _code(folder: Path, usual: Code) -> JsonDict:
+    """Return the code that the files of a folder have."""
+    path = folder / "scale.json"
+    if not path.is_file():
+        return usual.to_json()
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return code_from_json({name: value for name, value in data.items() if name not in _SCALE_NOTES}).to_json()
+    except (OSError, ValueError, AttributeError) as error:
+        raise UnreadableFileError(
+            f"{path} does not tell a code ({error}): get it again, or take it away, and give the unit of depth with "
+            "--depth-unit"
+        ) from error
 
 
 def _splits(root: Path) -> list[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""KITTI's raw recordings, synchronised and rectified: the left colour camera with calibration, poses and times."""
+"""KITTI's raw recordings, synchronised and rectified: the left colour camera with laser scans, poses and times."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +15,7 @@ from segprep.datasets.catalog._oxts import imu_pose, mercator_scale, read_oxts, 
 from segprep.datasets.catalog._recordings import SPLIT_LISTS, listed_splits
 from segprep.datasets.catalog._trajectories import rigid_pose
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import PlainCode
+from segprep.datasets.codes import PlainCode, VelodyneCode
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
@@ -28,19 +28,22 @@ SPEC = DatasetSpec(
     layout=f"""\
 ROOT/<date>/<date>_drive_<NNNN>_sync/image_02/data/<frame>.png|jpg   the left colour camera
 ROOT/<date>/<drive>/image_02/timestamps.txt, oxts/data/<frame>.txt   optional: times (else 10 per second) and poses
+ROOT/<date>/<drive>/velodyne_points/data/<frame>.bin                 optional: scans, which become sparse depth
 ROOT/<date>/{", ".join(CALIBRATION_FILES)}   optional
 {SPLIT_LISTS}""",
-    columns=("image", "camera", "previous", "next"),
+    columns=("image", "points", "camera", "previous", "next"),
     licence="CC BY-NC-SA 3.0",
     citation=(
         "Geiger, Lenz, Stiller, Urtasun: Vision meets robotics: the KITTI dataset. International Journal of Robotics "
         "Research 32(11), 2013"
     ),
     max_gap=0.2,
+    depth_range=(2.0, 80.0),
 )
 
 _FRAME_RATE: Final = 10.0
 _CAMERA: Final = "image_02"
+_SCANS: Final = "velodyne_points/data"
 
 
 class _Drive(NamedTuple):
@@ -57,7 +60,7 @@ def class_map(source: DatasetSource) -> ClassMap:
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
-    """Yield the images of all drives.
+    """Yield the images of all drives, and the scans that were taken with them: some drives lack a few of them.
 
     A pose leads from the rectified camera 2 to a world of x east, y north and z up whose origin is where the inertial
     unit was at the drive's first packet.
@@ -101,12 +104,18 @@ def _scan_drive(drive: _Drive, split: str, calibration: KittiCalibration | None)
     poses = _poses(drive.folder / "oxts" / "data", stems, None if calibration is None else calibration.T_cam2_imu)
     camera = _camera(calibration, [data / drive.images[stem] for stem in stems])
     base = f"{drive.date}/{drive.name}"
+    T_view_velo = None if calibration is None else calibration.T_view_velo
+    scans = {} if T_view_velo is None else files_by_stem(drive.folder / _SCANS, (".bin",))
+    scan_code = {} if T_view_velo is None else VelodyneCode(tuple(T_view_velo.ravel().tolist())).to_json()
     for stem in stems:
-        path = f"{base}/{_CAMERA}/data/{drive.images[stem]}"
+        image = f"{base}/{_CAMERA}/data/{drive.images[stem]}"
+        sources = {"image": SourceFile(image, Kind.IMAGE, PlainCode().to_json())}
+        if stem in scans:
+            sources["points"] = SourceFile(f"{base}/{_SCANS}/{scans[stem]}", Kind.POINTS, scan_code)
         yield SampleRecord(
             key=make_key(f"{drive.name}_{stem}"),
             split=split,
-            sources={"image": SourceFile(path, Kind.IMAGE, PlainCode().to_json())},
+            sources=sources,
             sequence=base,
             frame=int(stem),
             time=times[stem],

@@ -1,14 +1,21 @@
 """Samples that lists name, wherever their files lie below one folder: see `segprep.datasets.manifest`."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from segprep.datasets.catalog._found_classes import UNLABELLED, found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.codes import PlainCode
+from segprep.datasets.errors import DatasetNotFoundError, MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import read_image
 from segprep.datasets.manifest import find_lists, read_lists, write_list
-from segprep.datasets.record import Direction, SampleRecord
+from segprep.datasets.record import Direction, SampleRecord, SourceFile
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
@@ -26,6 +33,8 @@ Paths are relative to ROOT. Lists may lie elsewhere: name them.""",
     max_gap=0.0,
     takes_lists=True,
 )
+
+_GREY: Final = PlainCode(channels=())
 
 
 def class_map(source: DatasetSource) -> ClassMap:
@@ -79,4 +88,20 @@ def _records(source: DatasetSource) -> list[SampleRecord]:
     lists = source.lists or find_lists(source.root)
     if not lists:
         raise DatasetNotFoundError(f"{source.root} has no list of samples, and none was named:\n{SPEC.layout}")
-    return read_lists(lists, source.root, source.columns)
+    return _with_bits(read_lists(lists, source.root, source.columns), source.root)
+
+
+def _with_bits(records: list[SampleRecord], root: Path) -> list[SampleRecord]:
+    """Take near infrared and thermal pictures of 16 bits as such; the first readable one of a column tells."""
+    wide: dict[str, bool] = {}
+    for record in records:
+        for name, each in record.sources.items():
+            if name not in wide and each.code == _GREY.to_json():
+                with suppress(MissingInputError, UnreadableFileError):  # its sample fails by name later
+                    wide[name] = read_image(root / each.path).dtype == np.uint16
+    code = replace(_GREY, bits=16).to_json()
+
+    def widened(name: str, each: SourceFile) -> SourceFile:
+        return replace(each, code=code) if wide.get(name) and each.code == _GREY.to_json() else each
+
+    return [replace(r, sources={n: widened(n, s) for n, s in r.sources.items()}) for r in records]

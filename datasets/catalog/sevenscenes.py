@@ -32,6 +32,7 @@ camera-intrinsics.txt                           optional, beside the frames, the
         "relocalization in RGB-D images. CVPR 2013"
     ),
     max_gap=0.2,
+    depth_range=(0.4, 5.0),
 )
 
 _FRAME_RATE: Final = 30.0

@@ -24,6 +24,7 @@ ROOT/<split>/<sequence>/camera/<frame>.json           K, pose, time""",
     licence="Apache-2.0, made by segprep",
     citation="",
     max_gap=0.2,
+    depth_range=(2.0, 80.0),
 )
 
 _PARTS = (

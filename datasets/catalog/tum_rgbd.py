@@ -34,6 +34,7 @@ ROOT/<sequence>/                      optional: one of {CAMERA_FILES}; else by f
         "Sturm, Engelhard, Endres, Burgard, Cremers: A benchmark for the evaluation of RGB-D SLAM systems. IROS 2012"
     ),
     max_gap=0.2,
+    depth_range=(0.5, 8.0),
 )
 
 _TOLERANCE_S: Final = 0.02

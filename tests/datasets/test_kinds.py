@@ -5,7 +5,7 @@ import pytest
 from segprep.datasets.kinds import IGNORE_ID, RULES, Flip, Kind, Resampling, Scaling, rule
 
 
-@pytest.mark.parametrize("kind", [k for k in Kind if k is not Kind.CAMERA])
+@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.CAMERA, Kind.POINTS}))
 def test_every_kind_of_array_has_a_rule(kind: Kind) -> None:
     found = rule(kind)
     assert found.resampling in Resampling
@@ -16,11 +16,13 @@ def test_every_kind_of_array_has_a_rule(kind: Kind) -> None:
 def test_a_camera_is_refused_with_the_way_to_do_it() -> None:
     with pytest.raises(ValueError, match=r"Camera\.transformed"):
         rule(Kind.CAMERA)
-    assert set(RULES) == set(Kind) - {Kind.CAMERA}
+    with pytest.raises(ValueError, match="project them"):
+        rule(Kind.POINTS)
+    assert set(RULES) == set(Kind) - {Kind.CAMERA, Kind.POINTS}
 
 
 def test_ids_are_never_mixed_and_unreached_labels_are_ignored() -> None:
-    for kind in (Kind.LABEL, Kind.INSTANCE):
+    for kind in (Kind.LABEL, Kind.INSTANCE, Kind.MASK):
         assert rule(kind).resampling is Resampling.VOTE
     assert rule(Kind.LABEL).fill == IGNORE_ID == 255
     assert rule(Kind.INSTANCE).fill == 0

@@ -11,7 +11,7 @@ from segprep.datasets.columns import Cell
 from segprep.datasets.errors import CodeRangeError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Sample, SampleKey
 from segprep.prep.resize import TargetSize
-from segprep.prep.resize_depth import ResizeDepth, depth_from_disparity
+from segprep.prep.resize_depth import ResizeDepth, depth_from_disparity, refuse_implausible
 
 KEY = SampleKey("a")
 HALF = TargetSize(factor=2)
@@ -117,3 +117,56 @@ def test_a_known_disparity_means_a_known_depth() -> None:
     metres, valid = depth_from_disparity(np.array([[45.24, 0, -1, 3]]), np.array([[True, True, True, False]]), camera)
     np.testing.assert_allclose(metres, [[10, np.inf, 0, 0]])
     assert valid.tolist() == [[True, True, False, False]]
+
+
+# -- plausibility --------------------------------------------------------------------------------------------------
+
+MM, M = DepthCode(0.001), DepthCode(0.002)
+
+
+@pytest.mark.parametrize(
+    ("scene", "metres"),
+    [
+        ("a hand before the camera", np.linspace(0.07, 0.4, 60)),
+        ("a desk", np.linspace(0.3, 0.9, 60)),
+        ("a room", np.linspace(1, 8, 60)),
+        ("a street", np.geomspace(2, 120, 60)),
+        ("a street with a few wrong points", np.r_[np.geomspace(2, 80, 57), 0.001, 9e4, 1e10]),
+        ("a sky with one roof", np.r_[np.full(59, np.inf), 30]),
+        ("a sky", np.full(60, np.inf)),
+    ],
+)
+def test_what_cameras_see_is_plausible(scene: str, metres: Array) -> None:
+    depth_HW = metres.reshape(6, 10).astype(np.float32)
+    refuse_implausible(depth_HW, depth_HW > 0, M, scene)
+    refuse_implausible(np.zeros((6, 10), np.float32), np.zeros((6, 10), np.bool_), M, "nothing at all")
+
+
+@pytest.mark.parametrize(("near", "far"), [(0.3, 0.9), (1, 8), (2, 60)])
+@pytest.mark.parametrize(("factor", "code"), [(1000, M), (0.001, MM)])
+def test_metres_and_millimetres_taken_for_one_another_are_refused(
+    near: float, far: float, factor: float, code: DepthCode
+) -> None:
+    depth_HW = np.linspace(near, far, 60, dtype=np.float32).reshape(6, 10) * np.float32(factor)
+    with pytest.raises(CodeRangeError, match="implausible") as caught:
+        refuse_implausible(depth_HW, depth_HW > 0, code, "say what it is")
+    text = str(caught.value)
+    assert f"depth from {depth_HW.min():.3g} to {depth_HW.max():.3g} m" in text
+    assert text.endswith("say what it is")
+
+
+def test_only_valid_pixels_are_judged() -> None:
+    depth_HW = np.array([[5, 6, 9e3, 9e3, 9e3]], np.float32)
+    refuse_implausible(depth_HW, depth_HW < 10, M, "")
+    with pytest.raises(CodeRangeError, match="implausible"):
+        refuse_implausible(depth_HW, depth_HW > 0, M, "")
+
+
+def test_the_step_tells_the_unit_and_leaves_empty_depth_empty() -> None:
+    step = ResizeDepth("depth", M, HALF, PLAIN, "m")
+    with pytest.raises(CodeRangeError, match=r"from 5e\+03 to 5e\+03 m .* in the unit m; .*--depth-unit UNIT"):
+        _run(step, np.full((2, 4), 5000, np.float32))
+    metres, valid = _run(step, np.zeros((2, 4), np.float32), np.zeros((2, 4), np.bool_))
+    assert not valid.any()
+    assert not metres.any()
+    assert step.parameters == ResizeDepth("depth", M, HALF, PLAIN, "1/1").parameters, "a name decides nothing"

@@ -103,16 +103,18 @@ def _tell(ranges: Sequence[DepthRange]) -> str:
     hint = f"times {' or '.join(fitting)} it would be plausible" if fitting else "no power of ten makes it plausible"
     return (
         f"median {middle} m, nearly all from {lowest:.3g} to {highest:.3g} m, where medians of {_MEDIAN_M[0]:g} to "
-        f"{_MEDIAN_M[1]:g} m are usual; {hint}. Check the unit, and focal length and baseline of disparities"
+        f"{_MEDIAN_M[1]:g} m are usual; {hint}. Check the unit (`prep init ... --depth-unit`), and focal length and "
+        "baseline of disparities"
     )
 
 
 def missing_calibration(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
-    """Yield an error for disparities that cannot become depth, a warning for depth without a camera."""
+    """Yield an error for disparities and points that cannot become depth, a warning for depth without a camera."""
     for name in columns_of(samples):
         having = [s for s in samples if name in s.files]
         for kind, severity, why in (
             (Kind.DISPARITY, Severity.ERROR, "no camera with a baseline, without which it is no depth"),
+            (Kind.POINTS, Severity.ERROR, "no camera, without which they are no depth"),
             (Kind.DEPTH, Severity.WARNING, "no camera, which motion and surfaces need"),
         ):
             of_kind = [s for s in having if s.files[name].kind is kind]
@@ -126,7 +128,7 @@ def missing_calibration(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
 
 
 def _is_calibrated(sample: CheckedSample, kind: Kind) -> bool:
-    return sample.camera is not None and (kind is Kind.DEPTH or sample.camera.baseline is not None)
+    return sample.camera is not None and (kind is not Kind.DISPARITY or sample.camera.baseline is not None)
 
 
 def missing_neighbours(samples: Sequence[CheckedSample]) -> Iterator[Finding]:

@@ -8,9 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import code_from_json
+from segprep.datasets.columns import decode_file
 from segprep.datasets.errors import SegprepError
-from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Mask
@@ -50,7 +49,7 @@ class FileFacts:
         path: Relative to the dataset's root.
         kind: What it should hold.
         problem: Why nothing else is known; None if it was read.
-        picture: Its form.
+        picture: Its form; None for points.
         digest: SHA-256 of the file; of images only.
         likeness: See `likeness_hash`; of images only.
         labels: Of labels only.
@@ -80,11 +79,11 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
     except OSError as error:
         return _trouble(source, Trouble.UNREADABLE, f"{source.path} cannot be read: {error.strerror or error}")
     try:
-        picture, values, valid = _decode(source, data)
+        picture, values, valid = decode_file(source, data, Path(source.path))
         return FileFacts(
             source.path,
             source.kind,
-            picture=describe(picture),
+            picture=describe(picture) if source.kind is not Kind.POINTS else None,
             digest=hashlib.sha256(data).digest() if source.kind is Kind.IMAGE else b"",
             likeness=likeness_hash(picture) if source.kind is Kind.IMAGE else None,
             labels=count_labels(values, class_map) if source.kind is Kind.LABEL else None,
@@ -97,14 +96,6 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
         return _trouble(source, Trouble.UNREADABLE, f"{source.path}: {type(error).__name__}: {error} (at {place})")
-
-
-def _decode(source: SourceFile, data: bytes) -> tuple[Array, Array, Mask | None]:
-    """Return the picture as the file holds it, and values and mask as steps would see them."""
-    picture = decode_image(data, Path(source.path), palette_colors=source.kind is Kind.IMAGE)
-    code = code_from_json(source.code)
-    values, valid = code.decode(*code.from_file(picture))
-    return picture, values, valid
 
 
 def _distances(kind: Kind, values: Array, valid: Mask | None) -> DistanceFacts | None:

@@ -1,0 +1,118 @@
+"""What `ndvi`, `evi` and `evi2` share: one step, told apart by the name of the index."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segprep.datasets.codes import LinearCode
+from segprep.datasets.columns import Cell, Column
+from segprep.datasets.errors import ConfigurationError, SizeMismatchError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import JsonDict, Sample
+from segprep.prep.bands import DEFAULT_BANDS, Band, parse_bands, reflectance
+from segprep.prep.modalities._member import Scene
+from segprep.prep.step import Input, Origin
+from segprep.prep.vegetation import INDICES, vegetation_index
+
+__all__ = ["VEGETATION_DEFAULTS", "VegetationStep", "build_vegetation_step"]
+
+VEGETATION_DEFAULTS: JsonDict = {"bands": DEFAULT_BANDS, "bits": 8}
+
+_CODES: Mapping[int, LinearCode] = {
+    8: LinearCode(1 / 127, -128 / 127),
+    16: LinearCode(1 / 32767, -32768 / 32767, bits=16),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VegetationStep:
+    """The column of an index, from -1 to 1: 128 of 8 bits or 32768 of 16 is 0, and 0 is invalid.
+
+    Attributes:
+        index: One of `INDICES`, also the column's name.
+        bands: Name of each band that the index needs, and where it stands.
+        bits: 8 or 16 of the files.
+    """
+
+    index: str
+    bands: tuple[tuple[str, Band], ...]
+    bits: int = 8
+
+    version = 1
+
+    @property
+    def name(self) -> str:
+        """One step per index."""
+        return self.index
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The columns of the bands, each once."""
+        return tuple(Input(c, Origin.COLUMN) for c in dict.fromkeys(band.column for _, band in self.bands))
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """One column, the mask beside."""
+        index = INDICES[self.index]
+        about = (
+            ("bands", self._bands()),
+            ("formula", index.formula),
+            ("smallest_denominator", f"{index.smallest_denominator:g}"),
+        )
+        return (Column(self.index, Kind.INDEX, _CODES[self.bits], about),)
+
+    @property
+    def parameters(self) -> JsonDict:
+        """Where the bands stand, and the bits."""
+        return {"bands": self._bands(), "bits": self.bits}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Compute the index.
+
+        Raises:
+            SizeMismatchError: If the bands differ in size.
+            CodeRangeError: If a picture does not hold its band, or no pixel has a value.
+        """
+        sizes = {i.name: sample.arrays[i.name].shape[:2] for i in self.inputs}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} is {width}x{height}" for name, (height, width) in sizes.items())
+            raise SizeMismatchError(f"the bands must be of one size, but {found}")
+        bands = {name: reflectance(sample.arrays[band.column], band) for name, band in self.bands}
+        image = vegetation_index(self.index, bands)
+        brightest = {name: round(float(band_HW.max()), 6) for name, band_HW in bands.items()}
+        return {self.index: Cell(image.values_HW, image.valid_HW, image.facts | {"brightest": brightest})}
+
+    def _bands(self) -> str:
+        return ",".join(f"{name}={band}" for name, band in self.bands)
+
+
+def build_vegetation_step(index: str, arguments: JsonDict, scene: Scene) -> VegetationStep:
+    """Return the step of an index; a band that it does not need is left aside, as others of the same command may.
+
+    Raises:
+        ConfigurationError: If the bits or the bands make no sense, or a band that it needs is not among them.
+    """
+    bits = arguments["bits"]
+    if not isinstance(bits, int) or bits not in _CODES:
+        raise ConfigurationError(f"--bits is 8 or 16, not {bits!r}")
+    bands = parse_bands(arguments["bands"])
+    needed = INDICES[index].bands
+    missing = [name for name in needed if name not in bands]
+    if missing:
+        instead = ". Without blue there are evi2 and ndvi" if missing == ["blue"] else ""
+        raise ConfigurationError(
+            f"{index} needs {' and '.join(missing)}, which --bands {arguments['bands']!r} does not name{instead}"
+        )
+    for name in needed:
+        _check_column(bands[name], scene)
+    return VegetationStep(index, tuple((name, bands[name]) for name in needed), bits)
+
+
+def _check_column(band: Band, scene: Scene) -> None:
+    column = scene.columns.get(band.column)
+    if column is None:
+        return
+    if column.kind not in (Kind.IMAGE, Kind.NIR) or column.code is None:
+        raise ConfigurationError(f"--bands names pictures; {band.column} is a column of {column.kind}")
+    misfit = band.misfit(has_channels=bool(column.code.channels))
+    if misfit:
+        raise ConfigurationError(misfit)

@@ -1,0 +1,96 @@
+"""`depth_filled`: depth without holes, and what of it was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from segprep.datasets.codes import DepthCode, IdCode
+from segprep.datasets.columns import Cell, Column
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import JsonDict, Sample
+from segprep.prep.completion import Fill, complete_depth
+from segprep.prep.depth_range import check_depth
+from segprep.prep.modalities._depth_input import depth_name
+from segprep.prep.modalities._member import Scene
+from segprep.prep.step import Input, Origin, Step
+
+__all__ = ["DEFAULTS", "FillDepth", "build"]
+
+DEFAULTS: Final[JsonDict] = {"depth": "depth", "fill": Fill.IP_BASIC.value}
+
+_FILLED: Final = "depth_filled"
+_MEASURED: Final = "depth_measured"
+
+
+@dataclass(frozen=True, slots=True)
+class FillDepth:
+    """Columns `depth_filled`, valid everywhere, and `depth_measured`: 1 where depth was known before, else 0.
+
+    Attributes:
+        depth: The column whose holes are filled.
+        fill: The method.
+        code: How that column keeps depth, and how this one does.
+    """
+
+    depth: str
+    fill: Fill
+    code: DepthCode
+
+    name = _FILLED
+    version = 1
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Depth, and the image if the method follows it."""
+        depth = Input(self.depth, Origin.COLUMN)
+        return (depth, Input("image", Origin.COLUMN)) if self.fill is Fill.GUIDED else (depth,)
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """Depth in the code that it had, and the mask that it had."""
+        return (
+            Column(_FILLED, Kind.DEPTH, self.code, (("fill", self.fill.value), ("source", self.depth))),
+            Column(_MEASURED, Kind.MASK, IdCode(8), (("source", self.depth),)),
+        )
+
+    @property
+    def parameters(self) -> JsonDict:
+        """Source, method and code."""
+        return {"depth": self.depth, "fill": self.fill.value, "code": self.code.to_json()}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Fill.
+
+        Raises:
+            CodeRangeError: If fewer than two pixels have a depth, or a valid one is NaN, zero or negative.
+            SizeMismatchError: If the image is of another size.
+        """
+        depth_HW = sample.arrays[self.depth]
+        valid_HW = sample.valid.get(self.depth, np.ones(depth_HW.shape, np.bool_))
+        if valid_HW.any():  # else the method says what lacks
+            check_depth(depth_HW, valid_HW)
+        filled_HW, measured_HW = complete_depth(depth_HW, valid_HW, self.fill, sample.arrays.get("image"))
+        measured = round(float(measured_HW.mean()), 6)
+        facts = {"measured": measured, "filled": round(1 - measured, 6)}
+        return {
+            _FILLED: Cell(filled_HW, np.ones(depth_HW.shape, np.bool_), facts),
+            _MEASURED: Cell(measured_HW.astype(np.uint8)),
+        }
+
+
+def build(arguments: JsonDict, scene: Scene) -> Step:
+    """Return the step. See `ModalityMember.build`."""
+    name, fill = depth_name(arguments["depth"], scene), arguments["fill"]
+    if not isinstance(fill, str) or fill not in list(Fill):
+        raise ConfigurationError(f"--fill is {', '.join(Fill)}, not {fill!r}")
+    if name == _FILLED:
+        raise ConfigurationError(f"--depth names the column whose holes are filled; {_FILLED} has none")
+    column = scene.columns.get(name)
+    if column is None:
+        raise ConfigurationError(f"there is no column {name!r} to fill holes in; --depth names a column of depth")
+    if not isinstance(column.code, DepthCode):
+        raise ConfigurationError(f"--depth names a column of depth; {name} is one of {column.kind}")
+    return FillDepth(name, Fill(fill), column.code)

@@ -1,0 +1,139 @@
+"""`hha`: disparity, height above the floor and angle with gravity, as networks for RGB and depth are trained on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Final, TypeGuard
+
+from segprep.datasets.columns import Cell, Column
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import Camera, JsonDict, Sample
+from segprep.prep.gravity import mount_down
+from segprep.prep.hha import PRESETS, HhaImage, hha
+from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
+from segprep.prep.modalities._member import Scene
+from segprep.prep.step import Absent, Input, Origin, Step
+
+__all__ = ["DEFAULTS", "Hha", "build"]
+
+DEFAULTS: Final[JsonDict] = {"depth": "depth", "preset": None, "gravity": "estimate", "floor_percentile": None}
+
+_ESTIMATE: Final = "estimate"
+_MOUNT: Final = "mount"
+_HIGHEST_PERCENTILE: Final = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hha:
+    """Column `hha`: R = disparity, G = height, B = angle; (0, 0, 0) is invalid, which no valid angle is.
+
+    Attributes:
+        depth: The column of depth.
+        preset: Name of the constants, one of `PRESETS`.
+        gravity: "estimate", from where the camera's mount or else the image's columns say; "mount", which takes the
+            mount's word; or the direction (x, y, z) down in camera axes from which the estimate starts.
+        floor_percentile: The floor is as low as this share of the points, in percent; 0 is the lowest point.
+    """
+
+    depth: str
+    preset: str
+    gravity: str | tuple[float, float, float]
+    floor_percentile: float
+
+    name = "hha"
+    version = 1
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Depth and camera."""
+        return Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """One column, the mask beside; what the code gives back is 1/m, m and degrees."""
+        about = (
+            ("gravity", self._gravity_text()),
+            ("preset", self.preset),
+            ("quantities", "1/m, m, degrees"),
+            ("source", self.depth),
+        )
+        return (Column("hha", Kind.INDEX, PRESETS[self.preset].code, about),)
+
+    @property
+    def parameters(self) -> JsonDict:
+        """The source, the constants, and where gravity comes from."""
+        constants = asdict(replace(PRESETS[self.preset], floor_percentile=self.floor_percentile))
+        return {"depth": self.depth, "preset": self.preset, **constants, "gravity": self._gravity_text()}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Compute HHA.
+
+        Raises:
+            Absent: If the sample has no camera, or the camera no mount from which gravity is to be taken.
+            SizeMismatchError: If depth and camera differ in size.
+            CodeRangeError: If depth is bad or shows no surface, or gravity is found far from where it was expected.
+            MotionError: If the intrinsics are singular.
+        """
+        depth_HW, valid_HW, camera = depth_and_camera(sample, self.depth)
+        image = hha(
+            depth_HW,
+            valid_HW,
+            camera,
+            PRESETS[self.preset],
+            down_3=_down_of(camera) if self.gravity == _MOUNT else None,
+            prior_3=None if isinstance(self.gravity, str) else self.gravity,
+            floor_percentile=self.floor_percentile,
+        )
+        return {"hha": Cell(image.values_HW3, image.valid_HW, _facts(image))}
+
+    def _gravity_text(self) -> str:
+        return self.gravity if isinstance(self.gravity, str) else ",".join(f"{each:g}" for each in self.gravity)
+
+
+def build(arguments: JsonDict, scene: Scene) -> Step:
+    """Return the step. See `ModalityMember.build`."""
+    preset = arguments["preset"]
+    if preset is None:
+        preset = "outdoor" if scene.outdoor else "indoor"
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ConfigurationError(f"--preset is {' or '.join(PRESETS)}, not {preset!r}")
+    percentile = arguments["floor_percentile"]
+    if percentile is None:
+        percentile = PRESETS[preset].floor_percentile
+    if not _is_number(percentile) or not 0 <= percentile <= _HIGHEST_PERCENTILE:
+        raise ConfigurationError(f"--floor-percentile lies in 0 to {_HIGHEST_PERCENTILE:g}, not {percentile!r}")
+    return Hha(depth_name(arguments["depth"], scene), preset, _gravity(arguments["gravity"]), float(percentile))
+
+
+def _gravity(value: object) -> str | tuple[float, float, float]:
+    match value:
+        case "estimate" | "mount":
+            return str(value)
+        case [x, y, z] if _is_number(x) and _is_number(y) and _is_number(z) and (x or y or z):
+            return float(x), float(y), float(z)
+    raise ConfigurationError(
+        f"--gravity is {_ESTIMATE}, {_MOUNT}, or the direction down as x, y and z in camera axes (x right, y down, z "
+        f"forward), not {value!r}"
+    )
+
+
+def _down_of(camera: Camera) -> tuple[float, float, float]:
+    down_3 = mount_down(camera)
+    if down_3 is None:
+        raise Absent("its camera has no mount from which gravity could be taken")
+    x, y, z = down_3.tolist()
+    return x, y, z
+
+
+def _facts(image: HhaImage) -> JsonDict:
+    return {
+        "gravity": [round(each, 6) for each in image.gravity_3.tolist()],
+        "floor_m": round(image.floor_m, 4),
+        "floor_seen": image.floor_seen,
+        "share_without_normal": round(image.without_normal, 4),
+    }
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,130 @@
+"""`jet`: depth or disparity in the colours of OpenCV's JET, as SSMA and AdapNet++ were trained on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, TypeGuard
+
+import numpy as np
+
+from segprep.datasets.codes import JetCode
+from segprep.datasets.columns import Cell, Column
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import JsonDict, Sample
+from segprep.prep.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
+from segprep.prep.modalities._depth_input import depth_name
+from segprep.prep.modalities._member import Scene
+from segprep.prep.step import Input, Origin, Step
+
+__all__ = ["ALTERNATIVES", "DEFAULTS", "Jet", "build"]
+
+DEFAULTS: Final[JsonDict] = {"depth": "depth", "near": None, "far": None, "percentiles": None, "quantity": "depth"}
+ALTERNATIVES: Final = (("near", "far"), ("percentiles",))
+
+
+@dataclass(frozen=True, slots=True)
+class Jet:
+    """Column `jet`: dark blue is the smaller end of the range, dark red the larger one, black is invalid.
+
+    Attributes:
+        depth: The column that is shown.
+        span: Which depths get colours of their own.
+        quantity: What grows evenly from colour to colour: depth, or disparity, whose larger end is near.
+    """
+
+    depth: str
+    span: FixedRange | OwnRange
+    quantity: Quantity
+
+    name = "jet"
+    version = 1
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Depth."""
+        return (Input(self.depth, Origin.COLUMN),)
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """RGB, the mask beside; what the code gives back is metres, 1/m, or the place in the image's own range."""
+        about = {"per_image": "no", "quantity": self.quantity.value, "source": self.depth}
+        if isinstance(self.span, OwnRange):
+            code = JetCode(0.0, 1.0)
+            about |= {
+                "per_image": f"percentiles {self.span.low:g} to {self.span.high:g}",
+                "unit": "share of the image's range",
+            }
+        elif self.quantity is Quantity.DEPTH:
+            code = JetCode(self.span.near, self.span.far)
+            about |= {"unit": "m"}
+        else:
+            code = JetCode(1 / self.span.far, 1 / self.span.near)
+            about |= {"unit": "1/m"}
+        return (Column("jet", Kind.CODED, code, tuple(sorted(about.items()))),)
+
+    @property
+    def parameters(self) -> JsonDict:
+        """What decides the colours."""
+        return {"depth": self.depth, "range": asdict(self.span), "quantity": self.quantity.value}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Return the scalar; the column's code makes the colours, and counts what lies outside the range.
+
+        Raises:
+            CodeRangeError: If no depth is valid, one is no depth, or the image has no range of its own.
+        """
+        depth_HW, valid_HW = sample.arrays[self.depth], sample.valid.get(self.depth)
+        if valid_HW is None:
+            valid_HW = np.ones(depth_HW.shape, np.bool_)
+        check_depth(depth_HW, valid_HW)
+        if isinstance(self.span, FixedRange):
+            return {"jet": Cell(scale_value(depth_HW, valid_HW, self.span.far, self.quantity), valid_HW)}
+        span = self.span.of(depth_HW, valid_HW)
+        position_HW = scaled_position(depth_HW, valid_HW, span, self.quantity)
+        return {"jet": Cell(position_HW, valid_HW, {"near_m": span.near, "far_m": span.far})}
+
+
+def build(arguments: JsonDict, scene: Scene) -> Step:
+    """Return the step. See `ModalityMember.build`."""
+    if arguments["quantity"] not in list(Quantity):
+        raise ConfigurationError(f"--quantity is {' or '.join(Quantity)}, not {arguments['quantity']!r}")
+    quantity = Quantity(arguments["quantity"])
+    return Jet(depth_name(arguments["depth"], scene), _span(arguments, scene, quantity), quantity)
+
+
+def _span(arguments: JsonDict, scene: Scene, quantity: Quantity) -> FixedRange | OwnRange:
+    near, far = (_metres(name, arguments[name]) for name in ("near", "far"))
+    if arguments["percentiles"] is not None:
+        if near is not None or far is not None:
+            raise ConfigurationError("--percentiles takes the range from each image: leave --near and --far away")
+        return _own_range(arguments["percentiles"])
+    usual = scene.depth_range or (None, None)
+    near, far = usual[0] if near is None else near, usual[1] if far is None else far
+    if near is None or far is None:
+        raise ConfigurationError(
+            "nobody knows the range of this dataset's depths: give --near --far in metres (for example 0.5 and 8 "
+            "indoors, 2 and 80 on a street), or --percentiles for a range of each image's own"
+        )
+    if quantity is Quantity.DISPARITY and near == 0:
+        raise ConfigurationError("--near must be above 0 for disparity, which grows without end towards 0 m")
+    return FixedRange(near, far)
+
+
+def _metres(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if not _is_number(value):
+        raise ConfigurationError(f"--{name} is a distance in metres, not {value!r}")
+    return float(value)
+
+
+def _own_range(value: object) -> OwnRange:
+    match value:
+        case [low, high] if _is_number(low) and _is_number(high):
+            return OwnRange(float(low), float(high))
+    raise ConfigurationError(f"--percentiles is two numbers in percent, for example 2 and 98, not {value!r}")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

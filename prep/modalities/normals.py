@@ -1,0 +1,82 @@
+"""`normals`: the direction of the surface at every pixel, from depth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from segprep.datasets.codes import LinearCode
+from segprep.datasets.columns import Cell, Column
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import JsonDict, Sample
+from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
+from segprep.prep.modalities._member import Scene
+from segprep.prep.step import Input, Origin, Step
+from segprep.prep.surface_normals import MAX_RADIUS, checked_depth, surface_normals
+
+__all__ = ["DEFAULTS", "Normals", "build"]
+
+DEFAULTS: Final[JsonDict] = {"depth": "depth", "radius": 3}
+
+_CODE: Final = LinearCode(1 / 127, -128 / 127, ("x", "y", "z"))
+
+
+@dataclass(frozen=True, slots=True)
+class Normals:
+    """Column `normals`: unit vectors towards the camera, in its axes: x right, y down, z forward.
+
+    A floor is (0, -1, 0) for a camera that looks ahead, a wall before it (0, 0, -1). Files hold R = x, G = y, B = z as
+    128 + 127 n; invalid is (0, 0, 0), which no normal is.
+
+    Attributes:
+        depth: The column of depth.
+        radius: Planes are fitted to windows of 2 radius + 1 pixels.
+    """
+
+    depth: str
+    radius: int
+
+    name = "normals"
+    version = 1
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Depth and camera."""
+        return Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """One column, the mask beside."""
+        about = (("axes", "camera: x right, y down, z forward"), ("side", "towards the camera"), ("source", self.depth))
+        return (Column("normals", Kind.NORMALS, _CODE, about),)
+
+    @property
+    def parameters(self) -> JsonDict:
+        """Source and window."""
+        return {"depth": self.depth, "radius": self.radius}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Fit planes.
+
+        Raises:
+            Absent: If the sample has no camera.
+            SizeMismatchError: If depth and camera differ in size.
+            CodeRangeError: If depth is bad or shows no surface.
+            MotionError: If the intrinsics are singular.
+        """
+        depth_HW, valid_HW, camera = depth_and_camera(sample, self.depth)
+        known_HW = checked_depth(depth_HW, valid_HW, camera)
+        normals_3HW, found_HW = surface_normals(depth_HW, known_HW, camera, self.radius)
+        towards_HW3 = np.moveaxis(-normals_3HW, 0, 2).astype(np.float32, order="C")
+        without = round(1 - float(found_HW.sum() / known_HW.sum()), 4)
+        return {"normals": Cell(towards_HW3, found_HW, {"share_without_normal": without})}
+
+
+def build(arguments: JsonDict, scene: Scene) -> Step:
+    """Return the step. See `ModalityMember.build`."""
+    radius = arguments["radius"]
+    if not isinstance(radius, int) or isinstance(radius, bool) or not 1 <= radius <= MAX_RADIUS:
+        raise ConfigurationError(f"--radius is a whole number of pixels from 1 to {MAX_RADIUS}, not {radius!r}")
+    return Normals(depth_name(arguments["depth"], scene), radius)
