@@ -14,7 +14,7 @@ __all__ = ["SIGNATURES", "decode", "read_size"]
 
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 
-_WANTED = "flow"
+_WANTED = ("flow", "depth")
 _SUFFIX = ".npy"
 
 
@@ -29,7 +29,7 @@ def read_size(file: IO[bytes]) -> tuple[int, int]:
 
 
 def decode(data: bytes) -> Array:
-    """Decode the only array of an archive, or the one called `flow` where there are several; no pickles are read.
+    """Decode the only array of an archive, or the one called `flow` or `depth` of several; no pickles are read.
 
     Raises:
         ValueError: If the archive is truncated or damaged, or does not say which array is meant.
@@ -46,10 +46,12 @@ def _array(file: IO[bytes]) -> Iterator[IO[bytes]]:
     try:
         with zipfile.ZipFile(file) as archive:
             names = [n.removesuffix(_SUFFIX) for n in archive.namelist() if n.endswith(_SUFFIX)]
-            if len(names) != 1 and names.count(_WANTED) != 1:
+            named = [name for name in names if name in _WANTED]
+            chosen = names if len(names) == 1 else named
+            if len(chosen) != 1:
                 listed = ", ".join(names) or "none"
-                raise ValueError(f"it must hold one array, or one called {_WANTED}; it holds {listed}")
-            with archive.open((names[0] if len(names) == 1 else _WANTED) + _SUFFIX) as member:
+                raise ValueError(f"it must hold one array, or one called {' or '.join(_WANTED)}; it holds {listed}")
+            with archive.open(chosen[0] + _SUFFIX) as member:
                 yield member
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"truncated or damaged: {error}") from error

@@ -91,8 +91,8 @@ def read_image(path: Path, *, palette_colors: bool = False) -> Array:
     Returns:
         (H, W) for grey values and palette indices, (H, W, 3) RGB, (H, W, 4) RGBA: uint8 or uint16 as stored. A .flo
         gives (H, W, 2) float32, a .pfm (H, W) or (H, W, 3) float32, a .npy its array, a .npz its only array or, of
-        several, the one called `flow`. HDF5 gives (H, W), its only array of rows and columns or, of several, the one
-        called `depth` or `depths`; a .mat likewise, as MATLAB shows it.
+        several, the one called `flow` or `depth`. HDF5 gives (H, W), its only array of rows and columns or, of
+        several, the one called `depth` or `depths`; a .mat likewise, as MATLAB shows it.
 
     Raises:
         MissingInputError: If the file does not exist.

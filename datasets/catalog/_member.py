@@ -9,9 +9,10 @@ from typing import Protocol
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.record import Direction, SampleRecord
 
-__all__ = ["DatasetMember", "DatasetSource", "DatasetSpec", "files_by_stem"]
+__all__ = ["PICTURES", "DatasetMember", "DatasetSource", "DatasetSpec", "files_by_stem"]
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm")
+PICTURES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm")
+"""Suffixes of the files that images and labels are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class DatasetMember(Protocol):
         """Write `frames` (at least 2) rendered samples in this layout: to try a pipeline, and for tests."""
 
 
-def files_by_stem(folder: Path, suffixes: Sequence[str] = _PICTURES) -> dict[str, str]:
+def files_by_stem(folder: Path, suffixes: Sequence[str] = PICTURES) -> dict[str, str]:
     """Return stem to file name for the pictures of a folder; empty if there is no such folder.
 
     Stems are in Unicode's composed form: macOS writes accents apart from their letters, and an image and its label must

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from segprep.datasets.catalog._intrinsics import find_camera
-from segprep.datasets.catalog._member import files_by_stem
+from segprep.datasets.catalog._member import PICTURES, files_by_stem
 from segprep.datasets.catalog._recordings import natural_order
 from segprep.datasets.catalog._text_lines import read_lines
 from segprep.datasets.catalog._trajectories import read_pose_rows, read_trajectory_log
-from segprep.datasets.codes import DepthCode, PlainCode, RawLabelCode
+from segprep.datasets.codes import Code, DepthCode, PlainCode, RawLabelCode
+from segprep.datasets.depth_units import DEPTH_SUFFIXES
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
@@ -31,9 +32,9 @@ class _Part(NamedTuple):
     code: JsonDict
 
 
-def first_folder(recording: Path, names: Sequence[str]) -> Path | None:
-    """Return the first of a recording's folders of these names that holds pictures."""
-    return next((recording / name for name in names if files_by_stem(recording / name)), None)
+def first_folder(recording: Path, names: Sequence[str], suffixes: Sequence[str] = PICTURES) -> Path | None:
+    """Return the first of a recording's folders of these names that holds pictures, or other files."""
+    return next((recording / name for name in names if files_by_stem(recording / name, suffixes)), None)
 
 
 def scan_recording(name: str, folder: Path, split: str, depth_code: DepthCode) -> Iterator[SampleRecord]:
@@ -76,14 +77,16 @@ def scan_recording(name: str, folder: Path, split: str, depth_code: DepthCode) -
 
 
 def _parts(folder: Path, depth_code: DepthCode) -> Iterator[_Part]:
-    for column, names, kind, code in (
+    parts: tuple[tuple[str, tuple[str, ...], Kind, Code], ...] = (
         ("image", IMAGE_FOLDERS, Kind.IMAGE, PlainCode()),
         ("depth", ("depth",), Kind.DEPTH, depth_code),
         ("label", LABEL_FOLDERS, Kind.LABEL, RawLabelCode()),
-    ):
-        found = first_folder(folder, names)
+    )
+    for column, names, kind, code in parts:
+        suffixes = DEPTH_SUFFIXES if kind is Kind.DEPTH else PICTURES
+        found = first_folder(folder, names, suffixes)
         if found is not None:
-            yield _Part(column, found, files_by_stem(found), kind, code.to_json())
+            yield _Part(column, found, files_by_stem(found, suffixes), kind, code.to_json())
 
 
 def _row_order(folder: Path, stems: list[str]) -> list[str]:

@@ -20,7 +20,8 @@ SPEC = DatasetSpec(
     title="RGB-D recordings of one's own",
     layout=f"""\
 ROOT/<recording>/images/<name>.png|jpg   or color/ or rgb/           (or all of it in ROOT: one recording)
-ROOT/<recording>/depth/<name>.png        optional: millimetres in 16 bits, 0 and 65535 invalid
+ROOT/<recording>/depth/<name>.png        optional: millimetres in 16 bits, 0 and 65535 invalid; or .npy, .pfm, .h5,
+                                         .mat ... and --depth-unit
 ROOT/<recording>/label/<name>.png        optional, or labels/: ids in one channel, or colours
 ROOT/<recording>/                        optional: intrinsics in one of {CAMERA_FILES}:
                                          3x3 or "fx fy cx cy", pixels counted from 0 at the centre of the first; or
