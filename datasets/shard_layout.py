@@ -18,6 +18,7 @@ from segprep.datasets.shard_codec import CODECS
 from segprep.datasets.shard_columns import ArraySpec, valid_name
 
 __all__ = [
+    "MAX_KEY_BYTES",
     "ROW_ARRAYS",
     "SCHEMA_VERSION",
     "ArrayLayout",
@@ -33,7 +34,8 @@ ROW_ARRAYS = ("augmentation", "camera_K", "key", "motion", "pose", "source_paths
 
 _TARGET_SHARD_BYTES = 64 * 2**20
 _MIN_SAMPLES_PER_SHARD = 32
-_MAX_KEY_BYTES = 200
+MAX_KEY_BYTES = 200
+"""Of a sample's key in UTF-8."""
 
 
 def encode_json(value: Any) -> bytes:  # noqa: ANN401  (any JSON value)
@@ -110,7 +112,7 @@ class StorePlan:
             raise ConfigurationError(f"{self.samples_per_shard} samples per shard do not fit {self.rows} samples")
         if self.codec not in CODECS:
             raise ConfigurationError(f"there is no codec {self.codec!r}. Known: {', '.join(CODECS)}")
-        if not 1 <= self.key_bytes <= _MAX_KEY_BYTES or min(self.source_bytes, self.augmentation_bytes) < 2:
+        if not 1 <= self.key_bytes <= MAX_KEY_BYTES or min(self.source_bytes, self.augmentation_bytes) < 2:
             raise ConfigurationError("key_bytes must lie in 1..200, source_bytes and augmentation_bytes be 2 or more")
         names = [*ROW_ARRAYS, *(s.name for s in self.specs), *(valid_name(s.name) for s in self.specs if s.masked)]
         twice = sorted({n for n in names if names.count(n) > 1})

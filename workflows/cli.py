@@ -12,14 +12,19 @@ from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_ap
 from segprep.datasets.record import Direction
 from segprep.workflows.modality_options import modality, named_modalities
 from segprep.workflows.options import (
+    Augment,
     DryRun,
     Limit,
     Only,
+    Preset,
     Quiet,
     Scheduler,
+    Seed,
     SplitNames,
+    VariantSize,
     Workers,
     parse_names,
+    parse_pair,
 )
 from segprep.workflows.stage_command import stage_command
 from segprep.workflows.stage_options import flow, motion_labels, resize
@@ -225,12 +230,21 @@ def show(
     out: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Default: show/KEY.png in the workspace.", show_default=False)
     ] = None,
+    augment: Augment = None,
+    preset: Preset = None,
+    size: VariantSize = None,
+    seed: Seed = None,
+    variant: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="K", help="The variant K that a store holds, made again.", show_default=False),
+    ] = None,
     workspace: Directory = _HERE,
 ) -> None:
-    """Draw every column of a sample in one PNG."""
+    """Draw every column of a sample in one PNG, or how variants of it would look."""
     from segprep.workflows import commands
+    from segprep.workflows.augment_request import augment_request
 
-    commands.show(key, out, workspace)
+    commands.show(key, out, workspace, augment_request(augment, preset, parse_pair(size), seed), variant)
 
 
 @app.command()
@@ -246,6 +260,13 @@ def shard(
     samples_per_shard: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Default: about 64 MB, at least 32.", show_default=False)
     ] = None,
+    augment: Augment = None,
+    preset: Preset = None,
+    size: VariantSize = None,
+    seed: Seed = None,
+    augment_splits: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Splits that get variants; the others stay as they are.")
+    ] = "train",
     workspace: Directory = _HERE,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -254,8 +275,9 @@ def shard(
     as_json: JsonOutput = False,
     quiet: Quiet = False,
 ) -> None:
-    """Freeze the table into one Zarr store per split."""
+    """Freeze the table into one Zarr store per split, of the samples or of augmented variants of them."""
     from segprep.workflows import commands
+    from segprep.workflows.augment_request import augment_request
     from segprep.workflows.cluster import ClusterOptions
 
     call = commands.ShardCall(
@@ -265,6 +287,9 @@ def shard(
         samples_per_shard=samples_per_shard,
         splits=tuple(split or ()),
         cluster=ClusterOptions(workers, scheduler),
+        augment=augment_request(augment, preset, parse_pair(size), seed),
+        augment_splits=tuple(parse_names(augment_splits) or ()),
+        seed=seed,
     )
     commands.shard(workspace, call, dry_run=dry_run, as_json=as_json, quiet=quiet)
 
@@ -275,13 +300,16 @@ def verify(
         list[Path] | None, typer.Argument(help="Stores; default: all of the workspace.", show_default=False)
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Only presence and sizes, not every checksum.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make what is damaged again from the workspace, byte by byte.")
+    ] = False,
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
     """Check that Zarr stores hold what was written; exit with 6 if not."""
     from segprep.workflows import store_commands
 
-    store_commands.verify(stores or [], workspace, fast=fast, as_json=as_json)
+    store_commands.verify(stores or [], workspace, fast=fast, repair=repair, as_json=as_json)
 
 
 @app.command()

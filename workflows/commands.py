@@ -26,6 +26,7 @@ from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
 from segprep.prep.step import Origin, Step
 from segprep.workflows import report
+from segprep.workflows.augment_request import AugmentRequest
 from segprep.workflows.batches import Interrupted
 from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.disks import writer_lock
@@ -80,6 +81,9 @@ class ShardCall:
     samples_per_shard: int | None
     splits: tuple[str, ...]
     cluster: ClusterOptions
+    augment: AugmentRequest | None = None
+    augment_splits: tuple[str, ...] = ("train",)
+    seed: int | None = None
 
 
 def init(request: InitRequest, miniature: Path | None, frames: int, place: Path, *, as_json: bool) -> None:
@@ -232,30 +236,41 @@ def status(place: Path, *, as_json: bool) -> None:
     print_result(found.to_json() if as_json else report.status(found))
 
 
-def show(key: str, out: Path | None, place: Path) -> None:
+def show(key: str, out: Path | None, place: Path, augment: AugmentRequest | None, variant: int | None) -> None:
     """`prep show`."""
     from segprep.datasets.imageio import write_image
     from segprep.workflows.show import draw_sample
+    from segprep.workflows.show_variants import draw_stored_variant, draw_variants
 
+    if augment is not None and variant is not None:
+        raise ConfigurationError("--augment draws new variants, --variant one that a store holds: give one of them")
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
         found = [k for k in ledger.keys(Selection()) if k == key or fnmatch.fnmatchcase(k, key)]
         if not found:
             raise ConfigurationError(f"no sample has the key {key!r}, or matches it; a glob such as '*07961' may help")
-        panel = draw_sample(workspace, ledger, found[0])
-    path = out or workspace.root / "show" / f"{found[0]}.png"
+        name: str = found[0]
+        if augment is not None:
+            panel, name = draw_variants(workspace, ledger, found[0], augment), f"{found[0]}-variants"
+        elif variant is not None:
+            panel, name = draw_stored_variant(workspace, ledger, found[0], variant), f"{found[0]}-{variant}"
+        else:
+            panel = draw_sample(workspace, ledger, found[0])
+    path = out or workspace.root / "show" / f"{name}.png"
     write_image(path, panel)
     print_result([str(path)])
 
 
 def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """`prep shard`."""
-    from segprep.workflows.shard_run import is_current, write_split
+    from segprep.workflows.shard_run import SplitResult, is_current, write_split
     from segprep.workflows.sharding import plan_split
 
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
         _check_splits(ledger, call.splits)
+        if call.augment is not None:
+            _check_splits(ledger, call.augment_splits)
         plans = [
             plan_split(
                 workspace,
@@ -265,6 +280,8 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
                 codec=call.codec,
                 per_shard=call.samples_per_shard,
                 require_all=call.require_all,
+                augment=call.augment if split in call.augment_splits else None,
+                seed=call.seed,
             )
             for split in call.splits or ledger.prepared_splits()
         ]
@@ -274,10 +291,17 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
         if unprepared:
             tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
-            current = [(p, False if is_current(workspace, p) else None) for p in plans]
+            current = [(p, SplitResult(False, {}) if is_current(workspace, p) else None) for p in plans]
             print_result(report.shards(workspace, current, as_json=as_json))
             return
-        arguments = {"columns": call.columns, "codec": call.codec, "splits": list(call.splits)}
+        arguments: JsonDict = {
+            "columns": call.columns,
+            "codec": call.codec,
+            "splits": list(call.splits),
+            "samples_per_shard": call.samples_per_shard,
+            "augment": None if call.augment is None else call.augment.to_json(),
+            "augment_splits": list(call.augment_splits),
+        }
         with writer_lock(workspace.root), _recorded(ledger, "shard", arguments):
             written = []
             for each in plans:

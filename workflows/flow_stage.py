@@ -116,7 +116,7 @@ def _ego_mode(ledger: Ledger, given: object) -> str:
     if given is None:
         columns = ledger.columns()
         depth = columns.get("depth")
-        # Laser points leave most pixels without ego flow, and so the motion image nearly empty: only if it is asked for.
+        # Laser points leave most pixels without ego flow and the motion image nearly empty: only if it is asked for.
         dense = depth is not None and ("source", "points") not in depth.column.attributes
         return "pose" if ledger.has_motions() and dense and "camera" in columns else "none"
     if given not in (*EGO_MODES, "none"):

@@ -2,10 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,10 +13,21 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.workflows.disks import is_network_disk
+from segprep.workflows.ledger_rows import (
+    CellRow,
+    CellState,
+    ColumnRow,
+    FileRow,
+    KnownSample,
+    Selection,
+    SourceRow,
+    cell_from_values,
+    cell_values,
+)
 
 __all__ = ["CellRow", "CellState", "ColumnRow", "FileRow", "KnownSample", "Ledger", "Selection", "SourceRow"]
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE samples(key TEXT PRIMARY KEY, position INTEGER, split TEXT, record TEXT) WITHOUT ROWID;
 CREATE INDEX samples_in_order ON samples(position);
@@ -30,94 +39,9 @@ CREATE TABLE runs(id INTEGER PRIMARY KEY, command TEXT, arguments TEXT, versions
     exit_code INTEGER);
 CREATE TABLE shards(split TEXT, place INTEGER, fingerprint TEXT, report TEXT, PRIMARY KEY(split, place)) WITHOUT ROWID;
 """
-
-
-class CellState(StrEnum):
-    """What is recorded of a cell. A cell without a row was never tried."""
-
-    DONE = "done"
-    FAILED = "failed"
-    ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """One file of a done cell: path relative to the workspace, and how to see that it is still the same."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """A file of the dataset whose content was hashed when it had this size and time."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class CellRow:
-    """One cell.
-
-    Attributes:
-        key: Its sample.
-        column: Its column.
-        state: Done, failed or absent.
-        fingerprint: Hash over recipe and inputs; other columns that were made from this cell remember it.
-        recipe: Step name, version and parameters.
-        inputs: Input name to fingerprint, to say what changed.
-        files: The files of a done cell.
-        reason: Why it failed or is absent.
-        facts: What a step found out beside the arrays, for example `source_size` or the number of `clipped` pixels.
-    """
-
-    key: SampleKey
-    column: str
-    state: CellState
-    fingerprint: str
-    recipe: JsonDict
-    inputs: Mapping[str, str]
-    files: tuple[FileRow, ...] = ()
-    reason: str = ""
-    facts: JsonDict = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnRow:
-    """A column, and the command and arguments that it was last made with."""
-
-    column: Column
-    command: str
-    arguments: JsonDict
-
-
-@dataclass(frozen=True, slots=True)
-class KnownSample:
-    """Everything that the ledger knows of a sample: enough to decide and to do its work elsewhere."""
-
-    record: SampleRecord
-    cells: Mapping[str, CellRow]
-    sources: Mapping[str, SourceRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which samples a command is about.
-
-    Attributes:
-        splits: Empty for all.
-        only: A glob over keys.
-        limit: At most so many, in the dataset's order.
-    """
-
-    splits: tuple[str, ...] = field(default=())
-    only: str | None = None
-    limit: int | None = None
+_SINCE_2 = """
+CREATE TABLE store_rows(split TEXT, key TEXT, place INTEGER, seed INTEGER, PRIMARY KEY(split, key)) WITHOUT ROWID
+"""
 
 
 class Ledger:
@@ -165,6 +89,9 @@ class Ledger:
             with self.transaction():
                 for statement in _SCHEMA.split(";\n"):
                     self._db.execute(statement)
+        if version < _SCHEMA_VERSION:
+            with self.transaction():
+                self._db.execute(_SINCE_2)
                 self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         self._db.execute("PRAGMA synchronous = FULL")
 
@@ -242,7 +169,10 @@ class Ledger:
         if found is None:
             raise KeyError(key)
         record = SampleRecord.from_json(json.loads(found[0]))
-        cells = {row.column: row for row in map(_cell, self._db.execute("SELECT * FROM cells WHERE key = ?", (key,)))}
+        cells = {
+            row.column: row
+            for row in map(cell_from_values, self._db.execute("SELECT * FROM cells WHERE key = ?", (key,)))
+        }
         paths = [s.path for s in record.sources.values()]
         paths += [path for row in cells.values() for path in row.facts.get("read", [])]
         marks = ",".join("?" * len(paths))
@@ -285,7 +215,7 @@ class Ledger:
         """Commit the outcome of finished work; its files must be durable before."""
         with self.transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_cell_values(c) for c in cells]
+                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [cell_values(c) for c in cells]
             )
             self._db.executemany(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
@@ -321,6 +251,24 @@ class Ledger:
             row = (split, place, fingerprint, json.dumps(report))
             self._db.execute("INSERT OR REPLACE INTO shards VALUES (?, ?, ?, ?)", row)
 
+    def store_order(self, split: str) -> tuple[list[SampleKey], int]:
+        """Return the samples in the order in which they went into a split's store, and the seed that it came from."""
+        rows = self._db.execute("SELECT key, seed FROM store_rows WHERE split = ? ORDER BY place", (split,)).fetchall()
+        return [SampleKey(key) for key, _ in rows], rows[0][1] if rows else 0
+
+    def set_store_order(self, split: str, keys: Sequence[SampleKey], seed: int) -> None:
+        """Remember the order of the samples in a split's store."""
+        with self.transaction():
+            self._db.execute("DELETE FROM store_rows WHERE split = ?", (split,))
+            rows = [(split, key, place, seed) for place, key in enumerate(keys)]
+            self._db.executemany("INSERT INTO store_rows VALUES (?, ?, ?, ?)", rows)
+
+    def shard_arguments(self, split: str) -> JsonDict | None:
+        """Return the arguments of the last run of `prep shard` that finished a split's store."""
+        query = "SELECT arguments FROM runs WHERE command = 'shard' AND exit_code = 0 ORDER BY id DESC"
+        found = (json.loads(arguments) for (arguments,) in self._db.execute(query))
+        return next((each for each in found if not each["splits"] or split in each["splits"]), None)
+
     def start_run(self, command: str, arguments: JsonDict, versions: JsonDict, now: str) -> int:
         """Note the start of a command; returns the run's id."""
         with self.transaction():
@@ -350,32 +298,3 @@ class Ledger:
             text += " LIMIT ?"
             values.append(selection.limit)
         return text, values
-
-
-def _cell(row: tuple[Any, ...]) -> CellRow:
-    key, column, state, fingerprint, recipe, inputs, files, reason, facts = row
-    return CellRow(
-        SampleKey(key),
-        column,
-        CellState(state),
-        fingerprint,
-        json.loads(recipe),
-        json.loads(inputs),
-        tuple(FileRow(*f) for f in json.loads(files)),
-        reason,
-        json.loads(facts),
-    )
-
-
-def _cell_values(cell: CellRow) -> tuple[Any, ...]:
-    return (
-        cell.key,
-        cell.column,
-        cell.state.value,
-        cell.fingerprint,
-        json.dumps(cell.recipe, sort_keys=True),
-        json.dumps(dict(cell.inputs), sort_keys=True),
-        json.dumps([(f.path, f.size, f.mtime_ns, f.digest) for f in cell.files]),
-        cell.reason,
-        json.dumps(cell.facts, sort_keys=True),
-    )

@@ -7,17 +7,22 @@ import typer
 from segprep.datasets.errors import ConfigurationError
 
 __all__ = [
+    "Augment",
     "DryRun",
     "Limit",
     "MaxBad",
     "Only",
+    "Preset",
     "Quiet",
     "RetryFailed",
     "Scheduler",
+    "Seed",
     "SplitNames",
+    "VariantSize",
     "Verbose",
     "Workers",
     "parse_names",
+    "parse_pair",
     "parse_share",
     "parse_size",
 ]
@@ -46,6 +51,26 @@ MaxBad = Annotated[
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try samples again that failed before.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Augment = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="N variants of each sample, all of them drawn.", show_default=False),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="What variants are drawn from: ssma (default), paris, fcn, none, or a TOML file with ranges of your own.",
+        show_default=False,
+    ),
+]
+VariantSize = Annotated[
+    str | None,
+    typer.Option(metavar="WxH", help="Size of the variants. Default: the samples'.", show_default=False),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="S", help="Of all draws, and of the samples' order. Default: 0.", show_default=False),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
 
@@ -82,3 +107,9 @@ def parse_size(text: str | None) -> list[int] | None:
     if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
         raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
     return [int(p) for p in parts]
+
+
+def parse_pair(text: str | None) -> tuple[int, int] | None:
+    """Return (width, height) as `parse_size` does."""
+    size = parse_size(text)
+    return None if size is None else (size[0], size[1])

@@ -18,15 +18,22 @@ _GAP = 10
 
 
 def compose(
-    title: str, tiles: Sequence[tuple[str, Picture]], notes: Sequence[str], class_map: ClassMap, *, columns: int = 3
+    title: str,
+    tiles: Sequence[tuple[str, Picture]],
+    notes: Sequence[str],
+    class_map: ClassMap,
+    *,
+    columns: int = 3,
+    tile_width: int = TILE_WIDTH,
+    note_color: tuple[int, int, int] = (160, 0, 0),
 ) -> Picture:
-    """Return (H, W, 3) uint8 RGB: captioned tiles in rows, the legend of the classes, and notes in red below."""
+    """Return (H, W, 3) uint8 RGB: captioned tiles in rows, the legend of the classes, and notes below."""
     columns = min(columns, len(tiles))
-    scaled = [(caption, _scaled(picture)) for caption, picture in tiles]
+    scaled = [(caption, _scaled(picture, tile_width)) for caption, picture in tiles]
     rows = [scaled[i : i + columns] for i in range(0, len(scaled), columns)]
     heights = [max(p.height for _, p in row) + _CAPTION + _GAP for row in rows]
     legend = _legend(class_map)
-    width = columns * (TILE_WIDTH + _GAP) + _GAP
+    width = columns * (tile_width + _GAP) + _GAP
     lines = _wrap_legend(legend, width)
     bottom = 24 * len(lines) + 20 * len(notes) + 2 * _GAP
     canvas = Image.new("RGB", (width, 36 + sum(heights) + bottom), (255, 255, 255))
@@ -35,8 +42,8 @@ def compose(
     y = 36
     for row, height in zip(rows, heights, strict=True):
         for i, (caption, picture) in enumerate(row):
-            x = _GAP + i * (TILE_WIDTH + _GAP)
-            draw.text((x, y + 3), _shortened(caption), fill=(0, 0, 0), font=_font(13))
+            x = _GAP + i * (tile_width + _GAP)
+            draw.text((x, y + 3), _shortened(caption, tile_width), fill=(0, 0, 0), font=_font(13))
             canvas.paste(picture, (x, y + _CAPTION))
         y += height
     for line in lines:
@@ -45,7 +52,7 @@ def compose(
             draw.text((x + 20, y + 3), name, fill=(0, 0, 0), font=_font(13))
         y += 24
     for note in notes:
-        draw.text((_GAP, y + 2), note, fill=(160, 0, 0), font=_font(13))
+        draw.text((_GAP, y + 2), note, fill=note_color, font=_font(13))
         y += 20
     return np.asarray(canvas)
 
@@ -70,19 +77,19 @@ def _wrap_legend(
     return lines
 
 
-def _shortened(caption: str) -> str:
+def _shortened(caption: str, width: int) -> str:
     """Cut a caption that is wider than its tile."""
-    if _font(13).getlength(caption) <= TILE_WIDTH:
+    if _font(13).getlength(caption) <= width:
         return caption
-    while _font(13).getlength(f"{caption} ...") > TILE_WIDTH:
+    while _font(13).getlength(f"{caption} ...") > width:
         caption = caption[:-1]
     return f"{caption} ..."
 
 
-def _scaled(picture: Picture) -> Image.Image:
-    height = max(1, round(picture.shape[0] * TILE_WIDTH / picture.shape[1]))
-    method = Image.Resampling.NEAREST if picture.shape[1] < TILE_WIDTH else Image.Resampling.BOX
-    return Image.fromarray(np.ascontiguousarray(picture)).resize((TILE_WIDTH, height), method)
+def _scaled(picture: Picture, width: int) -> Image.Image:
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    method = Image.Resampling.NEAREST if picture.shape[1] < width else Image.Resampling.BOX
+    return Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), method)
 
 
 def text_tile(lines: Sequence[str]) -> Picture:

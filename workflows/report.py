@@ -20,6 +20,7 @@ from segprep.workflows.initialise import Inventory
 from segprep.workflows.ledger import KnownSample, Ledger
 from segprep.workflows.listing import ListReport
 from segprep.workflows.runner import Summary
+from segprep.workflows.shard_run import SplitResult
 from segprep.workflows.sharding import SplitPlan
 from segprep.workflows.status import Status
 
@@ -134,27 +135,34 @@ def _figures(figures: Mapping[str, float]) -> str:
 
 
 def shards(
-    workspace: Workspace, plans: Sequence[tuple[SplitPlan, bool | None]], *, as_json: bool
+    workspace: Workspace, plans: Sequence[tuple[SplitPlan, SplitResult | None]], *, as_json: bool
 ) -> JsonDict | list[RenderableType]:
-    """Draw which stores were written (True), were there already (False), or would be written (None)."""
+    """Draw which stores were written or were there already; None where nothing was done."""
     if as_json:
         return {
             p.store.split: {
                 "path": str(workspace.store_path(p.store.split)),
-                "written": written,
-                "samples": p.store.rows,
+                "written": None if result is None else result.written,
+                "samples": len(p.fingerprints),
+                "rows": p.store.rows,
                 "shards": p.store.shards,
                 "columns": [c.name for c in p.columns],
                 "left_out": dict(p.left_out),
+                "clipped": {} if result is None else dict(result.clipped),
             }
-            for p, written in plans
+            for p, result in plans
         }
-    words = {True: "written", False: "up to date", None: "would be written"}
     lines: list[str] = []
-    for p, written in plans:
+    for p, result in plans:
+        word = "would be written" if result is None else "written" if result.written else "up to date"
         path, columns = workspace.store_path(p.store.split), ", ".join(c.name for c in p.columns)
-        lines.append(f"{path}: {words[written]}, {p.store.rows} samples in {p.store.shards} shards; columns {columns}")
+        of = "" if p.augment is None else f"{p.store.rows} variants of "
+        lines.append(f"{path}: {word}, {of}{len(p.fingerprints)} samples in {p.store.shards} shards; columns {columns}")
         lines += [f"  left out: {n} {reason}" for reason, n in sorted(p.left_out.items())]
+        clipped = {} if result is None else result.clipped
+        lines += [
+            f"  {n} pixels of {name} were clipped to the range of its code" for name, n in sorted(clipped.items())
+        ]
     return list[RenderableType](lines)
 
 

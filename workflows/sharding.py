@@ -4,26 +4,32 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from segprep.datasets.catalog import CATALOG
-from segprep.datasets.codes import IdCode, MaskPlace
+from segprep.datasets.codes import MaskPlace
 from segprep.datasets.columns import Column
-from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, StoreNotFoundError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan, encode_json, samples_per_shard
+from segprep.datasets.shard_layout import MAX_KEY_BYTES, StorePlan, encode_json, samples_per_shard
+from segprep.datasets.shard_root import read_root
 from segprep.datasets.workspace import Workspace
+from segprep.prep.augment_columns import check_columns
 from segprep.prep.step import Step
+from segprep.workflows.augment_request import AugmentRequest
 from segprep.workflows.freshness import Digests, State, examine
 from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
 from segprep.workflows.stages import recorded_steps
+from segprep.workflows.store_order import StoreOrder, kept_layout, ordered
+from segprep.workflows.variants import Derived, derived_columns, stored_code
 
 __all__ = ["SplitPlan", "plan_split", "source_paths"]
 
+_ROOM_BYTES = 32
 _NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
 
 
@@ -34,20 +40,26 @@ class SplitPlan:
     Attributes:
         store: Arrays and sizes.
         columns: The columns of the store.
-        keys: The rows, in order.
-        fingerprints: Key to a hash over the row's cells.
+        rows: Sample and number of the variant of each row, in order; the rows of a sample are neighbours.
+        fingerprints: Key to a hash over the sample's cells.
         fingerprint: Hash over everything that decides the store's bytes.
         provenance: For the store's attributes.
         left_out: Reason to number of samples.
+        augment: What variants are drawn from; None if the samples are stored as they are.
+        order: Of the samples, to remember.
+        derived: Columns of variants that are made anew.
     """
 
     store: StorePlan
     columns: tuple[Column, ...]
-    keys: tuple[SampleKey, ...]
+    rows: tuple[tuple[SampleKey, int], ...]
     fingerprints: Mapping[SampleKey, str]
     fingerprint: str
     provenance: JsonDict
     left_out: Mapping[str, int]
+    augment: AugmentRequest | None = None
+    order: StoreOrder = field(default_factory=lambda: StoreOrder((), 0))
+    derived: tuple[Derived, ...] = ()
 
 
 def plan_split(
@@ -59,6 +71,8 @@ def plan_split(
     codec: str,
     per_shard: int | None,
     require_all: bool,
+    augment: AugmentRequest | None = None,
+    seed: int | None = None,
 ) -> SplitPlan:
     """Decide what goes into a split's store.
 
@@ -70,9 +84,12 @@ def plan_split(
         codec: "lz4", "none" or "zstd".
         per_shard: Samples per shard; None for about 64 MB of the largest column.
         require_all: Refuse if any sample would be left out.
+        augment: Variants to store instead of the samples.
+        seed: What the samples are shuffled by; None for what they were shuffled by before, at first 0.
 
     Raises:
-        ConfigurationError: If a column does not exist.
+        ConfigurationError: If a column does not exist, or cannot follow the augmentation.
+        SizeMismatchError: If the augmentation crops more than there is.
         ConflictError: If a column is stale, sizes are mixed, or no row is left.
     """
     samples = list(ledger.samples(Selection(splits=(split,))))
@@ -87,23 +104,58 @@ def plan_split(
             "--columns, or see `prep status`"
         )
     specs = tuple(_spec(workspace, column, rows) for column in chosen)
-    keys = tuple(row.record.key for row in rows)
+    present = {row.record.key for row in rows}
+    known, known_seed = ledger.store_order(split)
+    order = ordered(known, known_seed, sorted(present), seed)
+    keys = [key for key in order.keys if key in present]
+    numbered = tuple((key, 0) for key in keys)
+    drawn_bytes = 2  # an empty object
+    derived: tuple[Derived, ...] = ()
+    if augment is not None:
+        existing = {name: row.column for name, row in ledger.columns().items()}
+        steps = [step for _, step in recorded_steps(workspace, ledger)]
+        derived = tuple(derived_columns(steps, existing, chosen))
+        anew = {each.column for each in derived}
+        check_columns(augment.config, [column for column in chosen if column.name not in anew])
+        height, width = specs[0].shape[:2]
+        numbered = tuple((key, variant) for key in keys for variant in augment.variants)
+        drawn_bytes = max(len(encode_json(augment.draw(k, v, (width, height)).to_json())) for k, v in numbered)
+        shape = augment.output_size((width, height))[::-1]
+        specs = tuple(replace(spec, shape=(*shape, *spec.shape[2:])) for spec in specs)
     store = StorePlan(
         split=split,
         specs=specs,
-        rows=len(rows),
-        samples_per_shard=min(per_shard, len(rows)) if per_shard else samples_per_shard(specs, len(rows)),
+        rows=len(numbered),
+        samples_per_shard=min(per_shard, len(numbered)) if per_shard else samples_per_shard(specs, len(numbered)),
         codec=codec,
-        key_bytes=max(len(key.encode()) for key in keys),
-        source_bytes=max(len(encode_json(source_paths(row))) for row in rows),
+        key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
+        source_bytes=_padded(max(len(encode_json(source_paths(row))) for row in rows)),
+        augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
     )
+    store = kept_layout(store, _existing_plan(workspace, split), free=per_shard is None)
     raw_labels = any(column.holds_raw_ids for column in chosen)
     class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
     fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
     content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
+    if augment is not None:
+        content.append(augment.to_json())
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     provenance = _provenance(workspace, ledger, chosen, fingerprint)
-    return SplitPlan(store, chosen, keys, fingerprints, fingerprint, provenance, left_out)
+    if augment is not None:
+        provenance["augmentation"] = augment.to_json()
+    return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
+
+
+def _existing_plan(workspace: Workspace, split: str) -> StorePlan | None:
+    try:
+        return read_root(workspace.store_path(split)).plan
+    except (StoreNotFoundError, DamagedStoreError):
+        return None
+
+
+def _padded(length: int) -> int:
+    """Leave room, so that a new sample with a longer name does not change the files of all others."""
+    return -(-length // _ROOM_BYTES) * _ROOM_BYTES
 
 
 def source_paths(sample: KnownSample) -> dict[str, str]:
@@ -203,10 +255,7 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
             f"column {column.name} has images of different sizes ({found}); a store needs one size. Resize "
             f"them to one: `prep resize --size {shapes.most_common(1)[0][0][1]}x{shapes.most_common(1)[0][0][0]}`"
         )
-    if column.code is None:
-        raise ConfigurationError(f"column {column.name} holds no arrays")
-    # Shards hold train ids, whatever the files hold.
-    code = IdCode() if column.kind is Kind.LABEL else column.code
+    code = stored_code(column)
     return ArraySpec(
         name=column.name,
         kind=column.kind,

@@ -223,7 +223,7 @@ def test_a_sample_whose_image_failed_later_does_not_go_on_with_its_old_flow(
     capsys.readouterr()
     assert prep("shard", "--split", "val", "--columns", "flow") == 0
     assert "1 whose optical_flow cannot be made (its image failed)" in capsys.readouterr().out
-    assert ShardStore.open(Path("shards/val.zarr")).keys == ("0016E5_007002", "0016E5_007004")
+    assert set(ShardStore.open(Path("shards/val.zarr")).keys) == {"0016E5_007002", "0016E5_007004"}
 
 
 def test_a_folder_with_its_own_motion_images_scales_their_vectors(prep: Prep, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_the_neighbour_can_be_the_next_frame(prep: Prep, camvid: Path, capsys: p
     assert prep("flow") == 0
     assert prep("shard", "--split", "val") == 0
     store = ShardStore.open(Path("shards/val.zarr"))
-    assert store.keys == ("0016E5_007000", "0016E5_007002", "0016E5_007004"), "the last frame has no later one"
+    assert set(store.keys) == {"0016E5_007000", "0016E5_007002", "0016E5_007004"}, "the last frame has no later one"
     assert store.columns["optical_flow"].attributes == {"direction": "next"}
     assert np.array_equal(
         read_image(Path("val/next_data/0016E5_007000.png")), read_image(Path("val/image_data/0016E5_007002.png"))

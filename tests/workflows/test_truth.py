@@ -14,14 +14,20 @@ from segprep.datasets.synthetic import camera_pose, drive_world, make_camera, mo
 Prep = Callable[..., int]
 
 
-@pytest.fixture
-def store(prep: Prep, tmp_path: Path) -> ShardStore:
-    """The train split of a short drive at half size; rows are the frames 1, 2, ... (frame 0 has no neighbour)."""
-    assert prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "5") == 0
-    assert prep("resize", "--factor", "2") == 0
-    assert prep("flow") == 0
-    assert prep("shard") == 0
-    return ShardStore.open(Path("shards/train.zarr"))
+@pytest.fixture(scope="module")
+def store(prep_anywhere: Prep, tmp_path_factory: pytest.TempPathFactory) -> ShardStore:
+    """The train split of a short drive at half size; rows are shuffled frames but 0, which has no neighbour."""
+    root = tmp_path_factory.mktemp("truth")
+    place = root / "ws"
+    assert prep_anywhere("init", "synthetic", "--miniature", root / "drive", "--frames", "5", "-C", place) == 0
+    assert prep_anywhere("resize", "--factor", "2", "-C", place) == 0
+    assert prep_anywhere("flow", "-C", place) == 0
+    assert prep_anywhere("shard", "-C", place) == 0
+    return ShardStore.open(place / "shards/train.zarr")
+
+
+def _frame(store: ShardStore, row: int) -> int:
+    return int(store.keys[row].rpartition("_")[2])
 
 
 def test_cameras_poses_and_motions_are_those_of_the_truth_at_the_new_size(store: ShardStore) -> None:
@@ -29,7 +35,7 @@ def test_cameras_poses_and_motions_are_those_of_the_truth_at_the_new_size(store:
     full = make_camera(512, 256)
     expected = scale_map((512, 256), (256, 128)) @ full.K
     for row in range(len(store)):
-        frame = row + 1
+        frame = _frame(store, row)
         pose, before = camera_pose(world, frame), camera_pose(world, frame - 1)
         found = (store.camera_K(row), store.pose(row), store.motion(row))
         for matrix, truth in zip(found, (expected, pose.matrix, pose.motion_to(before)), strict=True):
@@ -43,7 +49,7 @@ def test_depth_survives_resizing_and_coding(store: ShardStore) -> None:
     code = code_from_json(store.columns["depth"].code)
     depth, valid = code.decode(store.read("depth", 1), store.read_valid("depth", 1))
     assert valid is not None
-    truth = render(world, 2, 512, 256).depth_HW
+    truth = render(world, _frame(store, 1), 512, 256).depth_HW
     cells = truth.reshape(128, 2, 256, 2).transpose(0, 2, 1, 3).reshape(128, 256, 4)
     near = np.isfinite(cells.max(2))
     finite = np.where(near[..., None], cells, 0)
@@ -62,7 +68,7 @@ def test_flow_points_from_the_labelled_frame_to_the_previous_one(store: ShardSto
     code = code_from_json(store.columns["optical_flow"].code)
     flow, valid = code.decode(store.read("optical_flow", 1), store.read_valid("optical_flow", 1))
     assert valid is not None
-    truth = motion(world, 2, 1, 256, 128)
+    truth = motion(world, _frame(store, 1), _frame(store, 1) - 1, 256, 128)
     clear = valid & truth.valid_HW & ~truth.occluded_HW & ~truth.moving_HW
     error = np.linalg.norm(flow - truth.flow_HW2, axis=2)[clear]
     length = np.linalg.norm(truth.flow_HW2, axis=2)[clear]

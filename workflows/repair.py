@@ -1,0 +1,72 @@
+"""`prep verify --repair`: the damaged shards of a store are made again from the workspace's cells, byte by byte."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
+from segprep.datasets.progress import Progress
+from segprep.datasets.shard_root import read_root
+from segprep.datasets.shard_verify import Damage
+from segprep.datasets.workspace import Workspace
+from segprep.workflows.augment_request import AugmentRequest
+from segprep.workflows.cluster import ClusterOptions
+from segprep.workflows.ledger import Ledger
+from segprep.workflows.shard_run import write_split
+from segprep.workflows.sharding import SplitPlan, plan_split
+
+__all__ = ["repair_store"]
+
+
+def repair_store(
+    workspace: Workspace,
+    ledger: Ledger,
+    path: Path,
+    damages: Sequence[Damage],
+    cluster: ClusterOptions,
+    progress: Progress,
+) -> None:
+    """Make the damaged shards and metadata of a store again, and remove what does not belong to it.
+
+    The repaired store is built beside the damaged one, whose good files it takes over, and then put in its place. The
+    caller holds the writer lock.
+
+    Raises:
+        ConfigurationError: If the store is not one of the workspace's.
+        ConflictError: If the workspace no longer holds what the store was made from; nothing is changed.
+        WriteFailedError: If the workspace cannot be written.
+    """
+    split = path.name.removesuffix(".zarr")
+    if path.resolve() != workspace.store_path(split).resolve() or split not in ledger.splits():
+        raise ConfigurationError(
+            f"{path} is no store of the workspace {workspace.root}, and only that can make its pixels again: go there, "
+            "or name it with -C DIR"
+        )
+    plan = _plan(workspace, ledger, split, path)
+    rebuild = frozenset(damage.shard for damage in damages if damage.shard is not None)
+    write_split(workspace, ledger, plan, cluster, progress, rebuild=rebuild)
+
+
+def _plan(workspace: Workspace, ledger: Ledger, split: str, path: Path) -> SplitPlan:
+    """Return the plan by which a store was made: by its attributes, else by the last run that made it."""
+    try:
+        root = read_root(path)
+    except DamagedStoreError as error:
+        said = ledger.shard_arguments(split)
+        if said is None:
+            raise ConflictError(f"{error}; and nobody knows how it was made: `prep shard` makes it anew") from error
+        augment = said["augment"] if split in said["augment_splits"] else None
+        columns, codec, per_shard = said["columns"], said["codec"], said["samples_per_shard"]
+    else:
+        augment = root.provenance.get("augmentation")
+        columns, codec = [spec.name for spec in root.plan.specs], root.plan.codec
+        per_shard = root.plan.samples_per_shard
+    return plan_split(
+        workspace,
+        ledger,
+        split,
+        columns,
+        codec=codec,
+        per_shard=per_shard,
+        require_all=False,
+        augment=None if augment is None else AugmentRequest.from_json(augment),
+    )

@@ -1,0 +1,132 @@
+"""The content of one shard: cells as they are, or variants of them."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from segprep.datasets.columns import Column, read_cell
+from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.shard_layout import StorePlan
+from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.workspace import Workspace
+from segprep.prep.augment_codes import encoded
+from segprep.workflows.augment_request import AugmentRequest
+from segprep.workflows.ledger import KnownSample
+from segprep.workflows.variants import Derived, SampleVariants, camera_data
+
+__all__ = ["ShardTask", "shard_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard to write.
+
+    Attributes:
+        workspace: Where the cells are.
+        store: The store.
+        columns: Its columns.
+        index: Which shard.
+        rows: Sample and number of the variant of each row; 0 is the sample as it is.
+        augment: What variants are drawn from; None if there are none.
+        derived: Columns of variants that are made anew.
+    """
+
+    workspace: Workspace
+    store: StorePlan
+    columns: tuple[Column, ...]
+    index: int
+    rows: tuple[tuple[KnownSample, int], ...]
+    augment: AugmentRequest | None = None
+    derived: tuple[Derived, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """A column of a shard that is being filled."""
+
+    stored: Array
+    valid: Mask | None
+
+
+def shard_rows(task: ShardTask) -> tuple[ShardRows, dict[str, int]]:
+    """Return the rows of a shard, and column name to number of pixels that an augmentation made its code clip."""
+    if task.augment is None:
+        return _plain_rows(task), {}
+    return _variant_rows(task, task.augment)
+
+
+def _plain_rows(task: ShardTask) -> ShardRows:
+    columns = {column.name: column for column in task.columns}
+    specs = {spec.name: spec for spec in task.store.specs}
+    samples = [sample for sample, _ in task.rows]
+
+    def block(name: str) -> tuple[Array, Array | None]:
+        cells = [read_cell(task.workspace, task.store.split, columns[name], s.record.key) for s in samples]
+        stored = np.stack([values for values, _ in cells])
+        if columns[name].holds_raw_ids:
+            stored = np.stack([task.workspace.config.class_map.train_ids_of(ids_HW) for ids_HW in stored])
+        if not specs[name].masked:
+            return stored, None
+        everywhere = np.ones(specs[name].shape[:2], np.bool_)
+        return stored, np.stack([everywhere if valid is None else valid for _, valid in cells])
+
+    infos = []
+    for sample in samples:
+        data = camera_data(task.workspace, sample)
+        near = data.get("neighbour") or {}
+        infos.append(_row_info(sample, 0, {}, data.get("K"), data.get("pose"), near.get("motion")))
+    return ShardRows(infos, block)
+
+
+def _variant_rows(task: ShardTask, augment: AugmentRequest) -> tuple[ShardRows, dict[str, int]]:
+    count = len(task.rows)
+    blocks = {
+        spec.name: _Block(
+            np.empty((count, *spec.shape), spec.dtype),
+            np.ones((count, *spec.shape[:2]), np.bool_) if spec.masked else None,
+        )
+        for spec in task.store.specs
+    }
+    infos: list[RowInfo] = []
+    clipped: dict[str, int] = {}
+    # Rows of one sample are neighbours: its cells are decoded once.
+    for _, group in groupby(enumerate(task.rows), key=lambda each: each[1][0].record.key):
+        rows = list(group)
+        known = rows[0][1][0]
+        variants = SampleVariants.of(task.workspace, known, task.columns, task.derived)
+        for place, (_, number) in rows:
+            drawn = augment.draw(SampleKey(known.record.key), number, variants.size)
+            variant = variants.augmented(drawn)
+            finished = encoded(variant, variants.columns)
+            for name, block in blocks.items():
+                block.stored[place] = finished.sample.arrays[name]
+                if block.valid is not None:
+                    block.valid[place] = finished.sample.valid[name]
+            for name, pixels in finished.clipped.items():
+                clipped[name] = clipped.get(name, 0) + pixels
+            near = variant.meta.get("neighbour") or {}
+            K = None if variant.camera is None else variant.camera.K
+            pose = None if variant.pose is None else variant.pose.matrix
+            infos.append(_row_info(known, number, drawn.to_json(), K, pose, near.get("motion")))
+    return ShardRows(infos, lambda name: (blocks[name].stored, blocks[name].valid)), clipped
+
+
+def _row_info(
+    sample: KnownSample, variant: int, augmentation: JsonDict, K: object, pose: object, motion: object
+) -> RowInfo:
+    width, height = sample.cells["image"].facts["source_size"] if "image" in sample.cells else (0, 0)
+    return RowInfo(
+        key=SampleKey(sample.record.key),
+        source_size=(width, height),
+        source_paths={name: source.path for name, source in sample.record.sources.items()},
+        variant=variant,
+        augmentation=augmentation,
+        camera_K=_matrix(K),
+        pose=_matrix(pose),
+        motion=_matrix(motion),
+    )
+
+
+def _matrix(values: object) -> Array | None:
+    return None if values is None else np.array(values, np.float64)
