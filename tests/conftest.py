@@ -1,10 +1,29 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and the rule that only tests marked `cluster` may use Dask's processes."""
 
+import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# Every scheduler, worker and client of Dask reads this setting first and refuses a value that it does not know.
+_SETTING = "distributed.comm.tls.min-version"
+_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__MIN_VERSION"
+os.environ[_VARIABLE] = "refused, because the test is not marked 'cluster'"  # also in processes that a test starts
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let tests that are marked `cluster`, and the fixtures made for them, use Dask's processes."""
+    if item.get_closest_marker("cluster") is None:
+        return (yield)
+    import dask  # while the variable is set, so that this process refuses what is not marked, too
+
+    with pytest.MonkeyPatch.context() as patch, dask.config.set({_SETTING: None}):
+        patch.delenv(_VARIABLE)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

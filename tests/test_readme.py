@@ -13,6 +13,8 @@ _PROGRAMS = {
     "prep": "from segprep.workflows.cli import main; main()",
     "train": "from segprep.train.cli import main; main()",
 }
+_BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
+_WITH_WORKERS = ("augment.py", "camvid.py", "flow.py", "modalities.py", "resize.py")
 
 
 def _users_day() -> list[str]:
@@ -21,6 +23,7 @@ def _users_day() -> list[str]:
     return [line.split("#")[0].strip() for line in block.splitlines()]
 
 
+@pytest.mark.cluster
 def test_the_users_day_of_the_readme_works_as_it_stands(tmp_path: Path) -> None:
     place = tmp_path / "workspace"
     place.mkdir()
@@ -51,7 +54,10 @@ def test_every_command_that_the_readme_names_exists() -> None:
         assert {n for n in named if f" {n} " not in done.stdout} == set()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "bench").glob("[!_]*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, id=p.name, marks=[pytest.mark.cluster] * (p.name in _WITH_WORKERS)) for p in _BENCHMARKS],
+)
 def test_every_benchmark_runs_at_a_tiny_size(path: Path, tmp_path: Path) -> None:
     extra = ["--out", str(tmp_path / "out")] if "--out" in path.read_text(encoding="utf-8") else []
     done = subprocess.run([sys.executable, str(path), "--tiny", *extra], capture_output=True, text=True, check=False)

@@ -34,6 +34,7 @@ _CODES: dict[str, tuple[Kind, Code]] = {
     "image": (Kind.IMAGE, PlainCode()),
     "label": (Kind.LABEL, IdCode()),
     "flow": (Kind.CODED, SmsnetFlowCode(5.12)),
+    "thermal": (Kind.THERMAL, PlainCode()),
 }
 
 Columns = Mapping[str, Array]

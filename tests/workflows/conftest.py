@@ -44,6 +44,14 @@ def _start_prep(*arguments: object, cwd: Path, own_group: bool = False) -> "subp
     return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=own_group)
 
 
+def _prep(*arguments: object) -> int:
+    """Run `prep` in this process, return its exit code; without worker processes."""
+    given = [str(a) for a in arguments]
+    if given and given[0] in ("resize", "flow", "motion-labels", "modality", "shard") and "--workers" not in given:
+        given += ["--workers", "0"]
+    return run_app(app, "prep", given)
+
+
 @pytest.fixture(scope="session")
 def make_camvid() -> Callable[..., Path]:
     """Write a dataset in CamVid's layout: `make_camvid(root, train=6, val=4, width=48, height=36)`."""
@@ -74,11 +82,10 @@ def prep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prep:
     place = tmp_path / "ws"
     place.mkdir()
     monkeypatch.chdir(place)
+    return _prep
 
-    def run(*arguments: object) -> int:
-        given = [str(a) for a in arguments]
-        if given and given[0] in ("resize", "flow", "motion-labels", "shard") and "--workers" not in given:
-            given += ["--workers", "0"]
-        return run_app(app, "prep", given)
 
-    return run
+@pytest.fixture(scope="session")
+def prep_anywhere() -> Prep:
+    """The same wherever this process is, for workspaces that several tests share: say `-C`."""
+    return _prep

@@ -210,7 +210,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.cluster)])
 def test_a_full_disk_stops_with_a_message_and_loses_nothing(
     prep: Prep, make_camvid: Callable[..., Path], tmp_path: Path, small_disk: Path, capsys: Captured, workers: int
 ) -> None:

@@ -28,6 +28,8 @@ from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.ledger import Ledger
 from segprep.workflows.runner import RunOptions, Summary, run_steps
 
+pytestmark = pytest.mark.cluster
+
 ON_WORKERS = Path(__file__).with_name("on_workers")
 Snapshot = Callable[[Path], dict[str, bytes]]
 

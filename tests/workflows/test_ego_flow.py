@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from segprep.datasets.codes import DepthCode, KittiFlowCode
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array, JsonDict, Mask
-from segprep.datasets.synthetic import drive_world, motion, write_drive
+from segprep.datasets.synthetic import Motion, drive_world, motion, write_drive
 
 Prep = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -33,8 +34,24 @@ def drive(rendered: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(rendered, tmp_path / "drive"))
 
 
+@pytest.fixture(scope="module")
+def resized(prep_anywhere: Prep, rendered: Path) -> Path:
+    place = rendered.with_name("ws")
+    assert prep_anywhere("init", "synthetic", rendered, "-C", place) == 0
+    assert prep_anywhere("resize", "--factor", "1", "-C", place) == 0
+    return place
+
+
 @pytest.fixture
-def ready(prep: Prep, drive: Path) -> Path:
+def ready(prep: Prep, rendered: Path, resized: Path) -> Path:
+    """Make a workspace of resized frames the current folder; return the drive, which tests share."""
+    shutil.copytree(resized, Path.cwd(), dirs_exist_ok=True)
+    return rendered
+
+
+@pytest.fixture
+def own_drive(prep: Prep, drive: Path) -> Path:
+    """Make such a workspace, of a drive that the test may damage, the current folder; return the drive."""
     assert prep("init", "synthetic", drive) == 0
     assert prep("resize", "--factor", "1") == 0
     return drive
@@ -52,9 +69,14 @@ def _residual(frame: int) -> tuple[Array, Mask]:
     return np.linalg.norm(optical - ego, axis=2), seen & known
 
 
+@cache
+def _motion(frame: int, other: int, width: int = SIZE[0], height: int = SIZE[1]) -> Motion:
+    return motion(drive_world(0, 0), frame, other, width, height)
+
+
 def _truth(frame: int, other: int | None = None) -> tuple[Mask, Array]:
     """Return what stands still and is seen in both frames, and the exact ego flow."""
-    truth = motion(drive_world(0, 0), frame, frame - 1 if other is None else other, *SIZE)
+    truth = _motion(frame, frame - 1 if other is None else other)
     return ~truth.moving_HW & ~truth.occluded_HW & truth.valid_HW, truth.ego_HW2
 
 
@@ -73,7 +95,7 @@ def test_exact_flow_minus_ego_flow_is_nothing_on_what_stands_still(prep: Prep, r
         static, _ = _truth(frame)
         assert (static & valid).mean() > 0.5
         assert np.median(length[static & valid]) < 0.01
-        moving = motion(drive_world(0, 0), frame, frame - 1, *SIZE).moving_HW & valid
+        moving = _motion(frame, frame - 1).moving_HW & valid
         assert np.median(length[moving]) > 0.3
 
 
@@ -150,7 +172,7 @@ def test_flow_at_the_dataset_s_size_is_brought_down_with_its_vectors(prep: Prep,
     prep("resize", "--factor", "2")
     assert prep("flow", "--at", "source", "--ego", "none") == 0
     at_source, seen = _flow("optical_flow", 2)
-    exact = motion(drive_world(0, 0), 2, 1, 128, 64)
+    exact = _motion(2, 1, 128, 64)
     clear = seen & exact.valid_HW & ~exact.occluded_HW
     assert np.median(np.linalg.norm(at_source - exact.flow_HW2, axis=2)[clear]) < 0.25
     assert prep("flow", "--at", "workspace", "--ego", "none") == 0
@@ -180,25 +202,25 @@ def test_files_of_another_size_need_it_stated_and_are_rescaled(prep: Prep, drive
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "2")
     capsys.readouterr()
-    small = motion(drive_world(0, 0), 2, 1, 64, 32)
+    small = _motion(2, 1, 64, 32)
     write_image(drive / "flow/000002.flo", small.flow_HW2.astype(np.float32))
     options = ("--estimator", "precomputed", "--pattern", "flow/{frame:06d}.flo", "--flow-direction", "previous")
     assert prep("flow", *options, "--only", "*2", "--max-bad", "100%", "--json") == 0
     assert "the flow file is 64x32, expected 256x128 or 128x64" in _json(capsys)["failed"][0]["reason"]
     assert prep("flow", "--flow-size", "64x32", "--only", "*2") == 0
     uv, _ = _flow("optical_flow", 2)
-    exact = motion(drive_world(0, 0), 2, 1, 128, 64)
+    exact = _motion(2, 1, 128, 64)
     assert np.median(np.linalg.norm(uv - exact.flow_HW2, axis=2)[exact.valid_HW]) < 0.1
 
 
 def test_a_changed_file_is_noticed_and_an_unchanged_one_is_not_read_again(
-    prep: Prep, ready: Path, capsys: Captured
+    prep: Prep, own_drive: Path, capsys: Captured
 ) -> None:
     assert prep("flow", *PRECOMPUTED, "--ego", "none") == 0
     capsys.readouterr()
     prep("flow", "--json")
     assert _json(capsys)["made"] == 0
-    path = ready / "train/drive00/truth/flow_previous/000002.npy"
+    path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
     write_image(path, read_image(path) + np.float32(1))
     prep("flow", "--json")
     assert _json(capsys)["made"] == 1
@@ -214,9 +236,9 @@ def test_a_changed_file_is_noticed_and_an_unchanged_one_is_not_read_again(
     ids=["empty", "truncated", "missing"],
 )
 def test_a_bad_file_fails_its_sample_alone(
-    prep: Prep, ready: Path, capsys: Captured, content: bytes | None, reason: str
+    prep: Prep, own_drive: Path, capsys: Captured, content: bytes | None, reason: str
 ) -> None:
-    path = ready / "train/drive00/truth/flow_previous/000002.npy"
+    path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -228,8 +250,8 @@ def test_a_bad_file_fails_its_sample_alone(
     assert found["columns"]["flow"]["done"] == 2
 
 
-def test_vectors_that_are_no_numbers_are_invalid(prep: Prep, ready: Path) -> None:
-    path = ready / "train/drive00/truth/flow_previous/000002.npy"
+def test_vectors_that_are_no_numbers_are_invalid(prep: Prep, own_drive: Path) -> None:
+    path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
     uv = read_image(path).copy()
     uv[5:9, 5:9] = np.nan
     write_image(path, uv)

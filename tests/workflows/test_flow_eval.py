@@ -16,10 +16,11 @@ Captured = pytest.CaptureFixture[str]
 TRUTH = "{sequence}/truth/flow_previous/{stem}.npy"
 
 
-@pytest.fixture
-def drive(tmp_path: Path) -> Path:
-    write_drive(tmp_path / "drive", splits={"train": 3, "val": 2}, width=192, height=96, truth=True)
-    return tmp_path / "drive"
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("flow_eval") / "drive"
+    write_drive(root, splits={"train": 3, "val": 2}, width=192, height=96, truth=True)
+    return root
 
 
 def test_a_column_is_compared_with_files_of_truth(prep: Prep, drive: Path, capsys: Captured) -> None:
@@ -55,9 +56,9 @@ def test_an_exact_column_has_no_errors(prep: Prep, drive: Path, capsys: Captured
     assert json.loads(capsys.readouterr().out)["pooled"]["epe_mean"] < 1 / 64
 
 
-def test_two_files_are_compared_without_a_workspace(prep: Prep, drive: Path, capsys: Captured) -> None:
+def test_two_files_are_compared_without_a_workspace(prep: Prep, drive: Path, tmp_path: Path, capsys: Captured) -> None:
     truth = drive / "train/drive00/truth/flow_previous/000001.npy"
-    shifted = drive.parent / "shifted.flo"
+    shifted = tmp_path / "shifted.flo"
     write_image(shifted, (read_image(truth) + np.array([3, 4])).astype(np.float32))
     assert prep("flow-eval", truth, "--flow", shifted, "--json") == 0
     pooled = json.loads(capsys.readouterr().out)["pooled"]

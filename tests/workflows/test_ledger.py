@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segprep.datasets.codes import DepthCode, IdCode, PlainCode
+from segprep.datasets.codes import DepthCode, IdCode, PlainCode, VelodyneCode
 from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConflictError, WriteFailedError
 from segprep.datasets.kinds import Kind
@@ -173,6 +173,17 @@ def test_files_of_one_column_with_two_codes_are_refused(ledger: Ledger) -> None:
     ledger.replace_samples([_record("a", "train"), replace(other, sources={"image": grey})])
     with pytest.raises(ConflictError, match="column image has files of different kinds or codes"):
         ledger.source_columns()
+
+
+def test_points_may_come_from_several_places_of_the_scanner(ledger: Ledger) -> None:
+    records = []
+    for x, key in enumerate("ba"):
+        code = VelodyneCode((1, 0, 0, x, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)).to_json()
+        record = _record(key, "train")
+        points = SourceFile(f"{key}.bin", Kind.POINTS, code)
+        records.append(replace(record, sources={**record.sources, "points": points}))
+    ledger.replace_samples(records)
+    assert ledger.source_columns()["points"] == records[1].sources["points"], "the first by its path"
 
 
 # -- other files ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.class_files import read_class_map, write_paris_description
-from segprep.datasets.codes import DepthCode, IdCode, code_from_json
+from segprep.datasets.codes import DepthFileCode, IdCode, code_from_json
 from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.imageio import read_image
@@ -272,7 +272,5 @@ def test_a_list_of_lists_keeps_the_codes_of_others(workspace: Workspace, ledger:
     ledger.replace_samples(read_lists([path], workspace.config.dataset_root))
     _sources(workspace, ledger, tmp_path / "again.jsonl")
     (record,) = read_lists([tmp_path / "again.jsonl"], workspace.config.dataset_root)
-    assert record.sources["depth"] == SourceFile(
-        "d.png", Kind.DEPTH, DepthCode(scale_m=0.001, far_code=False).to_json()
-    )
+    assert record.sources["depth"] == SourceFile("d.png", Kind.DEPTH, DepthFileCode(0.001).to_json())
     assert (record.key, record.split) == ("a", "train")

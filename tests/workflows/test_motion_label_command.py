@@ -1,6 +1,7 @@
 """`prep motion-labels` on the rendered drive: what really moves is found, what stands or cannot move is not."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,11 +26,33 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def resized(prep_anywhere: Prep, drive: Path) -> Path:
+    place = drive.with_name("resized")
+    assert prep_anywhere("init", "synthetic", drive, "-C", place) == 0
+    assert prep_anywhere("resize", "--factor", "1", "-C", place) == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def with_flow(prep_anywhere: Prep, resized: Path) -> Path:
+    place = resized.with_name("with_flow")
+    shutil.copytree(resized, place)
+    assert prep_anywhere("flow", "-C", place) == 0
+    return place
+
+
 @pytest.fixture
-def ready(prep: Prep, drive: Path) -> Path:
-    assert prep("init", "synthetic", drive) == 0
-    assert prep("resize", "--factor", "1") == 0
+def ready(prep: Prep, drive: Path, resized: Path) -> Path:
+    """Make a workspace of resized frames the current folder; return the drive."""
+    shutil.copytree(resized, Path.cwd(), dirs_exist_ok=True)
     return drive
+
+
+@pytest.fixture
+def flow(prep: Prep, with_flow: Path) -> None:
+    """Make a workspace with flow the current folder."""
+    shutil.copytree(with_flow, Path.cwd(), dirs_exist_ok=True)
 
 
 def _label(frame: int) -> Array:
@@ -59,8 +82,8 @@ def test_what_moves_is_found_from_estimated_flow(prep: Prep, ready: Path) -> Non
     assert hits / (hits + wrong + missed) >= 0.8
 
 
-def test_pseudo_labels_are_marked_in_the_shards(prep: Prep, ready: Path) -> None:
-    prep("flow")
+@pytest.mark.usefixtures("flow")
+def test_pseudo_labels_are_marked_in_the_shards(prep: Prep) -> None:
     prep("motion-labels", "--max-range", "40")
     assert prep("shard", "--columns", "image,motion_label") == 0
     column = ShardStore.open(Path("shards/train.zarr")).columns["motion_label"]
@@ -69,8 +92,8 @@ def test_pseudo_labels_are_marked_in_the_shards(prep: Prep, ready: Path) -> None
     assert prep("show", "*2") == 0
 
 
-def test_a_range_leaves_far_things_out(prep: Prep, ready: Path) -> None:
-    prep("flow")
+@pytest.mark.usefixtures("flow")
+def test_a_range_leaves_far_things_out(prep: Prep) -> None:
     prep("motion-labels")
     everything = [_label(frame) for frame in FRAMES]
     assert prep("motion-labels", "--max-range", "20") == 0
@@ -80,8 +103,8 @@ def test_a_range_leaves_far_things_out(prep: Prep, ready: Path) -> None:
         np.testing.assert_array_equal(n[n != 255], e[n != 255])
 
 
-def test_the_classes_that_can_move_can_be_named(prep: Prep, ready: Path) -> None:
-    prep("flow")
+@pytest.mark.usefixtures("flow")
+def test_the_classes_that_can_move_can_be_named(prep: Prep) -> None:
     assert prep("motion-labels", "--movable", "car") == 0
     for frame in FRAMES:
         cars = read_image(Path(f"train/label_data/train_drive00_{frame:06d}.png")) == 10

@@ -1,0 +1,119 @@
+"""What is wrong with lists is said, all of it, with file and line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segprep.datasets.errors import ConfigurationError, UnreadableFileError
+from segprep.datasets.manifest import read_lists
+from segprep.datasets.record import SampleRecord
+
+MakeList = Callable[[Path, str, str | bytes], Path]
+ReadText = Callable[..., list[SampleRecord]]
+Refusal = Callable[..., list[str]]
+
+
+def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(refusal: Refusal, tmp_path: Path) -> None:
+    lines = refusal(
+        tmp_path,
+        ("a.csv", 'a.png, b.png\nc.png\n"d.png, e.png\n, f.png\ng.png, h.png, i.png\n'),
+        ("b.txt", 'a2.png b.png\n"c.png"d e.png\nf.png g.png h.png\n'),
+    )
+    assert lines[1:] == [
+        '  a.csv line 3: a quote (") is not closed, or stands beside other text',
+        "  a.csv line 2: it has 1 entries, not 2 (image, label)",
+        "  a.csv line 4: it has no image",
+        "  a.csv line 5: it has 3 entries, not 2 (image, label)",
+        '  b.txt line 2: a quote (") is not closed, or stands beside other text',
+        "  b.txt line 3: it has 3 entries, not 2 (image, label)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"image": "a.png"', "Expecting"),
+        ("[1]", "it holds list, not an object"),
+        ("{}", "there is no column image, only none"),
+        ('{"label": "a.png"}', "there is no column image, only label"),
+        ('{"image": 3}', "image must be a path"),
+        ('{"image": ""}', "image must be a path"),
+        ('{"image": {"kind": "image"}}', "image must be a path"),
+        ('{"image": {"path": "a.png", "scale": 2}}', "image has unknown entries scale"),
+        ('{"image": {"path": "a.png", "kind": "picture"}}', "'picture' is not a valid Kind"),
+        ('{"image": {"path": "a.png", "code": "plain"}}', "the code of image must be an object"),
+        ('{"image": {"path": "a.png", "code": {"name": "jpg"}}}', "there is no code called 'jpg'"),
+        ('{"image": {"path": "a.png", "code": {"name": "plain", "bits": 9}}}', "8 or 16 bits, not 9"),
+        ('{"image": "a.png", "../x": "b.png"}', "'../x' is no name of a column"),
+        ('{"image": "a.png", "codes": {}}', "codes is no file"),
+        ('{"image": "a.png", "key": 5}', "key must be a text, not 5"),
+        ('{"image": "a.png", "split": ""}', "split must be a text, not ''"),
+        ('{"image": "a.png", "split": "../x"}', "'../x' cannot be a split"),
+        ('{"image": "a.png", "split": "shards"}', "'shards' cannot be a split"),
+        ('{"image": "a.png", "frame": 1.5}', "frame must be a whole number, not 1.5"),
+        ('{"image": "a.png", "time": NaN}', "NaN is no number"),
+        ('{"image": "a.png", "time": "now"}', "time must be a number of seconds"),
+        ('{"image": "a.png", "pose": [[1]]}', "a pose must be a finite 4x4 matrix"),
+        ('{"image": "a.png", "camera": {"K": [[1]]}}', "camera, pose or neighbour is not readable"),
+        ('{"image": "a.png", "camera": "c.json"}', "camera, pose or neighbour is not readable"),
+        ('{"image": "a.png", "neighbour": {"direction": "previous"}}', "neighbour needs direction, a whole frame"),
+        (
+            '{"image": "a.png", "neighbour": {"direction": "left", "frame": 1, "time_difference": 1}}',
+            "'left' is not a valid Direction",
+        ),
+        (
+            '{"image": "a.png", "neighbour": {"direction": "next", "frame": 1, "time_difference": 1, "motion": 3}}',
+            "a pose must be a finite 4x4 matrix",
+        ),
+        ('{"image": "a\\u0000.png"}', "is no path in UTF-8"),
+        ('{"image": "\\ud800.png"}', "is no path in UTF-8"),
+        ('{"image": "' + "x" * 210 + '.png"}', "no sample key"),
+    ],
+)
+def test_objects_that_make_no_sense_are_named_with_file_and_line(
+    refusal: Refusal, tmp_path: Path, line: str, message: str
+) -> None:
+    problems = refusal(tmp_path, ("t.jsonl", f'{{"image": "good.png"}}\n{line}\n'))[1:]
+    assert problems[0].startswith("  t.jsonl line 2: ")
+    assert message in problems[0]
+    assert len(problems) == 1
+
+
+def test_lists_that_are_empty_missing_or_of_another_encoding_are_named_together(
+    make_list: MakeList, tmp_path: Path
+) -> None:
+    make_list(tmp_path, "gone.csv", "").unlink()
+    lists = [
+        make_list(tmp_path, "empty.csv", ""),
+        make_list(tmp_path, "only.txt", "# nothing\n\n"),
+        make_list(tmp_path, "head.csv", "image,label\n"),
+        make_list(tmp_path, "old.csv", "Stra\xdfe.png, l.png\n".encode("latin-1")),
+        make_list(tmp_path, "no.parquet", b"PAR1 and then nothing"),
+        tmp_path / "gone.csv",
+        make_list(tmp_path, "good.csv", "a.png, b.png"),
+    ]
+    with pytest.raises(UnreadableFileError) as caught:
+        read_lists(lists, tmp_path)
+    lines = str(caught.value).replace(f"{tmp_path}/", "").splitlines()[1:]
+    assert lines[:4] == [
+        "  empty.csv: it has no entries",
+        "  only.txt: it has no entries",
+        "  head.csv: it has no entries",
+        "  old.csv: it is not UTF-8 (byte 4): save it as UTF-8",
+    ]
+    assert lines[4].startswith("  no.parquet: it is no readable Parquet file")
+    assert lines[5:] == ["  gone.csv: it cannot be read (No such file or directory)"]
+
+
+def test_other_suffixes_and_headers_that_make_no_sense_are_refused(
+    read_text: ReadText, refusal: Refusal, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"lists end in \.csv, \.txt, \.jsonl, \.parquet"):
+        read_text(tmp_path, "t.tsv", "a\tb")
+    assert refusal(tmp_path, ("t.csv", "image,label,label\na,b,c\n"))[1:] == [
+        "  t.csv line 1: column label stands twice"
+    ]
+    assert "camera is no file" in refusal(tmp_path, ("t.csv", "image,camera\na.png,b.json\n"))[1]
+    assert "'..' cannot be a split" in refusal(tmp_path, ("t.csv", "image,split\na.png,..\n"))[1]
+    assert "there is no column image" in refusal(tmp_path, ("t.txt", "a b\n"), columns=("rgb", "label"))[1]
