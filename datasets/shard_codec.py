@@ -18,13 +18,23 @@ from numcodecs.blosc import Blosc
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array, JsonDict
 
-__all__ = ["CODECS", "BloscSettings", "decode_chunk", "encode_chunk", "join_shard", "split_shard"]
+__all__ = [
+    "CODECS",
+    "BloscSettings",
+    "checked_body",
+    "decode_chunk",
+    "encode_chunk",
+    "join_shard",
+    "read_index",
+    "split_shard",
+]
 
 # Blosc's own threads finish blocks in any order, and that order stands in the output.
 numcodecs.blosc.use_threads = False
 
 _NO_CHUNK = np.iinfo(np.uint64).max
 _CRC_BYTES = 4
+_ENTRY_BYTES = 16  # of an index: offset and length
 _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 
 
@@ -73,7 +83,7 @@ def decode_chunk(data: bytes | memoryview, shape: tuple[int, ...], dtype: str, c
     Raises:
         DamagedStoreError: If the checksum differs or the chunk holds another number of bytes than the shape needs.
     """
-    body = _checked(data, "a chunk")
+    body = checked_body(data, "a chunk")
     little = np.dtype(dtype).newbyteorder("<")
     settings = CODECS[codec]
     try:
@@ -102,31 +112,49 @@ def split_shard(data: bytes | memoryview, samples: int, samples_per_shard: int) 
     """Return the chunks of the first `samples` samples of a shard file.
 
     Raises:
-        DamagedStoreError: If the file is too short, or its index is damaged or points outside the file.
+        DamagedStoreError: If the file is too short, or its index is damaged or does not point to every chunk.
     """
     view = memoryview(data)
-    size = samples_per_shard * 16 + _CRC_BYTES
+    return [view[start : start + length] for start, length in read_index(view, samples, samples_per_shard)]
+
+
+def read_index(data: bytes | memoryview, samples: int, samples_per_shard: int) -> list[tuple[int, int]]:
+    """Return where the chunks of the first `samples` samples of a shard file begin and how many bytes they have.
+
+    Args:
+        data: The whole file; nothing but its end is read.
+        samples: How many there are; the last shard of a store may have fewer than the others.
+        samples_per_shard: Number of index entries.
+
+    Raises:
+        DamagedStoreError: If the file is too short, or its index is damaged or does not point to every chunk.
+    """
+    view = memoryview(data)
+    size = samples_per_shard * _ENTRY_BYTES + _CRC_BYTES
     if len(view) < size:
         raise DamagedStoreError(
             f"{len(view)} bytes are too few for the index of a shard of {samples_per_shard} samples"
         )
-    index: npt.NDArray[np.uint64] = np.frombuffer(_checked(view[-size:], "the index"), "<u8").reshape(-1, 2)
-    chunks = []
-    for start, length in index[:samples].tolist():
-        if start == _NO_CHUNK or start + length > len(view) - size:
-            raise DamagedStoreError("the index does not point to a chunk for every sample")
-        chunks.append(view[start : start + length])
-    return chunks
+    entries: npt.NDArray[np.uint64] = np.frombuffer(checked_body(view[-size:], "the index"), "<u8").reshape(-1, 2)
+    found = [(start, length) for start, length in entries[:samples].tolist()]
+    if any(start == _NO_CHUNK or start + length > len(view) - size for start, length in found):
+        raise DamagedStoreError("the index does not point to a chunk for every sample")
+    return found
+
+
+def checked_body(data: bytes | memoryview, what: str) -> memoryview:
+    """Return a chunk or an index without the crc32c behind it.
+
+    Raises:
+        DamagedStoreError: If the checksum differs; the message names `what`.
+    """
+    view = memoryview(data)
+    if len(view) < _CRC_BYTES or _crc(view[:-_CRC_BYTES]) != bytes(view[-_CRC_BYTES:]):
+        raise DamagedStoreError(f"the crc32c checksum of {what} differs from the stored one")
+    return view[:-_CRC_BYTES]
 
 
 def _crc(data: bytes | memoryview) -> bytes:
     # The library takes bytes and, without a copy, arrays, but no memoryview.
     plain = np.frombuffer(data, np.uint8)
     return int(google_crc32c.value(plain)).to_bytes(_CRC_BYTES, "little")  # type: ignore[arg-type, unused-ignore]
-
-
-def _checked(data: bytes | memoryview, what: str) -> memoryview:
-    view = memoryview(data)
-    if len(view) < _CRC_BYTES or _crc(view[:-_CRC_BYTES]) != bytes(view[-_CRC_BYTES:]):
-        raise DamagedStoreError(f"the crc32c checksum of {what} differs from the stored one")
-    return view[:-_CRC_BYTES]

@@ -4,15 +4,20 @@ import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["LabelStatistics", "Statistics", "ValueStatistics", "statistics_from_json"]
+__all__ = ["LabelStatistics", "Statistics", "ValueStatistics", "id_counts", "statistics_from_json", "sum_of"]
+
+_EXACT: Final = 2**18  # squares of so many values sum up to 2^50, which a double holds with two digits to spare
+_COUNTED: Final = 2**24  # as OpenCV counts in single precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +62,14 @@ class ValueStatistics:
         """Measure a block of integers of at most 16 bits, (N, H, W) or (N, H, W, C); without a mask all is valid."""
         channels = stored_NHWC.shape[3] if stored_NHWC.ndim == 4 else 1
         count, sums, square_sums = 0, [0] * channels, [0] * channels
-        for sample, stored in enumerate(stored_NHWC):  # one at a time: the 64-bit copies stay small
-            valid_HW = None if valid_NHW is None else valid_NHW[sample]
-            count += stored.size // channels if valid_HW is None else int(valid_HW.sum())
-            for c in range(channels):
-                values_HW = stored.reshape(*stored.shape[:2], channels)[..., c].astype(np.int64)
-                if valid_HW is not None:
-                    values_HW *= valid_HW  # several times faster than picking the valid ones out
-                values = values_HW.ravel()
-                sums[c] += int(values.sum())
-                square_sums[c] += int(values @ values)
+        for sample, stored in enumerate(stored_NHWC):  # one at a time: it fits the processor's cache
+            marks_HW = None if valid_NHW is None else valid_NHW[sample].view(np.uint8)
+            count += stored.size // channels if marks_HW is None else int(np.count_nonzero(marks_HW))
+            for c, plane_HW in enumerate(cv2.split(np.ascontiguousarray(stored))):
+                values = plane_HW if marks_HW is None else cv2.copyTo(plane_HW, marks_HW)
+                total, squares = _exact_sums(values.ravel())
+                sums[c] += total
+                square_sums[c] += squares
         return cls(count, tuple(sums), tuple(square_sums))
 
 
@@ -145,7 +148,29 @@ class LabelStatistics:
         )
 
 
+def id_counts(label_HW: Array) -> npt.NDArray[np.int64]:
+    """Return the number of pixels of each id, (256,), given ids of 8 bits."""
+    ids = np.ascontiguousarray(label_HW).ravel()
+    parts = [ids[start : start + _COUNTED] for start in range(0, len(ids), _COUNTED)]
+    counts_M256 = [cv2.calcHist([part], [0], None, [256], [0, 256]).ravel().astype(np.int64) for part in parts]
+    counts_256: npt.NDArray[np.int64] = np.sum(counts_M256, axis=0, dtype=np.int64)
+    return counts_256
+
+
 Statistics = ValueStatistics | LabelStatistics
+
+
+def sum_of(first: Statistics, second: Statistics) -> Statistics:
+    """Return the statistics of two parts of a column.
+
+    Raises:
+        ConfigurationError: If they are not of the same sort.
+    """
+    if isinstance(first, LabelStatistics) and isinstance(second, LabelStatistics):
+        return first + second
+    if isinstance(first, ValueStatistics) and isinstance(second, ValueStatistics):
+        return first + second
+    raise ConfigurationError("the reports of the shards are not of one plan: their statistics differ in sort")
 
 
 def statistics_from_json(data: Mapping[str, Any]) -> Statistics:
@@ -155,6 +180,18 @@ def statistics_from_json(data: Mapping[str, Any]) -> Statistics:
             tuple(data["pixels"]), tuple(data["present"]), tuple(data["labelled_where_present"]), data["ignored"]
         )
     return ValueStatistics(data["count"], tuple(data["sum"]), tuple(data["sum_squares"]))
+
+
+def _exact_sums(values: Array) -> tuple[int, int]:
+    """Return the sum and the sum of squares of integers of at most 16 bits, (N,): 20 times as fast as in 64 bits."""
+    total = squares = 0
+    for start in range(0, len(values), _EXACT):
+        part = values[start : start + _EXACT]
+        if part.dtype.kind == "i":  # OpenCV's sum of the least 16-bit number overflows
+            part = part.astype(np.float64)
+        total += round(cv2.sumElems(part)[0])
+        squares += round(cv2.norm(part, cv2.NORM_L2SQR))  # some builds square the root again
+    return total, squares
 
 
 def _added(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:

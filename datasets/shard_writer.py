@@ -4,6 +4,7 @@ A shard's files belong to one call of `write_shard`; no two processes may write 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,20 @@ import numpy as np
 from segprep.datasets.atomic import atomic_write_bytes, remove_partials
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import (
-    CodeRangeError,
     ConfigurationError,
     ConflictError,
     DamagedStoreError,
-    LabelIdError,
     SizeMismatchError,
 )
-from segprep.datasets.kinds import IGNORE_ID, Kind
-from segprep.datasets.sample import Array, JsonDict, Mask
+from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shard_codec import encode_chunk, join_shard
 from segprep.datasets.shard_columns import ArraySpec, valid_name
 from segprep.datasets.shard_layout import ArrayLayout, StorePlan
 from segprep.datasets.shard_metadata import ROOT_FILE, array_files, root_file
+from segprep.datasets.shard_parts import ColumnParts, EncodedRows
 from segprep.datasets.shard_root import FileRecord, StoreRoot, record_of, wrong_size
-from segprep.datasets.shard_rows import RowInfo, ShardRows, row_values
-from segprep.datasets.shard_statistics import LabelStatistics, Statistics, ValueStatistics, statistics_from_json
+from segprep.datasets.shard_rows import ShardRows, row_values
+from segprep.datasets.shard_statistics import Statistics, statistics_from_json, sum_of
 
 __all__ = ["ShardReport", "create_store", "finish_store", "write_shard"]
 
@@ -84,7 +83,7 @@ def create_store(path: Path, plan: StorePlan) -> None:
             )
 
 
-def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows) -> ShardReport:
+def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows | EncodedRows) -> ShardReport:
     """Write all files of one shard, each whole or not at all.
 
     Raises:
@@ -107,15 +106,14 @@ def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows) -> Sha
         files[file] = _write(path / file, parts)
 
     for spec in plan.specs:
-        stored, valid = _checked_block(spec, rows)
-        if spec.kind is Kind.LABEL:
-            statistics[spec.name] = _checked_labels(spec, stored, rows.rows)
-        elif spec.kind is not Kind.INSTANCE:  # the mean of ids means nothing
-            statistics[spec.name] = ValueStatistics.of(stored, valid)
-        write(spec.name, _encode_samples(layouts[spec.name], stored))
-        if valid is not None:
-            write(valid_name(spec.name), _encode_samples(layouts[valid_name(spec.name)], valid.view(np.uint8)))
-        del stored, valid  # before the next column's block is made
+        parts = rows.columns[spec.name] if isinstance(rows, EncodedRows) else _encoded(spec, plan.codec, rows)
+        if len(parts.chunks) != len(expected):
+            raise SizeMismatchError(f"column {spec.name} has {len(parts.chunks)} rows of {len(expected)}")
+        if parts.statistics is not None:
+            statistics[spec.name] = parts.statistics
+        write(spec.name, join_shard(parts.chunks, plan.samples_per_shard))
+        if spec.masked:
+            write(valid_name(spec.name), join_shard(parts.mask_chunks, plan.samples_per_shard))
     for name, values in row_values(plan, rows.rows).items():
         write(name, [_encode_rows(layouts[name], values)])
     return ShardReport(index, files, statistics)
@@ -150,7 +148,7 @@ def finish_store(
     for _, report in sorted(by_index.items()):
         files |= report.files
         for name, part in report.statistics.items():
-            statistics[name] = _sum(statistics[name], part) if name in statistics else part
+            statistics[name] = sum_of(statistics[name], part) if name in statistics else part
     for name, record in files.items():
         reason = wrong_size(path / name, record)
         if reason is not None:
@@ -164,46 +162,16 @@ def finish_store(
     _write(path / ROOT_FILE, [root_file(plan, attributes)])
 
 
-def _sum(first: Statistics, second: Statistics) -> Statistics:
-    if isinstance(first, LabelStatistics) and isinstance(second, LabelStatistics):
-        return first + second
-    if isinstance(first, ValueStatistics) and isinstance(second, ValueStatistics):
-        return first + second
-    raise ConfigurationError("the reports of the shards are not of one plan: their statistics differ in sort")
-
-
-def _checked_block(spec: ArraySpec, rows: ShardRows) -> tuple[Array, Mask | None]:
+def _encoded(spec: ArraySpec, codec: str, rows: ShardRows) -> ColumnParts:
+    """Encode a column's block, which is let go of afterwards: before the next column's is made."""
     stored, valid = rows.block(spec.name)
-    shape = (len(rows.rows), *spec.shape)
-    if stored.shape != shape:
-        raise SizeMismatchError(f"column {spec.name}: the block must have the shape {shape}, not {stored.shape}")
-    if stored.dtype != np.dtype(spec.dtype):
-        raise CodeRangeError(f"column {spec.name}: the block must be {spec.dtype}, not {stored.dtype}")
-    if (valid is not None) != spec.masked:
-        raise SizeMismatchError(f"column {spec.name} must {'' if spec.masked else 'not '}come with a mask")
-    if valid is None:
-        return stored, None
-    if valid.shape != shape[:3]:
-        raise SizeMismatchError(f"column {spec.name}: the mask must have the shape {shape[:3]}, not {valid.shape}")
-    return stored, np.not_equal(valid, 0)
-
-
-def _checked_labels(spec: ArraySpec, stored_NHW: Array, rows: Sequence[RowInfo]) -> LabelStatistics:
-    counts_N256 = np.stack([np.bincount(label_HW.ravel(), minlength=256) for label_HW in stored_NHW])
-    classes = len(spec.classes)
-    for row, counts in zip(rows, counts_N256, strict=True):
-        unknown = classes + np.flatnonzero(counts[classes:IGNORE_ID])
-        if unknown.size:
-            found = ", ".join(f"{i} ({counts[i]} px)" for i in unknown.tolist())
-            raise LabelIdError(
-                f"column {spec.name} of sample {row.key} (variant {row.variant}) holds ids that are neither a train id "
-                f"0..{classes - 1} nor {IGNORE_ID}: {found}. Map the labels to train ids first"
-            )
-    return LabelStatistics.of(counts_N256, classes)
-
-
-def _encode_samples(layout: ArrayLayout, values: Array) -> list[bytes]:
-    return join_shard([encode_chunk(sample, layout.codec) for sample in values], layout.rows_per_file)
+    count = len(rows.rows)
+    if len(stored) != count or (valid is not None and len(valid) != count):
+        raise SizeMismatchError(f"column {spec.name}: the block must have {count} rows, not {len(stored)}")
+    parts = ColumnParts(spec, codec)
+    for place, row in enumerate(rows.rows):
+        parts.add(row, stored[place], None if valid is None else valid[place])
+    return parts
 
 
 def _encode_rows(layout: ArrayLayout, values: Array) -> bytes:
@@ -214,5 +182,7 @@ def _encode_rows(layout: ArrayLayout, values: Array) -> bytes:
 
 def _write(file: Path, parts: Sequence[bytes]) -> FileRecord:
     content = b"".join(parts)
-    atomic_write_bytes(file, content, durable=True)
-    return record_of(content)
+    with ThreadPoolExecutor(1) as beside:  # while the disk works
+        record = beside.submit(record_of, content)
+        atomic_write_bytes(file, content, durable=True)
+        return record.result()

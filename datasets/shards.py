@@ -1,22 +1,21 @@
 """Reading a shard store."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import zarr
-from zarr.storage import LocalStore
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import DamagedStoreError, UnknownNameError
+from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError, UnknownNameError
 from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.shard_arrays import Corner, StoreArrays, UnreadableRowsError
 from segprep.datasets.shard_columns import ArraySpec, valid_name
-from segprep.datasets.shard_root import REMEDY, StoreRoot, read_root, record_of, wrong_size
+from segprep.datasets.shard_local import LocalArrays
+from segprep.datasets.shard_root import REMEDY, StoreRoot, read_root
 from segprep.datasets.shard_statistics import Statistics
+from segprep.datasets.shard_zarr import ZarrArrays, other_root
 
 __all__ = ["ShardStore"]
 
@@ -28,39 +27,45 @@ _MAX_NAMES_IN_MESSAGE = 8
 class ShardStore:
     """A finished shard store, `<split>.zarr`. Make one with `open`.
 
-    Safe to pickle and to use after a fork: each process opens the arrays for itself when it first reads.
+    Threads may share it, and it may be pickled and used after a fork: what is open stays with its process.
+    A local store that segprep wrote is read by mapping its files, every other one by zarr-python.
 
     Attributes:
-        path: The store's absolute path.
+        path: The store's absolute path, or its URL.
     """
 
-    def __init__(self, path: Path, root: StoreRoot) -> None:
+    def __init__(self, path: Path | str, root: StoreRoot) -> None:
         self.path = path
         self._root = root
-        self._layouts = root.plan.arrays()
         self._specs = {spec.name: spec for spec in root.plan.specs}
         self._keys: tuple[SampleKey, ...] | None = None
         self._rows: dict[str, Array] = {}
-        self._arrays: dict[str, zarr.Array[Any]] = {}
-        self._pid = os.getpid()
+        local = isinstance(path, Path) and root.files
+        self._arrays: StoreArrays = LocalArrays(Path(path), root) if local else ZarrArrays(path, root)
 
     @classmethod
-    def open(cls, path: Path) -> "ShardStore":
+    def open(cls, path: Path | str) -> "ShardStore":
         """Open a store after the checks that are cheap: attributes, metadata, presence and size of every file.
+
+        Args:
+            path: A folder, or a URL of a kind that fsspec knows, for example `s3://bucket/train.zarr`.
 
         Raises:
             DamagedStoreError: If there is no store, it is unfinished, of a newer schema, or a check fails. Names the
                 files and the samples in them.
         """
-        path = path.absolute()
-        store = cls(path, read_root(path))
-        store._check_files()
+        path = path if isinstance(path, str) and "://" in path else Path(path).absolute()
+        store = cls(path, _root(path))
+        try:
+            store._arrays.check()
+        except UnreadableRowsError as error:
+            raise store._damaged(error) from error
         return store
 
-    def __getstate__(self) -> tuple[Path, StoreRoot]:
+    def __getstate__(self) -> tuple[Path | str, StoreRoot]:
         return self.path, self._root
 
-    def __setstate__(self, state: tuple[Path, StoreRoot]) -> None:
+    def __setstate__(self, state: tuple[Path | str, StoreRoot]) -> None:
         self.__init__(*state)  # type: ignore[misc]
 
     def __len__(self) -> int:
@@ -131,7 +136,7 @@ class ShardStore:
         if not spec.masked:
             self._check_index(index)
             return np.ones(spec.shape[:2], np.bool_)
-        return self._sample(valid_name(column), index).astype(np.bool_)
+        return np.not_equal(self._sample(valid_name(column), index), 0)
 
     def read_batch(self, column: str, indices: Sequence[int], out: Array | None = None) -> Array:
         """Return samples of a column, (N, H, W[, C]), as stored.
@@ -139,19 +144,53 @@ class ShardStore:
         Args:
             column: Its name.
             indices: Rows in any order.
-            out: Array to fill and return, of the result's shape and dtype.
+            out: Array to fill and return, of the result's shape and dtype. Fastest where each sample is contiguous:
+                then it is decoded straight into it.
 
         Raises:
             ValueError: If `out` has another shape or dtype.
             UnknownNameError, IndexError, DamagedStoreError: As `read`.
         """
         spec = self._spec(column)
-        shape = (len(indices), *spec.shape)
-        batch = np.empty(shape, spec.dtype) if out is None else out
-        if batch.shape != shape or batch.dtype != np.dtype(spec.dtype):
-            raise ValueError(f"out must be {shape} {spec.dtype}, not {batch.shape} {batch.dtype}")
-        for place, index in enumerate(indices):  # one by one: fancy indexing in zarr-python is some 50 times slower
-            batch[place] = self._sample(column, index)
+        batch = _output(spec, (len(indices), *spec.shape), out)
+        self._fill(column, indices, batch, None)
+        return batch
+
+    def read_crops(
+        self,
+        column: str,
+        indices: Sequence[int],
+        corners: Sequence[Corner],
+        size: tuple[int, int],
+        out: Array | None = None,
+    ) -> Array:
+        """Return a window of each sample of a column, (N, h, w[, C]), as stored.
+
+        Columns of one store have one size: the same corners give the same part of every column. Of uncompressed
+        columns nothing but the window is read, once the sample's checksum was compared.
+
+        Args:
+            column: Its name.
+            indices: Rows in any order.
+            corners: (y, x) of each window's first pixel.
+            size: (h, w) of all windows.
+            out: Array to fill and return, of the result's shape and dtype.
+
+        Raises:
+            ValueError: If a window does not lie within the sample, there are not as many corners as indices, or `out`
+                has another shape or dtype.
+            UnknownNameError, IndexError, DamagedStoreError: As `read`.
+        """
+        spec = self._spec(column)
+        height, width = size
+        inside = all(0 <= y <= spec.shape[0] - height and 0 <= x <= spec.shape[1] - width for y, x in corners)
+        if len(corners) != len(indices) or height < 1 or width < 1 or not inside:
+            raise ValueError(
+                f"{len(indices)} windows of {width}x{height} at (y, x) = {list(corners)} do not lie within samples of "
+                f"{spec.shape[1]}x{spec.shape[0]}"
+            )
+        batch = _output(spec, (len(indices), height, width, *spec.shape[2:]), out)
+        self._fill(column, indices, batch, corners)
         return batch
 
     def camera_K(self, index: int) -> Matrix | None:  # noqa: N802  (the field's notation)
@@ -190,10 +229,6 @@ class ShardStore:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} is not in 0..{len(self) - 1} of {self.path}")
 
-    def _sample(self, name: str, index: int) -> Array:
-        self._check_index(index)
-        return self._load(name, index // self.samples_per_shard, index)
-
     def _row(self, name: str, index: int) -> Array:
         self._check_index(index)
         values: Array = self._row_array(name)[index]
@@ -205,65 +240,68 @@ class ShardStore:
 
     def _row_array(self, name: str) -> Array:
         if name not in self._rows:
-            plan = self._root.plan
-            parts = []
-            for shard in range(plan.shards):
-                rows = plan.shard_rows(shard)
-                parts.append(self._load(name, shard, slice(rows.start, rows.stop)))
-            whole = np.concatenate(parts)
+            try:
+                whole = self._arrays.rows(name)
+            except UnreadableRowsError as error:
+                raise self._damaged(error) from error
             whole.setflags(write=False)
             self._rows[name] = whole
         return self._rows[name]
 
-    def _load(self, name: str, shard: int, rows: int | slice) -> Array:
-        """Read rows of one shard; zarr-python alone would return fill values for a missing or empty file."""
-        file = self._layouts[name].file(shard)
-        reason = wrong_size(self.path / file, self._root.files[file])
-        if reason is None:
-            try:
-                return np.asarray(self._array(name)[rows])
-            except (ValueError, RuntimeError, OSError) as error:
-                reason = str(error)
-        affected = range(rows, rows + 1) if isinstance(rows, int) else range(rows.start, rows.stop)
-        raise DamagedStoreError(f"{self.path}: shard file {file} is damaged: {reason}. {self._lost(name, affected)}")
+    def _sample(self, name: str, index: int) -> Array:
+        self._check_index(index)
+        try:
+            return self._arrays.read(name, index)
+        except UnreadableRowsError as error:
+            raise self._damaged(error) from error
 
-    def _array(self, name: str) -> zarr.Array[Any]:
-        if self._pid != os.getpid():
-            self._arrays, self._pid = {}, os.getpid()
-        if name not in self._arrays:
-            # The consolidated copy of the metadata is for other programs; the array's own file was checked.
-            self._arrays[name] = zarr.open_array(LocalStore(self.path / name, read_only=True), mode="r", zarr_format=3)
-        return self._arrays[name]
+    def _fill(self, name: str, indices: Sequence[int], out: Array, corners: Sequence[Corner] | None) -> None:
+        for index in indices:
+            self._check_index(index)
+        try:
+            self._arrays.fill(name, indices, out, corners)
+        except UnreadableRowsError as error:
+            raise self._damaged(error) from error
 
-    def _check_files(self) -> None:
-        plan = self._root.plan
-        for name in self._layouts:
-            file = f"{name}/zarr.json"
-            reason = wrong_size(self.path / file, self._root.files[file])
-            if reason is None and record_of((self.path / file).read_bytes()) != self._root.files[file]:
-                reason = "its content is not what was written"
-            if reason is not None:
-                raise DamagedStoreError(f"{self.path}: {file} is damaged: {reason}. {REMEDY}")
-        for name in self._layouts:
-            for shard in range(plan.shards):
-                file = self._layouts[name].file(shard)
-                reason = wrong_size(self.path / file, self._root.files[file])
-                if reason is not None:
-                    lost = self._lost(name, plan.shard_rows(shard))
-                    raise DamagedStoreError(f"{self.path}: shard file {file} is damaged: {reason}. {lost}")
-
-    def _lost(self, name: str, rows: range) -> str:
-        first = ", ".join(self._key_or_row(name, row) for row in rows[:_MAX_NAMES_IN_MESSAGE])
-        more = f" and {len(rows) - _MAX_NAMES_IN_MESSAGE} more" if len(rows) > _MAX_NAMES_IN_MESSAGE else ""
-        return f"Lost of {name}: {first}{more}. {REMEDY}"
+    def _damaged(self, error: UnreadableRowsError) -> DamagedStoreError:
+        if self._arrays.replaced():
+            return DamagedStoreError(f"{self.path} was written anew since it was opened. Run the command again")
+        first = ", ".join(self._key_or_row(error.array, row) for row in error.rows[:_MAX_NAMES_IN_MESSAGE])
+        more = f" and {len(error.rows) - _MAX_NAMES_IN_MESSAGE} more" if len(error.rows) > _MAX_NAMES_IN_MESSAGE else ""
+        lost = f" Lost of {error.array}: {first}{more}." if error.rows else ""
+        return DamagedStoreError(f"{self.path}: {error.where} is damaged: {error.reason}.{lost} {REMEDY}")
 
     def _key_or_row(self, name: str, row: int) -> str:
         if name != "key":
             try:
-                return f"sample {_text(self._load('key', row // self.samples_per_shard, row))} (row {row})"
-            except DamagedStoreError:
+                keys, place = self._arrays.rows_near("key", row)
+                return f"sample {_text(keys[place])} (row {row})"
+            except UnreadableRowsError:
                 pass  # the keys are damaged too; the row's number still tells which sample it is
         return f"row {row}"
+
+
+def _root(path: Path | str) -> StoreRoot:
+    if isinstance(path, Path):
+        try:
+            return read_root(path)
+        except DamagedStoreError:
+            root = other_root(path)
+            if root is None:
+                raise
+            return root
+    root = other_root(path)
+    if root is None:
+        raise StoreNotFoundError(f"there is no finished shard store at {path}")
+    return root
+
+
+def _output(spec: ArraySpec, shape: tuple[int, ...], out: Array | None) -> Array:
+    if out is None:
+        return np.empty(shape, spec.dtype)
+    if out.shape != shape or out.dtype != np.dtype(spec.dtype):
+        raise ValueError(f"out must be {shape} {spec.dtype}, not {out.shape} {out.dtype}")
+    return out
 
 
 def _text(padded: Array) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,13 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shards import ShardStore
+from segprep.train.buffers import Buffers
 from segprep.train.flips import flip_x_of
 
 __all__ = ["Batch", "Config", "Reader", "Row", "prefetched", "training_rows"]
 
 _PREFETCHED_BATCHES = 2
+_THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +59,28 @@ class Batch:
     """Samples as tensors.
 
     Attributes:
-        inputs_NHWC: The input columns' stored values, channels concatenated.
+        columns_NHWC: The stored values of each input column, in the order of the inputs.
         labels_NHW: uint8 train ids, 255 = ignore.
     """
 
-    inputs_NHWC: Tensor
+    columns_NHWC: tuple[Tensor, ...]
     labels_NHW: Tensor
+
+    @property
+    def inputs_NHWC(self) -> Tensor:  # noqa: N802  (the field's notation)
+        """All columns with their channels concatenated, made where the columns are.
+
+        Interleaving the channels of two columns takes longer on the CPU than reading them: `to` a GPU comes first.
+        Columns of several dtypes become float32, which holds all their values.
+        """
+        if len(self.columns_NHWC) == 1:
+            return self.columns_NHWC[0]
+        mixed = len({column.dtype for column in self.columns_NHWC}) > 1
+        return torch.cat([column.float() if mixed else column for column in self.columns_NHWC], -1)
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(tuple(column.to(device) for column in self.columns_NHWC), self.labels_NHW.to(device))
 
 
 def training_rows(config: Config, seed: int, samples: int, step: int) -> list[Row]:
@@ -113,28 +130,33 @@ class Reader:
                 raise ConfigurationError(
                     f"column {column.name!r} of {store.path} holds {column.kind} ids: it is no input"
                 )
+        self._buffers = Buffers()
         self._flips: dict[str, Callable[[Array], Array]] = {}
         if flip:
             self._flips = {c.name: flip_x_of(c) for c in (*self.columns, self._label)}
 
     def read(self, rows: Sequence[Row]) -> Batch:
-        """Read, flip and concatenate."""
-        parts = [self._read(column, rows) for column in self.columns]
-        parts = [part if part.ndim == 4 else part[..., None] for part in parts]
-        inputs_NHWC = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        return Batch(torch.from_numpy(inputs_NHWC), torch.from_numpy(self._read(self._label, rows)))
+        """Read and flip. Threads may call it at the same time."""
+        columns_NHWC = tuple(torch.from_numpy(self._read(column, rows)) for column in self.columns)
+        return Batch(columns_NHWC, torch.from_numpy(self._read(self._label, rows)[..., 0]))
 
-    def _read(self, column: ArraySpec, rows: Sequence[Row]) -> npt.NDArray[Any]:
-        values = self.store.read_batch(column.name, [row.index for row in rows])
+    def _read(self, column: ArraySpec, rows: Sequence[Row]) -> Array:
+        """Return (N, H, W, C); C is 1 for a column without channels."""
+        height, width, channels = (*column.shape, 1)[:3]
+        values_NHWC = self._buffers.array((len(rows), height, width, channels), column.dtype)
+        values = values_NHWC if len(column.shape) == 3 else values_NHWC[..., 0]
+        self.store.read_batch(column.name, [row.index for row in rows], values)
         for value, row in zip(values, rows, strict=True):
             if row.flip:
                 value[...] = self._flips[column.name](value)
-        return values
+        return values_NHWC
 
 
-def prefetched(read: Callable[[Sequence[Row]], Batch], batches: Iterable[Sequence[Row]]) -> Iterator[Batch]:
-    """Yield `read(rows)` for each element of `batches`; a thread reads the next two meanwhile."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as pool:
+def prefetched(
+    read: Callable[[Sequence[Row]], Batch], batches: Iterable[Sequence[Row]], threads: int = _THREADS
+) -> Iterator[Batch]:
+    """Yield `read(rows)` for each element of `batches`, in their order; threads read the next two meanwhile."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
         pending: deque[Future[Batch]] = deque()
         for rows in batches:
             pending.append(pool.submit(read, rows))
