@@ -56,6 +56,8 @@ bench: install
 	$(BIN)/python bench/flow.py
 	$(BIN)/python bench/completion.py
 	$(BIN)/python bench/hha.py
+	$(BIN)/python bench/augment.py
+	$(BIN)/python bench/read.py
 	$(BIN)/python bench/modalities.py
 	$(BIN)/python bench/camvid.py
 

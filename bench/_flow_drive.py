@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,14 +44,17 @@ class Drive:
     root: Path
     frames: int
 
-    def workspace(self, place: Path, copies: int) -> Workspace:
+    def workspace(self, place: Path, copies: int, kept: Sequence[str] = _KEPT) -> Workspace:
         """Return a workspace ready for `prep flow`, at the drive's own size, of so many links to the sequence.
 
-        What flow has no use for (labels, near infrared) is left out.
+        Args:
+            place: Of the workspace.
+            copies: Number of links.
+            kept: The columns that it has; without a word those that flow has a use for.
         """
         linked = place.with_name(f"{place.name}-drive")
         for number in range(copies):
-            for path in self._files():
+            for path in self._files(kept):
                 target = linked / "train" / f"drive{number:02d}" / path.relative_to(self._sequence)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.link(path, target)
@@ -73,8 +77,8 @@ class Drive:
     def _sequence(self) -> Path:
         return self.root / "train" / "drive00"
 
-    def _files(self) -> list[Path]:
-        return [path for part in _KEPT for path in sorted((self._sequence / part).iterdir())]
+    def _files(self, kept: Sequence[str]) -> list[Path]:
+        return [path for part in kept for path in sorted((self._sequence / part).iterdir())]
 
 
 def render_drive(root: Path, size: tuple[int, int], frames: int) -> Drive:

@@ -4,8 +4,8 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from _measure import in_turn, table
 from _prep_tasks import Task, run_task
@@ -13,22 +13,62 @@ from _prep_tasks import Task, run_task
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.cluster import ClusterOptions, Executor, make_executor
 from segprep.workflows.ledger import Ledger
-from segprep.workflows.worker import BatchResult, settle_process
+from segprep.workflows.worker import settle_process
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["arms_report"]
+__all__ = ["Arms", "arms_report", "measured"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Arms(Generic[Item, Result]):
+    """What all arms do.
+
+    Attributes:
+        work: What is done with an item; workers import it.
+        items: Of about a second each, as the program itself makes them.
+        small: To warm up with.
+        settle: What the main process does with a result while workers go on.
+        samples: How many all items hold.
+        unit: What they are called.
+    """
+
+    work: Callable[[Item], Result]
+    items: Sequence[Item]
+    small: Item
+    settle: Callable[[Result], object]
+    samples: int
+    unit: str = "samples"
 
 
 def arms_report(workspace: Workspace, batches: Sequence[Task], rounds: int) -> str:
+    """Measure the four arms with batches whose rows are committed; return figures and table."""
+    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+        first = batches[0]
+        return measured(
+            Arms(
+                run_task,
+                batches,
+                replace(first, samples=first.samples[:1]),
+                lambda result: ledger.record(result.cells, result.sources),
+                sum(len(batch.samples) for batch in batches),
+            ),
+            rounds,
+        )
+
+
+def measured(arms_of: Arms[Item, Result], rounds: int) -> str:
     """Measure the four arms in turn, without their start-up; return figures and table."""
-    samples = sum(len(batch.samples) for batch in batches)
+    samples, unit = arms_of.samples, arms_of.unit
     arms: dict[str, Callable[[], float]] = {
-        "1 plain process": lambda: _plain(batches, 1),
-        "1 worker": lambda: _dask(workspace, batches, 1),
-        "2 plain processes": lambda: _plain(batches, 2),
-        "2 workers": lambda: _dask(workspace, batches, 2),
+        "1 plain process": lambda: _plain(arms_of, 1),
+        "1 worker": lambda: _dask(arms_of, 1),
+        "2 plain processes": lambda: _plain(arms_of, 2),
+        "2 workers": lambda: _dask(arms_of, 2),
     }
     seconds = in_turn(arms, rounds)
     # Of each round, because the machine's speed drifts: the four arms of a round are neighbours in time.
@@ -40,48 +80,40 @@ def arms_report(workspace: Workspace, batches: Sequence[Task], rounds: int) -> s
         for name, each in seconds.items()
     ]
     return (
-        f"{samples} samples in batches of {len(batches[0].samples)}, medians of {rounds} rounds: two plain processes "
-        f"reach {statistics.median(plain):.2f} x one, two workers {statistics.median(dask):.2f} x one: {share:.2f} of "
-        "it\n\n" + table(("arm", "samples/s", "in each round"), rows)
+        f"{samples} {unit} in batches of {samples // len(arms_of.items)}, medians of {rounds} rounds: two plain "
+        f"processes reach {statistics.median(plain):.2f} x one, two workers {statistics.median(dask):.2f} x one: "
+        f"{share:.2f} of it\n\n" + table(("arm", f"{unit}/s", "in each round"), rows)
     )
 
 
-def _dask(workspace: Workspace, batches: Sequence[Task], workers: int) -> float:
-    """Return the seconds that the command takes with so many workers, rows committed, once they are warm."""
-    with (
-        Ledger(workspace.ledger_path, workspace.config.splits) as ledger,
-        make_executor(run_task, ClusterOptions(workers=workers)) as executor,
-    ):
-        _run([_small(batches[0])] * 2 * executor.slots, executor, ledger)
+def _dask(arms: Arms[Item, Result], workers: int) -> float:
+    """Return the seconds that the command takes with so many workers, results settled, once they are warm."""
+    with make_executor(arms.work, ClusterOptions(workers=workers)) as executor:
+        _run([arms.small] * 2 * executor.slots, executor, arms.settle)
         began = time.perf_counter()
-        _run(batches, executor, ledger)
+        _run(arms.items, executor, arms.settle)
         return time.perf_counter() - began
 
 
-def _small(batch: Task) -> Task:
-    """Return a batch of one sample, to warm up with."""
-    return replace(batch, samples=batch.samples[:1])
-
-
-def _run(batches: Sequence[Task], executor: Executor[Task, BatchResult], ledger: Ledger) -> None:
-    waiting = list(batches)
+def _run(items: Sequence[Item], executor: Executor[Item, Result], settle: Callable[[Result], object]) -> None:
+    waiting = list(items)
     while waiting or executor.running:
         while waiting and executor.running < executor.slots:
             executor.submit(waiting.pop(0))
         outcome = executor.next()
         if outcome.result is None:
             raise SystemExit(f"a batch failed: {outcome.error}")
-        ledger.record(outcome.result.cells, outcome.result.sources)
+        settle(outcome.result)
 
 
-def _plain(batches: Sequence[Task], processes: int) -> float:
-    """Return the seconds that plain processes take for the same batches, dealt out evenly, once they are warm."""
+def _plain(arms: Arms[Item, Result], processes: int) -> float:
+    """Return the seconds that plain processes take for the same items, dealt out evenly, once they are warm."""
     context = multiprocessing.get_context("spawn")
     ends: list[Connection] = []
     running = []
     for number in range(processes):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_loop, args=(theirs, batches[number::processes]))
+        process = context.Process(target=_loop, args=(theirs, arms.work, arms.small, arms.items[number::processes]))
         process.start()
         ends.append(ours)
         running.append(process)
@@ -98,11 +130,11 @@ def _plain(batches: Sequence[Task], processes: int) -> float:
     return took
 
 
-def _loop(end: "Connection", batches: Sequence[Task]) -> None:
+def _loop(end: "Connection", work: Callable[[Item], Result], small: Item, items: Sequence[Item]) -> None:
     settle_process()
-    run_task(_small(batches[0]))
+    work(small)
     end.send("warm")
     end.recv()
-    for batch in batches:
-        run_task(batch)
+    for item in items:
+        work(item)
     end.send("done")

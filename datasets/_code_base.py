@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +23,11 @@ __all__ = [
     "filled",
     "integer_type",
     "mask_of",
+    "rounded_codes",
 ]
+
+_AT_ONCE: Final = 2**16
+_SMALL: Final = 2**8  # codes of so few bits leave little in doubt
 
 
 class MaskPlace(StrEnum):
@@ -166,6 +170,58 @@ def filled(array: Array, valid: Mask, fill: int | tuple[int, ...] = 0) -> Array:
     result.reshape(len(array), -1)[...] = row.ravel()
     cv2.copyTo(np.ascontiguousarray(array), np.ascontiguousarray(valid).view(np.uint8), result)
     return result
+
+
+def rounded_codes(values: Array, scale: float | Array, offset: float | Array = 0.0, *, most: int = 2**16) -> Array:
+    """Return rint((values - offset) / scale) as double precision gives it.
+
+    Args:
+        values: (H, W) or (H, W, C) numbers.
+        scale: One for all, or (W * C,) for a row.
+        offset: See `scale`.
+        most: Larger codes and those below 0 are clipped afterwards, so that they need not be right.
+
+    Returns:
+        Float32, which holds all codes of 16 bits exactly.
+    """
+    rows_HR = values.reshape(len(values), math.prod(values.shape[1:]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        codes_HR = _in_singles(rows_HR, scale, offset, most) if values.dtype == np.float32 and most <= _SMALL else None
+        if codes_HR is None:
+            codes_HR = _in_doubles(rows_HR, scale, offset)
+    return codes_HR.reshape(values.shape)
+
+
+def _in_singles(rows_HR: Array, scale: float | Array, offset: float | Array, most: int) -> Array | None:
+    """Return the codes, calculated in single precision where that is certain to give the same; None if seldom."""
+    factor, start = np.asarray(1 / np.asarray(scale), np.float32), np.asarray(offset) / scale
+    codes_HR = rows_HR * factor
+    codes_HR -= start.astype(np.float32)
+    rounded_HR = np.rint(codes_HR)
+    codes_HR -= rounded_HR
+    np.abs(codes_HR, out=codes_HR)
+    # Each of four roundings errs by at most 2^-24 of what it rounds.
+    doubt = 2.0**-22 * (most + float(np.abs(start).max()))
+    doubtful = np.flatnonzero(codes_HR > 0.5 - doubt)
+    if len(doubtful) > rounded_HR.size // 8 or not np.isfinite(factor).all():
+        return None
+    width = rows_HR.shape[1]
+    scales, offsets = (np.broadcast_to(each, width)[doubtful % max(1, width)] for each in (scale, offset))
+    rounded_HR.ravel()[doubtful] = np.rint((rows_HR.ravel()[doubtful].astype(np.float64) - offsets) / scales)
+    return rounded_HR
+
+
+def _in_doubles(rows_HR: Array, scale: float | Array, offset: float | Array) -> Array:
+    codes_HR = np.empty(rows_HR.shape, np.float32)
+    # Some rows at a time: in double precision all of them do not fit the processor's cache.
+    step = max(1, _AT_ONCE // max(1, rows_HR.shape[1]))
+    for start in range(0, len(rows_HR), step):
+        some = rows_HR[start : start + step].astype(np.float64)
+        some -= offset
+        some /= scale
+        np.rint(some, out=some)
+        codes_HR[start : start + step] = some
+    return codes_HR
 
 
 def clip_counted(codes: Array, low: int, high: int, valid: Mask, dtype: "np.dtype[Any]") -> tuple[Array, int]:

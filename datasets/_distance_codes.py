@@ -12,7 +12,9 @@ from segprep.datasets._code_base import (
     check_scale,
     check_values,
     clip_counted,
+    filled,
     mask_of,
+    rounded_codes,
 )
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, JsonDict, Mask
@@ -60,14 +62,13 @@ class DepthCode:
         """
         check_values(values, 0, "depth")
         mask = mask_of(valid, values.shape)
-        far = np.isposinf(values) & mask
+        far = np.equal(values, np.inf) & mask
         if far.any() and not self.far_code:
             raise CodeRangeError(f"{int(far.sum())} pixels are infinitely far, for which this depth code has no number")
-        rounded = np.rint(values.astype(np.float64) / self.scale_m)
-        stored, clipped = clip_counted(rounded, 1, _MAX - 1, mask & ~far, _U16)
-        stored[far] = _MAX
-        stored[~mask] = 0
-        return Encoded(stored, mask, clipped)
+        near = mask & ~far
+        stored, clipped = clip_counted(filled(rounded_codes(values, self.scale_m), near, 1), 1, _MAX - 1, near, _U16)
+        np.copyto(stored, _MAX, where=far)
+        return Encoded(filled(stored, mask), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return float32 metres, `inf` where infinitely far. See `Code.decode`."""
@@ -136,10 +137,10 @@ class DisparityCode:
         """Round pixels and clip them to 1..65535. See `Code.encode`."""
         check_values(values, 0, "disparity")
         mask = mask_of(valid, values.shape)
-        rounded = np.rint(values.astype(np.float64) / self.step) + self.zero_code
+        rounded = rounded_codes(values, self.step)
+        rounded += self.zero_code
         stored, clipped = clip_counted(rounded, 1, _MAX, mask, _U16)
-        stored[~mask] = 0
-        return Encoded(stored, mask, clipped)
+        return Encoded(filled(stored, mask), mask, clipped)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return float32 pixels. See `Code.decode`."""

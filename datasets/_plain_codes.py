@@ -16,6 +16,7 @@ from segprep.datasets._code_base import (
     filled,
     integer_type,
     mask_of,
+    rounded_codes,
 )
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, JsonDict, Mask
@@ -309,10 +310,7 @@ class LinearCode:
         """Round and clip. See `Code.encode`."""
         check_values(values, len(self.channels), "the values")
         mask = mask_of(valid, values.shape)
-        scale_R, offset_R = self._rows(values.shape[1])
-        rows = values.reshape(len(values), -1) - offset_R
-        rows /= scale_R
-        rounded = np.rint(rows, out=rows).reshape(values.shape)
+        rounded = rounded_codes(values, *self._rows(values.shape[1]), most=2**self.bits)
         stored, clipped = clip_counted(rounded, 0, 2**self.bits - 1, mask, self.dtype)
         return Encoded(filled(stored, mask), mask, clipped)
 

@@ -1,5 +1,6 @@
 """What the documents show works: the user's day of the README, and each benchmark at a tiny size."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -14,7 +15,8 @@ _PROGRAMS = {
     "train": "from segprep.train.cli import main; main()",
 }
 _BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
-_WITH_WORKERS = ("augment.py", "camvid.py", "flow.py", "modalities.py", "resize.py")
+# Those that start workers; of a file that is named with a part, the rest runs without.
+_WITH_WORKERS = ("augment.py", "camvid.py", "flow.py", "modalities.py", "resize.py workers")
 
 
 def _users_day() -> list[str]:
@@ -54,12 +56,26 @@ def test_every_command_that_the_readme_names_exists() -> None:
         assert {n for n in named if f" {n} " not in done.stdout} == set()
 
 
+def _parts(path: Path) -> list[str]:
+    """Return the parts to run a benchmark in: one without a name, unless only a part of it starts workers."""
+    if not any(name.startswith(f"{path.name} ") for name in _WITH_WORKERS):
+        return [""]
+    (parts,) = re.findall(r"^_PARTS = (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return list(ast.literal_eval(parts))
+
+
 @pytest.mark.parametrize(
-    "path",
-    [pytest.param(p, id=p.name, marks=[pytest.mark.cluster] * (p.name in _WITH_WORKERS)) for p in _BENCHMARKS],
+    ("path", "part"),
+    [
+        pytest.param(path, part, id=name, marks=[pytest.mark.cluster] * (name in _WITH_WORKERS))
+        for path in _BENCHMARKS
+        for part in _parts(path)
+        for name in [f"{path.name} {part}".strip()]
+    ],
 )
-def test_every_benchmark_runs_at_a_tiny_size(path: Path, tmp_path: Path) -> None:
+def test_every_benchmark_runs_at_a_tiny_size(path: Path, part: str, tmp_path: Path) -> None:
     extra = ["--out", str(tmp_path / "out")] if "--out" in path.read_text(encoding="utf-8") else []
+    extra += ["--part", part] if part else []
     done = subprocess.run([sys.executable, str(path), "--tiny", *extra], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert re.search(r"\d", done.stdout)

@@ -6,8 +6,9 @@ from itertools import groupby
 import numpy as np
 
 from segprep.datasets.columns import Column, read_cell
-from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.sample import Array, JsonDict, SampleKey
 from segprep.datasets.shard_layout import StorePlan
+from segprep.datasets.shard_parts import ColumnParts, EncodedRows
 from segprep.datasets.shard_rows import RowInfo, ShardRows
 from segprep.datasets.workspace import Workspace
 from segprep.prep.augment_codes import encoded
@@ -41,15 +42,7 @@ class ShardTask:
     derived: tuple[Derived, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Block:
-    """A column of a shard that is being filled."""
-
-    stored: Array
-    valid: Mask | None
-
-
-def shard_rows(task: ShardTask) -> tuple[ShardRows, dict[str, int]]:
+def shard_rows(task: ShardTask) -> tuple[ShardRows | EncodedRows, dict[str, int]]:
     """Return the rows of a shard, and column name to number of pixels that an augmentation made its code clip."""
     if task.augment is None:
         return _plain_rows(task), {}
@@ -79,37 +72,28 @@ def _plain_rows(task: ShardTask) -> ShardRows:
     return ShardRows(infos, block)
 
 
-def _variant_rows(task: ShardTask, augment: AugmentRequest) -> tuple[ShardRows, dict[str, int]]:
-    count = len(task.rows)
-    blocks = {
-        spec.name: _Block(
-            np.empty((count, *spec.shape), spec.dtype),
-            np.ones((count, *spec.shape[:2]), np.bool_) if spec.masked else None,
-        )
-        for spec in task.store.specs
-    }
+def _variant_rows(task: ShardTask, augment: AugmentRequest) -> tuple[EncodedRows, dict[str, int]]:
+    columns = {spec.name: ColumnParts(spec, task.store.codec) for spec in task.store.specs}
     infos: list[RowInfo] = []
     clipped: dict[str, int] = {}
     # Rows of one sample are neighbours: its cells are decoded once.
-    for _, group in groupby(enumerate(task.rows), key=lambda each: each[1][0].record.key):
+    for _, group in groupby(task.rows, key=lambda row: row[0].record.key):
         rows = list(group)
-        known = rows[0][1][0]
+        known = rows[0][0]
         variants = SampleVariants.of(task.workspace, known, task.columns, task.derived)
-        for place, (_, number) in rows:
+        for _, number in rows:
             drawn = augment.draw(SampleKey(known.record.key), number, variants.size)
             variant = variants.augmented(drawn)
             finished = encoded(variant, variants.columns)
-            for name, block in blocks.items():
-                block.stored[place] = finished.sample.arrays[name]
-                if block.valid is not None:
-                    block.valid[place] = finished.sample.valid[name]
             for name, pixels in finished.clipped.items():
                 clipped[name] = clipped.get(name, 0) + pixels
             near = variant.meta.get("neighbour") or {}
             K = None if variant.camera is None else variant.camera.K
             pose = None if variant.pose is None else variant.pose.matrix
             infos.append(_row_info(known, number, drawn.to_json(), K, pose, near.get("motion")))
-    return ShardRows(infos, lambda name: (blocks[name].stored, blocks[name].valid)), clipped
+            for name, parts in columns.items():
+                parts.add(infos[-1], finished.sample.arrays[name], finished.sample.valid.get(name))
+    return EncodedRows(infos, columns), clipped
 
 
 def _row_info(
