@@ -166,7 +166,7 @@ class MappedShard:
         Raises:
             DamagedStoreError: If the checksum differs or the chunk holds something else than a sample.
         """
-        if self._compressed and out.flags.c_contiguous:
+        if self._compressed and out.flags.c_contiguous and out.dtype == self._dtype:
             numcodecs.blosc.decompress(self._body(snapshot, place), out)
         else:
             np.copyto(out, self._values(snapshot, place))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import Array, Mask
 
-__all__ = ["consistent", "lands_inside"]
+__all__ = ["consistent", "lands_inside", "planes_land_inside"]
 
 _Plane = npt.NDArray[np.float32]
 
@@ -21,7 +21,12 @@ def lands_inside(uv_HW2: Array) -> Mask:
 
     Pixels are squares: a frame reaches from -0.5 to width - 0.5.
     """
-    return _inside(*_targets(cv2.split(np.ascontiguousarray(uv_HW2, np.float32))))
+    return planes_land_inside(*cv2.split(np.ascontiguousarray(uv_HW2, np.float32)))
+
+
+def planes_land_inside(u_HW: Array, v_HW: Array) -> Mask:
+    """Return what `lands_inside` does, for (H, W) float32 planes of u and v."""
+    return _inside(*_targets((u_HW, v_HW)))
 
 
 def consistent(forward_uv_HW2: Array, backward_uv_HW2: Array) -> Mask:

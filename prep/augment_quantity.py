@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from segprep.datasets.sample import Array, Mask, Matrix
-from segprep.flow.consistency import lands_inside
+from segprep.flow.consistency import lands_inside, planes_land_inside
 from segprep.flow.grid import MIN_VALID_WEIGHT
 from segprep.prep.augment_warp import GridWarp
 
@@ -119,9 +119,9 @@ class Quantity:
             valid &= found
         if far is not None:
             np.copyto(planes[0], self.infinity, where=far)
-        values = np.asarray(cv2.merge(planes) if len(planes) > 1 else planes[0])
         if self.framed:
-            valid &= lands_inside(values)
+            valid &= planes_land_inside(planes[0], planes[1])
+        values = np.asarray(cv2.merge(planes) if len(planes) > 1 else planes[0])
         if not valid.all():
             values = cv2.copyTo(values, valid.view(np.uint8))
         if self.dtype.kind in "iu":
