@@ -209,7 +209,8 @@ def _connect(options: ClusterOptions) -> tuple["Client", Any]:
 
     if options.scheduler is not None:
         _require_scheduler(options.scheduler)
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is our error to tell
+        for name in ("distributed.client", "distributed.batched"):  # a lost connection is our error to tell
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         client = Client(options.scheduler, set_as_default=False)
         client.register_plugin(_one_thread_plugin())  # also for workers that join later
         return client, None
@@ -229,6 +230,9 @@ def _connect(options: ClusterOptions) -> tuple["Client", Any]:
             "distributed.scheduler.worker-saturation": 1.0,
             "distributed.worker.preload": ["segprep.workflows.cluster"],
             "distributed.worker.memory.terminate": False,
+            # Dask looks once for a worker that died, and gives it up if its successor is down at that moment, too.
+            # Workers that never come back are this module's business.
+            "distributed.deploy.lost-worker-timeout": "1 day",
         }
     )
     cluster = LocalCluster(
