@@ -83,11 +83,13 @@ def environment(name: str, folder: Path) -> tuple[Path, str]:
     """
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     peer = PEERS[name]
-    if not python.exists():
-        venv.create(folder, with_pip=True)
+    complete = folder / "complete"
+    if not complete.exists():
+        venv.create(folder, with_pip=True, clear=True)
         _link_torch(_site_packages(python))
-    _install(python, "--no-deps", peer.package)
-    _install(python, *peer.needs, *_TORCH_NEEDS)
+        _install(python, "--no-deps", peer.package)
+        _install(python, *peer.needs, *_TORCH_NEEDS)
+        complete.touch()
     code = "from importlib.metadata import version; import sys; print(version(sys.argv[1]))"
     return python, _run(python, "-c", code, peer.package).strip()
 
