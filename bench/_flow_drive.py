@@ -21,6 +21,7 @@ from segprep.flow.flow_files import read_flow
 
 __all__ = ["Drive", "RgbdPair", "read_source", "render_drive"]
 
+_WORTH_WORKERS = 40  # samples; fewer are resized before workers have started
 _KEPT = ("rgb", "depth", "camera")
 
 
@@ -60,7 +61,8 @@ class Drive:
                 os.link(path, target)
         shutil.copyfile(self.root / "drive.json", linked / "drive.json")
         workspace = init_workspace(place, "synthetic", linked)
-        prep(place, "resize", "--factor", "1")
+        few = self.frames * copies < _WORTH_WORKERS
+        prep(place, "resize", "--factor", "1", *(("--workers", "0") if few else ()))
         return workspace
 
     def pair(self) -> RgbdPair:

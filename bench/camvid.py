@@ -20,7 +20,7 @@ _PROGRAMS = {
     "train": "from segprep.train.cli import main; main()",
 }
 _FULL = ["--base-channels", "16", "--epochs", "45", "--batch-size", "4", "--max-minutes", "20"]
-_TINY = ["--base-channels", "4", "--steps", "4", "--batch-size", "2"]
+_TINY = ["--base-channels", "4", "--steps", "4", "--batch-size", "2", "--precision", "fp32"]
 
 
 def run(program: str, *arguments: object, cwd: Path) -> str:
