@@ -27,7 +27,7 @@ def ordered(known: Sequence[SampleKey], known_seed: int, present: Sequence[Sampl
     """Return the order of samples: known ones keep their place, new ones come behind them in shuffled order.
 
     Args:
-        known: The order so far; it may hold samples that are gone or failed for now.
+        known: The order so far; it may hold samples that are gone or have failed.
         known_seed: Its seed.
         present: The samples to store, in any order.
         seed: Another seed than the order's own shuffles all of them anew; None keeps the order's.

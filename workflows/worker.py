@@ -68,7 +68,7 @@ def settle_process() -> threadpool_limits:
     """Make this process a good worker: one thread, because parallelism is between processes, and memory that it keeps.
 
     By default freed arrays of some megabytes go back to the system and are mapped anew page by page a moment later:
-    with flow at 768x384 that was a third of all time. The result can undo the limit of threads for BLAS.
+    the kernels of flow took about twice as long at 768x384. The result can undo the limit of threads for BLAS.
     """
     cv2.setNumThreads(1)
     with suppress(AttributeError, OSError, TypeError):  # glibc only
