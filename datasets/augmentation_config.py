@@ -129,6 +129,7 @@ class AugmentationConfig:
 PRESETS: Final[Mapping[str, AugmentationConfig]] = MappingProxyType(
     {
         "none": AugmentationConfig(),
+        "flip": AugmentationConfig(flip=0.5),
         # Ranges as published for SSMA and AdapNet++. How often each is applied is not: half of the time here, because
         # always would show the network no straight and evenly lit picture at all.
         "ssma": AugmentationConfig(

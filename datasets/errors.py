@@ -12,6 +12,7 @@ __all__ = [
     "ConflictError",
     "DamagedStoreError",
     "DatasetNotFoundError",
+    "DivergedError",
     "ExitCode",
     "LabelIdError",
     "MissingInputError",
@@ -101,6 +102,12 @@ class CodeRangeError(SegprepError, ValueError):
 
 class MotionError(SegprepError, ValueError):
     """A motion between two frames is impossible or cannot be found: bad pose or intrinsics, too little to go by."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class DivergedError(SegprepError, ArithmeticError):
+    """The loss or a weight of a network is no longer a number."""
 
     exit_code = ExitCode.BAD_INPUT
 

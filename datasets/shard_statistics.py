@@ -117,6 +117,15 @@ class LabelStatistics:
         """
         return tuple(1 / math.log(1.02 + share) if share > 0 else 0.0 for share in self.shares)
 
+    @property
+    def inverse_weights(self) -> tuple[float, ...]:
+        """Weight per class: 1 / (share * number of classes with a pixel); 0 for a class without a pixel.
+
+        The mean weight over the labelled pixels is 1. Shares .5, .25 and .25 give weights .667, 1.33 and 1.33.
+        """
+        seen = sum(p > 0 for p in self.pixels)
+        return tuple(1 / (share * seen) if share > 0 else 0.0 for share in self.shares)
+
     def __add__(self, other: "LabelStatistics") -> "LabelStatistics":
         return LabelStatistics(
             _added(self.pixels, other.pixels),

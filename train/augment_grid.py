@@ -16,6 +16,8 @@ __all__ = ["Grid", "Pooling", "as_bits", "pooling_of"]
 Pooling = tuple[int, int]
 """Of how many columns and rows means are taken first; (0, 0) where every pixel of the result is one of the source."""
 
+_Window = tuple[int, int, bool]  # left, top, whether it is mirrored
+
 _WHOLE: Final[Pooling] = (0, 0)
 _MARGIN_PX: Final = 1e-6
 # What is only copied may be taken for integers that torch can index on every device.
@@ -51,6 +53,7 @@ class Grid:
         index_NP: int64 places of the nearest pixels among the source's, row by row; any where there is none.
         pooling: See `Pooling`.
         places_NHW2: float32 x and y in the source after the means, from -1 to 1; None where pixels are copied.
+        windows: Where each result is a window of the source, perhaps mirrored; then `index_NP` is empty.
     """
 
     size: tuple[int, int]
@@ -58,6 +61,7 @@ class Grid:
     index_NP: Tensor
     pooling: Pooling
     places_NHW2: Tensor | None
+    windows: tuple[_Window, ...] = ()
 
     @classmethod
     def of(
@@ -69,8 +73,13 @@ class Grid:
         device: torch.device,
     ) -> Self:
         """Make the grids of maps from (width, height) `source` to `size`; `pooling_of` each of them is `pooling`."""
-        back_N33 = np.linalg.inv(np.stack(maps))
         whole = pooling == _WHOLE
+        windows = [_window(np.rint(A), source, size) for A in maps] if whole else [None]
+        found = tuple(window for window in windows if window is not None)
+        if len(found) == len(maps):
+            covered_NHW = torch.ones((len(maps), *size[::-1]), dtype=torch.bool, device=device)
+            return cls(size, covered_NHW, torch.empty(0, dtype=torch.int64, device=device), pooling, None, found)
+        back_N33 = np.linalg.inv(np.stack(maps))
         places_2NHW = _coordinates(np.rint(back_N33) if whole else back_N33, size, device)
         # Ties go to the even pixel, as with OpenCV: halved labels are those of every second pixel, more or less.
         x_NHW, y_NHW = places_2NHW.round_().unbind()
@@ -88,6 +97,8 @@ class Grid:
     def nearest(self, values_NHWC: Tensor, fill: int) -> Tensor:
         """Return the values of the nearest pixels, of any type of integers or bool; `fill` where there is none."""
         bits = as_bits(values_NHWC)
+        if self.windows:
+            return self._cut(bits.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).view(values_NHWC.dtype)
         channels = values_NHWC.shape[-1]
         index_NPC = self.index_NP[..., None].expand(-1, -1, channels)
         found = bits.flatten(1, 2).gather(1, index_NPC).view(-1, *self.size[::-1], channels)
@@ -95,6 +106,8 @@ class Grid:
 
     def linear(self, planes_NCHW: Tensor) -> Tensor:
         """Return interpolated float32 planes; those at the edge go on beyond it."""
+        if self.windows:
+            return self._cut(planes_NCHW)
         if self.places_NHW2 is None:
             count = planes_NCHW.shape[1]
             index_NCP = self.index_NP[:, None].expand(-1, count, -1)
@@ -103,6 +116,36 @@ class Grid:
             # The last mean of a side that is no multiple is of the pixels that are left.
             planes_NCHW = F.avg_pool2d(planes_NCHW, self.pooling[::-1], ceil_mode=True, count_include_pad=False)
         return F.grid_sample(planes_NCHW, self.places_NHW2, "bilinear", "border", align_corners=False)
+
+    def _cut(self, values_NCHW: Tensor) -> Tensor:
+        """Return the windows; copying rows is many times quicker than gathering pixels."""
+        width, height = self.size
+        found = torch.empty(
+            (len(self.windows), values_NCHW.shape[1], height, width),
+            dtype=values_NCHW.dtype,
+            device=values_NCHW.device,
+            memory_format=_memory_format(values_NCHW),
+        )
+        for result, values, (left, top, mirrored) in zip(found, values_NCHW, self.windows, strict=True):
+            window = values[:, top : top + height, left : left + width]
+            result.copy_(window.flip(2) if mirrored else window)
+        return found
+
+
+def _window(A: Matrix, source: tuple[int, int], size: tuple[int, int]) -> _Window | None:
+    """Return the window of the source that a whole-numbered map cuts out, None if it does something else."""
+    if not np.array_equal(np.abs(A[:2, :2]), np.eye(2)) or A[1, 1] < 0:
+        return None
+    mirrored = bool(A[0, 0] < 0)
+    left, top = round(A[0, 2] - size[0] + 1 if mirrored else -A[0, 2]), round(-A[1, 2])
+    if min(left, top) < 0 or left + size[0] > source[0] or top + size[1] > source[1]:
+        return None
+    return left, top, mirrored
+
+
+def _memory_format(values_NCHW: Tensor) -> torch.memory_format:
+    last = values_NCHW.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _to_unit(size: tuple[int, int]) -> Matrix:

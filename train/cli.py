@@ -4,15 +4,19 @@ Whatever needs torch or Zarr is imported when a command runs, so that `train --h
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
+from segprep.datasets.command_line import Directory, JsonOutput, new_app, parse_size, run_app
 from segprep.datasets.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from segprep.train.commands import TrainedRun
 
 __all__ = ["app", "main"]
 
@@ -23,14 +27,22 @@ app = new_app(
 )
 
 _HERE = Path()
+_MODEL, _DATA, _LEARNING, _RUN = "Network", "Data", "Learning", "Run"
 Shards = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of <split>.zarr, instead of the workspace's.", show_default=False),
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR...", help="Folders of <split>.zarr, one per data set, instead of the workspace's.",
+        show_default=False,
+    ),
+]  # fmt: skip
+MoreShards = Annotated[
+    list[Path] | None, typer.Argument(metavar="[DIR]...", help="Further folders after --shards.", show_default=False)
 ]
 
 
 @app.command("run")
 def run_command(
+    more_shards: MoreShards = None,
     workspace: Directory = _HERE,
     shards: Shards = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; run-001, run-002, ... by default.")] = None,
@@ -38,25 +50,105 @@ def run_command(
         bool, typer.Option("--resume", help="Continue the last run, or the one that --name says.")
     ] = False,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML configuration; flags win.")] = None,
-    inputs: Annotated[str | None, typer.Option(help="Columns, with commas: image,flow. Default: image.")] = None,
-    model: Annotated[str | None, typer.Option(help="Network. Default: frrn.")] = None,
-    base_channels: Annotated[int | None, typer.Option(help="Width of the network. Default: 48.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any entry of the configuration: optimizer.clip_norm=1."),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the whole configuration as TOML and stop.")
+    ] = False,
+    inputs: Annotated[
+        str | None, typer.Option(help="Columns, with commas: image,flow. Default: image.", rich_help_panel=_DATA)
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples per step. Default: 4.", rich_help_panel=_DATA)] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Parts in which a batch is computed. Default: 1.", rich_help_panel=_DATA)
+    ] = None,
+    weights_of_datasets: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset-weights",
+            help="How often each data set is drawn, with commas. Default: their sizes.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="none, flip, ssma, paris, fcn, or a TOML file of ranges. Default: flip.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Size that augmented samples get. Default: theirs.", rich_help_panel=_DATA),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Network. Default: frrn.", rich_help_panel=_MODEL)] = None,
+    base_channels: Annotated[
+        int | None, typer.Option(help="Width of the network frrn. Default: 48.", rich_help_panel=_MODEL)
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|imagenet",
+            help="ImageNet weights of the encoder; imagenet downloads them.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="RUN|FILE", help="A run whose weights the network begins with.", rich_help_panel=_MODEL),
+    ] = None,
+    expert: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=RUN", help="A run whose weights an expert begins with.", rich_help_panel=_MODEL),
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="fp32 or bf16. Default: bf16 where the processor has instructions for it.")
+        str | None,
+        typer.Option(
+            help="fp32, bf16 or fp16. Default: bf16 where the processor has instructions for it.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    compile_network: Annotated[
+        bool | None,
+        typer.Option("--compile", help="Compile the network first: pays in long runs.", rich_help_panel=_MODEL),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="cross_entropy, bootstrapped or focal. Default: cross_entropy.", rich_help_panel=_LEARNING),
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="none, median_frequency, enet or inverse, from the shards' counts. Default: none.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="adam, adamw or sgd. Default: adam.", rich_help_panel=_LEARNING)
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate of the first step. Default: 0.001.", rich_help_panel=_LEARNING)
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="poly (falls to 0), exponential (PARIS), plateau (halves) or constant. Default: poly.",
+            rich_help_panel=_LEARNING,
+        ),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Length of the run in passes over the data. Default: 60.")
+        float | None,
+        typer.Option(help="Length of the run in passes over the data. Default: 60.", rich_help_panel=_LEARNING),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Length of the run in steps, instead of epochs.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step. Default: 4.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate of the first step. Default: 0.001.")] = None,
-    schedule: Annotated[
-        str | None, typer.Option(help="poly (falls to 0) or exponential (PARIS). Default: poly.")
+    steps: Annotated[
+        int | None, typer.Option(help="Length of the run in steps, instead of epochs.", rich_help_panel=_LEARNING)
     ] = None,
-    flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="Flip half of the samples. Default: flip.")
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order and augmentation. Default: 0.", rich_help_panel=_LEARNING)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and flips. Default: 0.")] = None,
     val_every: Annotated[
         int | None, typer.Option(help="Steps between validations, which also save. Default: a tenth of the run.")
     ] = None,
@@ -65,54 +157,62 @@ def run_command(
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Train on shards/train.zarr of the workspace, validate on shards/val.zarr, write runs/<name>/."""
-    from segprep.train import commands
+    """Train on train.zarr of the workspace's shards, validate on val.zarr, write runs/<name>/.
 
-    top = {"seed": seed, "epochs": epochs, "steps": steps, "val_every": val_every}
-    flags: dict[str, Any] = {k: v for k, v in top.items() if v is not None}
-    tables: dict[str, dict[str, Any]] = {
-        "data": {"inputs": None if inputs is None else inputs.split(","), "batch_size": batch_size, "flip": flip},
-        "model": {"name": model, "base_channels": base_channels, "precision": precision},
-        "schedule": {"kind": schedule, "lr": lr},
-    }
-    for table, values in tables.items():
-        given = {k: v for k, v in values.items() if v is not None}
-        flags |= {table: given} if given else {}
-    place = commands.find_place(workspace, shards)
-    if resume and (flags or config):
+    Several machines' worth of processes: torchrun --nproc-per-node N --no-python train run ...
+    """
+    from segprep.train import commands
+    from segprep.train.config import augmentation_table, config_toml, parse_setting
+    from segprep.train.place import find_place
+    from segprep.train.stages import merged_tables
+
+    flags: dict[str, Any] = _given(
+        {
+            "seed": seed, "epochs": epochs, "steps": steps, "val_every": val_every,
+            "augmentation": augment and augmentation_table(augment),
+            "data": {
+                "inputs": inputs and inputs.split(","), "batch_size": batch_size, "accumulate": accumulate,
+                "weights": weights_of_datasets and _numbers(weights_of_datasets), "size": parse_size(size),
+            },
+            "model": {
+                "name": model, "base_channels": base_channels, "weights": weights, "start": start,
+                "experts": expert and _pairs(expert), "precision": precision, "compile": compile_network,
+            },
+            "loss": {"kind": loss, "class_weights": class_weights},
+            "optimizer": {"kind": optimizer},
+            "schedule": {"kind": schedule, "lr": lr},
+        }
+    )  # fmt: skip
+    for setting in settings or ():
+        flags = merged_tables(flags, parse_setting(setting))
+    place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
+    if print_config:
+        for _, each in commands.read_configuration(place, name or "run", config, flags):
+            typer.echo(config_toml(each))
+        return
+    if resume and flags:
         raise ConfigurationError(
-            "--resume goes on by the run's own configuration: leave out every option but --name, --shards and "
-            "--max-minutes"
+            "--resume goes on by the run's own configuration: leave out every option but --name, --config of a "
+            "protocol, --shards and --max-minutes"
         )
     if resume:
-        trained = commands.resume_run(place, name, max_minutes)
+        trained = commands.resume_run(place, name, config, max_minutes, _say)
     else:
-        trained = commands.start_run(place, name, config, flags, max_minutes)
-    outcome, run = trained.outcome, trained.run
-    if as_json:
-        typer.echo(json.dumps({"run": str(run.root), "parameters": trained.parameters, **asdict(outcome)}))
-    else:
-        best = "" if outcome.best_mean_iou is None else f", best validation mean IoU {outcome.best_mean_iou:.4f}"
-        typer.echo(f"{run.root}: step {outcome.step} of {outcome.steps}{best}")
-    if not trained.validated:
-        typer.echo("there is no val.zarr beside train.zarr: nothing was validated, `last` is the result", err=True)
-    if outcome.why != "finished":
-        reason = "interrupted" if outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
-        again = f"train run --resume --name {run.name}" + ("" if workspace == _HERE else f" -C {workspace}")
-        typer.echo(f"{reason}; the learning rate has not come to its end. Saved; go on with `{again}`", err=True)
-    if outcome.why == "interrupted":
-        raise typer.Exit(ExitCode.INTERRUPTED)
+        trained = commands.start_run(place, name, config, flags, max_minutes, _say)
+    _report(trained, workspace, max_minutes, as_json)
 
 
 @app.command("eval")
 def eval_command(
     workspace: Directory = _HERE,
-    shards: Shards = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; the last one by default.")] = None,
-    checkpoint: Annotated[
-        Literal["best", "last"] | None, typer.Option(help="Which weights. Default: best, else last.")
+    shards: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of <split>.zarr, instead of the run's.", show_default=False),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; the last one by default.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="best, last or step-N. Default: best, else last.")] = None,
     split: Annotated[str, typer.Option(help="Which store.")] = "val",
+    dataset: Annotated[str | None, typer.Option(help="Which data set's head, of a run that learned several.")] = None,
     at: Annotated[
         Literal["source", "network"] | None,
         typer.Option(help="Size to evaluate at. Default: that of the original labels where they can be read."),
@@ -123,9 +223,11 @@ def eval_command(
     as_json: JsonOutput = False,
 ) -> None:
     """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/."""
-    from segprep.train import commands
+    from segprep.train.eval_command import evaluate_run
+    from segprep.train.place import find_place
 
-    report = commands.evaluate_run(commands.find_place(workspace, shards), name, checkpoint, split, at, root)
+    place = find_place(workspace, [] if shards is None else [shards])
+    report = evaluate_run(place, name, checkpoint, split, at, root, dataset)
     if as_json:
         typer.echo(json.dumps(report.metrics))
         return
@@ -138,3 +240,55 @@ def eval_command(
 def main() -> None:
     """Run `train`."""
     raise SystemExit(run_app(app, "train"))
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    """Return what somebody said: without None, and without tables in which nothing is left."""
+    found = {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in found.items() if value is not None and value != {}}
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"--dataset-weights are numbers with commas, for example 2,1, not {text!r}") from None
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    if not all(pairs) or not all(pairs.values()):
+        raise ConfigurationError(f"--expert COLUMN=RUN, for example image=run-001, not {', '.join(texts)}")
+    return pairs
+
+
+def _further(shards: list[Path] | None, more: list[Path] | None) -> list[Path]:
+    if more and not shards:
+        raise ConfigurationError(f"{more[0]}: folders of shards come after --shards")
+    return more or []
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _report(trained: Sequence["TrainedRun"], workspace: Path, max_minutes: float | None, as_json: bool) -> None:
+    """Print how runs ended; exit as interrupted if the last one was."""
+    if not trained[0].reported:
+        return
+    for each in trained:
+        outcome, run = each.outcome, each.run
+        if as_json:
+            typer.echo(json.dumps({"run": str(run.root), "parameters": each.parameters, **asdict(outcome)}))
+        else:
+            best = "" if outcome.best is None else f", best validation {outcome.metric} {outcome.best:.4f}"
+            typer.echo(f"{run.root}: step {outcome.step} of {outcome.steps}{best}")
+        if not each.validated:
+            _say("there is no val.zarr beside train.zarr: nothing was validated, `last` is the result")
+    outcome, run = trained[-1].outcome, trained[-1].run
+    if outcome.why in ("interrupted", "time"):
+        reason = "interrupted" if outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
+        again = f"train run --resume --name {run.name}" + ("" if workspace == _HERE else f" -C {workspace}")
+        _say(f"{reason}; the learning rate has not come to its end. Saved; go on with `{again}`")
+    if outcome.why == "interrupted":
+        raise typer.Exit(ExitCode.INTERRUPTED)

@@ -1,28 +1,33 @@
-"""Batches from a shard store, in an order that depends on nothing but (seed, position)."""
+"""Batches from shard stores."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array
+from segprep.datasets.errors import ConfigurationError, LabelIdError
+from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shards import ShardStore
 from segprep.train.buffers import Buffers
-from segprep.train.flips import flip_x_of
+from segprep.train.order import Row
 
-__all__ = ["Batch", "Config", "Reader", "Row", "prefetched", "training_rows"]
+__all__ = ["LABEL", "Batch", "Config", "Reader", "prefetched"]
+
+LABEL = "label"
+"""The column that a network learns."""
 
 _PREFETCHED_BATCHES = 2
 _THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
+
+Wanted = TypeVar("Wanted")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,40 +36,52 @@ class Config:
 
     Attributes:
         inputs: Columns whose channels the network gets, in this order.
-        batch_size: Samples per step.
-        flip: Whether half of the samples, drawn anew each epoch, are flipped horizontally.
+        batch_size: Samples per step, of all processes together.
+        accumulate: Parts in which each process computes its share of a batch, one after the other, to save memory.
+        weights: How often each data set is drawn, in proportion to the others; none for their numbers of samples.
+        size: (width, height) that augmented samples get; none for that of the stores, or of a crop in pixels.
     """
 
     inputs: tuple[str, ...] = ("image",)
     batch_size: int = 4
-    flip: bool = True
+    accumulate: int = 1
+    weights: tuple[float, ...] = ()
+    size: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.inputs or self.batch_size < 1:
+        if not self.inputs or self.batch_size < 1 or self.accumulate < 1:
             raise ConfigurationError(
-                f"a run needs inputs and a batch_size of at least 1, not {self.inputs}, {self.batch_size}"
+                f"a run needs inputs, and a batch_size and accumulate of at least 1, not {self.inputs}, "
+                f"{self.batch_size}, {self.accumulate}"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One draw: which sample, and whether flipped."""
-
-    index: int
-    flip: bool = False
+        if len(set(self.inputs)) < len(self.inputs):
+            raise ConfigurationError(f"inputs names a column twice: {', '.join(self.inputs)}")
+        if self.size and (len(self.size) != 2 or min(self.size) < 1):
+            raise ConfigurationError(f"size is [width, height] of at least 1 pixel, not {list(self.size)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Samples as tensors.
+    """Samples of one data set as tensors.
 
     Attributes:
         columns_NHWC: The stored values of each input column, in the order of the inputs.
         labels_NHW: uint8 train ids, 255 = ignore.
+        valid_NHW: bool, where the columns of these names are valid; those only that were asked for.
+        rows: The draws.
+        keys: The samples.
     """
 
-    columns_NHWC: tuple[Tensor, ...]
+    columns_NHWC: Mapping[str, Tensor]
     labels_NHW: Tensor
+    valid_NHW: Mapping[str, Tensor]
+    rows: tuple[Row, ...]
+    keys: tuple[SampleKey, ...]
+
+    @property
+    def dataset(self) -> int:
+        """Number of the data set."""
+        return self.rows[0].dataset
 
     @property
     def inputs_NHWC(self) -> Tensor:  # noqa: N802  (the field's notation)
@@ -73,36 +90,20 @@ class Batch:
         Interleaving the channels of two columns takes longer on the CPU than reading them: `to` a GPU comes first.
         Columns of several dtypes become float32, which holds all their values.
         """
-        if len(self.columns_NHWC) == 1:
-            return self.columns_NHWC[0]
-        mixed = len({column.dtype for column in self.columns_NHWC}) > 1
-        return torch.cat([column.float() if mixed else column for column in self.columns_NHWC], -1)
+        columns_NHWC = tuple(self.columns_NHWC.values())
+        if len(columns_NHWC) == 1:
+            return columns_NHWC[0]
+        mixed = len({column.dtype for column in columns_NHWC}) > 1
+        return torch.cat([column.float() if mixed else column for column in columns_NHWC], -1)
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
-        return Batch(tuple(column.to(device) for column in self.columns_NHWC), self.labels_NHW.to(device))
-
-
-def training_rows(config: Config, seed: int, samples: int, step: int) -> list[Row]:
-    """Return the rows of a step's batch.
-
-    All epochs form one endless sequence; position p is place p % samples of epoch p // samples, and step s takes the
-    positions s * batch_size and following. So an epoch shows every sample exactly once, no sample is dropped for a
-    batch that is not full, and a resumed run goes on where it stopped without any state.
-    """
-    start = step * config.batch_size
-    rows = []
-    for position in range(start, start + config.batch_size):
-        order, flips = _epoch(seed, position // samples, samples)
-        place = position % samples
-        rows.append(Row(int(order[place]), config.flip and bool(flips[place])))
-    return rows
-
-
-@lru_cache(maxsize=2)  # a batch may lie across two epochs
-def _epoch(seed: int, epoch: int, samples: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    generator = np.random.Generator(np.random.Philox(key=(seed << 64) + epoch))
-    return generator.permutation(samples), generator.random(samples) < 0.5
+        return replace(
+            self,
+            columns_NHWC={name: column.to(device) for name, column in self.columns_NHWC.items()},
+            labels_NHW=self.labels_NHW.to(device),
+            valid_NHW={name: valid.to(device) for name, valid in self.valid_NHW.items()},
+        )
 
 
 class Reader:
@@ -111,59 +112,85 @@ class Reader:
     Args:
         store: An open store.
         inputs: Columns whose channels are concatenated.
-        flip: Whether rows with `flip` will be asked for; then every column must be able to.
+        masks: Whether the masks of these columns are read, too.
 
     Attributes:
         store: The store.
         columns: The input columns.
+        label: The label column.
 
     Raises:
-        ConfigurationError: If a column does not exist, is no input, or cannot be flipped.
+        ConfigurationError: If a column does not exist or is no input.
     """
 
-    def __init__(self, store: ShardStore, inputs: Sequence[str], *, flip: bool = False) -> None:
+    def __init__(self, store: ShardStore, inputs: Sequence[str], *, masks: bool = False) -> None:
         self.store = store
         self.columns = tuple(_column(store, name) for name in inputs)
-        self._label = _column(store, "label")
+        self.label = _column(store, LABEL)
         for column in self.columns:
             if column.kind in (Kind.LABEL, Kind.INSTANCE):
                 raise ConfigurationError(
                     f"column {column.name!r} of {store.path} holds {column.kind} ids: it is no input"
                 )
+        self._masked = tuple(c for c in self.columns if masks and c.masked)
         self._buffers = Buffers()
-        self._flips: dict[str, Callable[[Array], Array]] = {}
-        if flip:
-            self._flips = {c.name: flip_x_of(c) for c in (*self.columns, self._label)}
 
     def read(self, rows: Sequence[Row]) -> Batch:
-        """Read and flip. Threads may call it at the same time."""
-        columns_NHWC = tuple(torch.from_numpy(self._read(column, rows)) for column in self.columns)
-        return Batch(columns_NHWC, torch.from_numpy(self._read(self._label, rows)[..., 0]))
+        """Read samples. Threads may call it at the same time.
 
-    def _read(self, column: ArraySpec, rows: Sequence[Row]) -> Array:
+        Raises:
+            LabelIdError: If a label holds an id that is no class, as a store that others wrote may; names the sample.
+            DamagedStoreError: If the store is damaged.
+        """
+        indices = [row.index for row in rows]
+        labels_NHW = self._read(self.label, indices)[..., 0]
+        keys = tuple(self.store.keys[index] for index in indices)
+        self._check_ids(labels_NHW, keys)
+        return Batch(
+            {column.name: torch.from_numpy(self._read(column, indices)) for column in self.columns},
+            torch.from_numpy(labels_NHW),
+            {column.name: self._valid(column, indices) for column in self._masked},
+            tuple(rows),
+            keys,
+        )
+
+    def _read(self, column: ArraySpec, indices: Sequence[int]) -> Array:
         """Return (N, H, W, C); C is 1 for a column without channels."""
         height, width, channels = (*column.shape, 1)[:3]
-        values_NHWC = self._buffers.array((len(rows), height, width, channels), column.dtype)
-        values = values_NHWC if len(column.shape) == 3 else values_NHWC[..., 0]
-        self.store.read_batch(column.name, [row.index for row in rows], values)
-        for value, row in zip(values, rows, strict=True):
-            if row.flip:
-                value[...] = self._flips[column.name](value)
+        values_NHWC = self._buffers.array((len(indices), height, width, channels), column.dtype)
+        self.store.read_batch(column.name, indices, values_NHWC if len(column.shape) == 3 else values_NHWC[..., 0])
         return values_NHWC
 
+    def _valid(self, column: ArraySpec, indices: Sequence[int]) -> Tensor:
+        return torch.from_numpy(np.stack([self.store.read_valid(column.name, index) for index in indices]))
 
-def prefetched(
-    read: Callable[[Sequence[Row]], Batch], batches: Iterable[Sequence[Row]], threads: int = _THREADS
-) -> Iterator[Batch]:
-    """Yield `read(rows)` for each element of `batches`, in their order; threads read the next two meanwhile."""
+    def _check_ids(self, labels_NHW: Array, keys: Sequence[SampleKey]) -> None:
+        classes = len(self.store.class_map.names)
+        # In 8 bits 255 + 1 is 0, so that one maximum judges classes and the ignored alike.
+        if int((labels_NHW + np.uint8(1)).max()) > classes:
+            for key, label_HW in zip(keys, labels_NHW, strict=True):
+                unknown = sorted({int(i) for i in np.unique(label_HW) if classes <= i != IGNORE_ID})
+                if unknown:
+                    raise LabelIdError(
+                        f"the label of {key} in {self.store.path} holds the ids {unknown[:8]}, but there are {classes} "
+                        f"classes, 0 to {classes - 1}, and {IGNORE_ID} for what is ignored: shard anew"
+                    )
+
+
+def prefetched(read: Callable[[Wanted], Found], wanted: Iterable[Wanted], threads: int = _THREADS) -> Iterator[Found]:
+    """Yield `read(each)` for each of `wanted`, in their order; threads read the next two meanwhile."""
     with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
-        pending: deque[Future[Batch]] = deque()
-        for rows in batches:
-            pending.append(pool.submit(read, rows))
-            if len(pending) > _PREFETCHED_BATCHES:
+        pending: deque[Future[Found]] = deque()
+        try:
+            for each in wanted:
+                pending.append(pool.submit(read, each))
+                if len(pending) > _PREFETCHED_BATCHES:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def _column(store: ShardStore, name: str) -> ArraySpec:

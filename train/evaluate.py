@@ -8,17 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import RawLabelCode
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError, UnreadableFileError
 from segprep.datasets.imageio import read_image
-from segprep.datasets.sample import Array, JsonDict, SampleKey
+from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards import ShardStore
-from segprep.train.data import Reader, Row, prefetched
+from segprep.train.data import Reader, prefetched
 from segprep.train.metrics import ConfusionMatrix
 from segprep.train.network import Segmenter
+from segprep.train.order import Row
+from segprep.train.processes import Processes
 
-__all__ = ["Prediction", "SourceLabels", "confusion_at_network_size", "original_rows", "predictions", "trained_classes"]
+__all__ = ["Prediction", "SourceLabels", "confusion_at_network_size", "original_rows", "predicted_ids", "predictions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,21 +95,35 @@ def original_rows(reader: Reader) -> list[Row]:
 
 
 @torch.inference_mode()
-def confusion_at_network_size(segmenter: Segmenter, reader: Reader, batch_size: int) -> ConfusionMatrix:
-    """Predict every original sample of a store and compare with its own labels."""
+def confusion_at_network_size(
+    segmenter: Segmenter, reader: Reader, batch_size: int, dataset: int = 0, processes: Processes | None = None
+) -> ConfusionMatrix:
+    """Predict every original sample of a store and compare with its own labels.
+
+    Args:
+        segmenter: The network.
+        reader: Of the store.
+        batch_size: Samples that are predicted at once.
+        dataset: Number of the head.
+        processes: That share the samples and the result.
+    """
     segmenter.eval()
     device = segmenter.centre.device
+    processes = processes or Processes()
     matrix = ConfusionMatrix(len(reader.store.class_map.names))
-    rows = original_rows(reader)
+    rows = original_rows(reader)[processes.rank :: processes.count]
     batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
     for batch in prefetched(reader.read, batches):
-        logits_NCHW = segmenter(batch.inputs_NHWC.to(device))
-        matrix.update(_ids(logits_NCHW), batch.labels_NHW.numpy())
+        logits_NCHW = segmenter.logits(batch.to(device).inputs_NHWC, dataset)
+        matrix.update(predicted_ids(logits_NCHW), batch.labels_NHW.numpy())
+    matrix.counts = processes.sum(torch.from_numpy(matrix.counts).to(device)).cpu().numpy()
     return matrix
 
 
 @torch.inference_mode()
-def predictions(segmenter: Segmenter, reader: Reader, source: SourceLabels | None) -> Iterator[Prediction]:
+def predictions(
+    segmenter: Segmenter, reader: Reader, source: SourceLabels | None, dataset: int = 0
+) -> Iterator[Prediction]:
     """Yield the prediction of every original sample, at the size of its original label if `source` is given.
 
     There the class probabilities are enlarged bilinearly and the likeliest class is taken last: enlarged ids would have
@@ -119,30 +134,17 @@ def predictions(segmenter: Segmenter, reader: Reader, source: SourceLabels | Non
     rows = original_rows(reader)
     batches: Sequence[Sequence[Row]] = [[row] for row in rows]
     for row, batch in zip(rows, prefetched(reader.read, batches), strict=True):
-        probabilities_NCHW = segmenter(batch.inputs_NHWC.to(device)).softmax(1)
-        network_prediction_HW, network_label_HW = _ids(probabilities_NCHW)[0], batch.labels_NHW[0].numpy()
+        probabilities_NCHW = segmenter.logits(batch.to(device).inputs_NHWC, dataset).softmax(1)
+        network_prediction_HW, network_label_HW = predicted_ids(probabilities_NCHW)[0], batch.labels_NHW[0].numpy()
         prediction_HW, label_HW = network_prediction_HW, network_label_HW
         if source is not None:
             label_HW = source.read(row.index)
             enlarged = F.interpolate(probabilities_NCHW, size=label_HW.shape, mode="bilinear", align_corners=False)
-            prediction_HW = _ids(enlarged)[0]
+            prediction_HW = predicted_ids(enlarged)[0]
         key = reader.store.keys[row.index]
         yield Prediction(key, row.index, prediction_HW, label_HW, network_prediction_HW, network_label_HW)
 
 
-def trained_classes(state: JsonDict, store: ShardStore) -> tuple[str, ...]:
-    """Return the classes of a checkpoint, which must be those of the store.
-
-    Raises:
-        ConfigurationError: If they are not; names both.
-    """
-    trained = ClassMap.from_json(state["class_map"]).names
-    if trained != store.class_map.names:
-        raise ConfigurationError(
-            f"the run was trained on {', '.join(trained)}, but {store.path} holds {', '.join(store.class_map.names)}"
-        )
-    return trained
-
-
-def _ids(scores_NCHW: Tensor) -> Array:
+def predicted_ids(scores_NCHW: Tensor) -> Array:
+    """Return (N, H, W) uint8 train ids of the likeliest classes."""
     return scores_NCHW.argmax(1).to(torch.uint8).cpu().numpy()

@@ -1,28 +1,38 @@
 """The training loop."""
 
-import hashlib
-import math
+import json
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from segprep.datasets.errors import ConfigurationError, ConflictError, LabelIdError
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.augmentation_config import AugmentationConfig
+from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError
 from segprep.datasets.interrupt import StopRequest, Why
 from segprep.datasets.progress import Progress
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.shard_statistics import LabelStatistics
-from segprep.datasets.shards import ShardStore
-from segprep.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from segprep.train.averaging import MovingAverage
 from segprep.train.config import RunConfig
-from segprep.train.data import Reader, prefetched, training_rows
-from segprep.train.evaluate import confusion_at_network_size
-from segprep.train.losses import cross_entropy
-from segprep.train.network import build_segmenter, default_device
+from segprep.train.data import Batch, Reader, prefetched
+from segprep.train.losses import Loss, class_weights
+from segprep.train.monitor import Monitor
+from segprep.train.network import build_segmenter, default_device, input_columns
+from segprep.train.online import OnlineAugmentation
+from segprep.train.optimizers import build_optimizer, set_rate
+from segprep.train.order import Order, Row
+from segprep.train.processes import Processes
 from segprep.train.runs import Run
-from segprep.train.schedule import learning_rate
+from segprep.train.saving import Saver
+from segprep.train.schedule import Plateau, learning_rate
+from segprep.train.sources import Source, identity
+from segprep.train.state import RunState
+from segprep.train.step import Part, Step, StepResult
+from segprep.train.validation import Validation
 
 __all__ = ["Outcome", "Training"]
 
@@ -34,14 +44,16 @@ class Outcome:
     Attributes:
         step: Steps done, those before a resume included.
         steps: Steps of the whole run.
-        why: `finished`, or why it stopped earlier.
-        best_mean_iou: Of the best validation so far; None without any.
+        why: `finished`, `plateau` where the schedule of that name ended it, or why it stopped earlier.
+        metric: What the best weights are chosen by.
+        best: Its best value so far; None without any validation.
     """
 
     step: int
     steps: int
-    why: Literal["finished"] | Why
-    best_mean_iou: float | None
+    why: Literal["finished", "plateau"] | Why
+    metric: str
+    best: float | None
 
 
 class Training:
@@ -49,154 +61,239 @@ class Training:
 
     Args:
         config: The configuration.
-        train_store: What to learn from.
-        val_store: What to choose the best weights by, or None.
+        sources: The data sets.
+        processes: That train together; each makes its own object.
 
     Raises:
-        ConfigurationError: If a column is missing or does not suit, or the batch is larger than the data set.
-        ConflictError: If the two stores have other classes.
-        LabelIdError: If the labels hold ids that are no class.
+        ConfigurationError: If a column does not suit, the batch is larger than the data or cannot be divided, or the
+            configuration names what does not exist.
     """
 
-    def __init__(self, config: RunConfig, train_store: ShardStore, val_store: ShardStore | None) -> None:
-        self.config = config
-        self.reader = Reader(train_store, config.data.inputs, flip=config.data.flip)
-        self.val_reader = None if val_store is None else Reader(val_store, config.data.inputs)
-        _check_labels(train_store)
-        if val_store is not None and val_store.class_map.names != train_store.class_map.names:
-            raise ConflictError(f"{val_store.path} and {train_store.path} have different classes: shard both anew")
-        if config.data.batch_size > len(train_store):
-            raise ConfigurationError(
-                f"a batch of {config.data.batch_size} is larger than {train_store.path}, which holds "
-                f"{len(train_store)} samples: lower --batch-size"
-            )
+    def __init__(self, config: RunConfig, sources: Sequence[Source], processes: Processes | None = None) -> None:
+        self.config, self.sources = config, tuple(sources)
+        self.processes = processes or Processes()
         self.device = default_device()
+        sizes = [len(source.train) for source in sources]
+        self.order = Order(sizes, config.data.weights or None, config.seed)
+        self._check_batch()
+        self._readers = [
+            Reader(source.train, config.data.inputs, masks=config.augmentation != AugmentationConfig())
+            for source in sources
+        ]
+        size = (config.data.size[0], config.data.size[1]) if config.data.size else None
+        self._augmentations = [
+            OnlineAugmentation(reader, config.augmentation, config.seed, size, self.device) for reader in self._readers
+        ]
         torch.manual_seed(config.seed)
-        self.segmenter = build_segmenter(config.model, self.reader.columns, len(train_store.class_map.names))
+        columns = input_columns(self._readers[0].columns, sources[0].train.statistics)
+        self.segmenter = build_segmenter(config.model, columns, [len(source.classes) for source in sources])
         self.segmenter.to(self.device)
-        self.optimizer = torch.optim.Adam(self.segmenter.network.parameters(), lr=config.schedule.lr)
-        self.steps = config.total_steps(len(train_store))
+        if self.processes.rank:
+            torch.manual_seed(config.seed + self.processes.rank)  # equal weights, but dropout of its own
+        self.validation = Validation(self.segmenter, sources, config, self.processes)
+        optimizer = build_optimizer(config.optimizer, self.segmenter.network, config.schedule.lr)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=config.model.precision == "fp16")
+        decay = config.checkpoint.average
+        self._average = MovingAverage(self.segmenter.network, decay) if decay else None
+        self._optimizer = optimizer
+        self._saver = Saver(config.checkpoint, self.segmenter, optimizer, scaler, self._average, self.processes)
+        losses = [Loss(config.loss, _weights_of(config, source)) for source in sources]
+        self._update = Step(self.segmenter, losses, optimizer, scaler, self.processes, config.optimizer)
+        self.steps = config.total_steps(self.order.epoch_size)
         self.step = 0
-        self.best_mean_iou: float | None = None
+        self.best: float | None = None
+        self._plateau = Plateau()
 
     @property
     def parameters(self) -> int:
         """Number of trainable values."""
         return sum(p.numel() for p in self.segmenter.parameters() if p.requires_grad)
 
-    def restore(self, run: Run) -> None:
-        """Go back to the run's last checkpoint, if it has one.
+    def restore(self, run: Run) -> bool:
+        """Go back to the run's last checkpoint; return whether it has one.
 
         Raises:
             ConflictError: If the shards are others than those that the run began with.
             DamagedStoreError: If the checkpoint cannot be read.
         """
-        checkpoint = load_checkpoint(run.checkpoints, "last")
-        if checkpoint is not None:
-            if checkpoint.state["samples"] != _identity(self.reader.store):
-                raise ConflictError(
-                    f"{self.reader.store.path} holds other samples than when {run.name} began: begin a new run"
-                )
-            self.segmenter.network.load_state_dict(checkpoint.weights)
-            self.optimizer.load_state_dict(dict(checkpoint.optimizer))
-            torch.set_rng_state(checkpoint.random_state)
-            self.step = checkpoint.state["step"]
-            self.best_mean_iou = checkpoint.state["best_mean_iou"]
-        run.cut_log(self.step)
+        state = self._saver.restore(run.checkpoints)
+        if state is not None:
+            for source, digest in zip(self.sources, state.digests, strict=True):
+                if identity(source.train) != digest:
+                    raise ConflictError(
+                        f"{source.train.path} holds other samples than when {run.name} began: begin a new run"
+                    )
+            self.step, self.best, self._plateau = state.step, state.best, state.plateau
+        if self.processes.first:
+            run.cut_log(self.step)
+        return state is not None
 
     def train(self, run: Run, max_minutes: float | None = None) -> Outcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
 
         Raises:
-            ConfigurationError: If the loss or a weight is no longer finite; the last good checkpoint is kept.
+            DivergedError: If the loss or a weight is no longer finite; the last good checkpoint is kept, and the batch
+                is named in `diverged.json`.
         """
-        rows = (
-            training_rows(self.config.data, self.config.seed, len(self.reader.store), step)
-            for step in range(self.step, self.steps)
-        )
+        if (ended := self._ended()) is not None:
+            return self._outcome(ended)
         interval = self.config.validation_interval(self.steps)
-        why: Literal["finished"] | Why = "finished"
-        with Progress("step") as progress, StopRequest(max_minutes) as stop:
-            progress.start(self.steps, self.step)
+        why: Literal["finished", "plateau"] | Why = "finished"
+        shown = Progress("step") if self.processes.first else nullcontext()
+        with (
+            Monitor(run, self.step, writes=self.processes.first) as monitor,
+            shown as progress,
+            StopRequest(max_minutes) as stop,
+        ):
+            if progress is not None:
+                progress.start(self.steps, self.step)
             clock = time.perf_counter()
-            for batch in prefetched(self.reader.read, rows):
-                rate = learning_rate(self.config.schedule, self.step, self.steps)
-                loss = self._update(batch.inputs_NHWC.to(self.device), batch.labels_NHW.to(self.device), rate, run)
+            for parts in prefetched(self._read, self._rows()):
+                rate = learning_rate(self.config.schedule, self.step, self.steps, self._plateau.halvings)
+                set_rate(self._optimizer, rate)
+                result = self._update([self._on_device(part) for part in parts])
+                self._check(result, parts, run)
                 self.step += 1
-                images_per_second = self.config.data.batch_size / (time.perf_counter() - clock)
-                entry: JsonDict = {
-                    "step": self.step, "loss": loss, "lr": rate, "images_per_second": round(images_per_second, 3)
-                }  # fmt: skip
-                text = f"loss {loss:.4f}, lr {rate:.2e}, {images_per_second:.1f} images/s"
-                stopped = stop.why if self.step < self.steps else None
-                if stopped or self.step == self.steps or self.step % interval == 0:
-                    entry |= self._validate_and_save(run, validate=stopped != "interrupted")
-                    if "val_mean_iou" in entry:
+                if self._average is not None:
+                    self._average.update(self.segmenter.network, self.step)
+                now = time.perf_counter()
+                entry = _entry(self.step, result, rate, self.config.data.batch_size / (now - clock), self.sources)
+                text = f"loss {result.loss:.4f}, lr {rate:.2e}, {entry['images_per_second']:.1f} images/s"
+                stopped = self._stopped(stop)
+                due = self.step == self.steps or self.step % interval == 0
+                if stopped or due:
+                    # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
+                    entry |= self._validate_and_save(run, monitor, validate=due)
+                    if progress is not None and "val_mean_iou" in entry:
                         progress.note(f"step {self.step}: {text}, validation mean IoU {entry['val_mean_iou']:.4f}")
-                run.log(entry)
-                progress.advance(1, text)
-                if stopped:
-                    why = stopped
+                monitor.log(entry)
+                if progress is not None:
+                    progress.advance(1, text)
+                if (ends := stopped or self._ended()) is not None:
+                    why = ends
                     break
                 clock = time.perf_counter()
-        return Outcome(self.step, self.steps, why, self.best_mean_iou)
+        return self._outcome(why)
 
-    def _update(self, inputs_NHWC: Tensor, labels_NHW: Tensor, rate: float, run: Run) -> float:
-        self.segmenter.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = cross_entropy(self.segmenter(inputs_NHWC), labels_NHW)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise _diverged(f"the loss became {value}", self.step + 1, run)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return value
+    def _ended(self) -> Literal["finished", "plateau"] | None:
+        """Return why there is no further step, None if there is one."""
+        if self.step >= self.steps:
+            return "finished"
+        return "plateau" if self._plateau.stop else None
 
-    def _validate_and_save(self, run: Run, *, validate: bool) -> JsonDict:
+    def _outcome(self, why: Literal["finished", "plateau"] | Why) -> Outcome:
+        return Outcome(self.step, self.steps, why, self.config.checkpoint.metric, self.best)
+
+    def _rows(self) -> Iterator[list[list[Row]]]:
+        """Yield this process's rows of each step, in the parts in which they are computed."""
+        batch, parts = self.config.data.batch_size, self.config.data.accumulate
+        share = batch // (parts * self.processes.count)
+        for step in range(self.step, self.steps):
+            rows = self.order.rows(step * batch, batch)
+            first = self.processes.rank * parts
+            yield [rows[part * share : (part + 1) * share] for part in range(first, first + parts)]
+
+    def _read(self, parts: Sequence[Sequence[Row]]) -> list[Part]:
+        """Read a process's share of a batch; a thread does it while the network computes."""
+        return [[self._read_batch(rows) for rows in _by_dataset(part)] for part in parts]
+
+    def _read_batch(self, rows: Sequence[Row]) -> Batch:
+        batch = self._readers[rows[0].dataset].read(rows)
+        # On a GPU it is done there, by the loop.
+        return self._augmentations[batch.dataset].augmented(batch) if self.device.type == "cpu" else batch
+
+    def _on_device(self, part: Part) -> Part:
+        if self.device.type == "cpu":
+            return part
+        return [self._augmentations[batch.dataset].augmented(batch.to(self.device)) for batch in part]
+
+    def _stopped(self, stop: StopRequest) -> Why | None:
+        """Return why all processes stop now; a signal may have come to one of them only."""
+        if self.step == self.steps:
+            return None
+        if self.processes.any(stop.why == "interrupted"):
+            return "interrupted"
+        return "time" if self.processes.any(stop.why == "time") else None
+
+    def _check(self, result: StepResult, parts: Sequence[Part], run: Run) -> None:
+        """Refuse to go on from a loss that is no number, and say what was in the batch."""
+        if result.finite:
+            return
+        keys = self.processes.gathered([[b.dataset, *b.keys] for part in parts for b in part])
+        if self.processes.first:
+            named = [(self.sources[int(d)].name, key) for each in keys for d, *own in each for key in own]
+            content = {"step": self.step + 1, "loss": str(result.loss), "samples": named}
+            atomic_write_bytes(run.root / "diverged.json", json.dumps(content, indent=1).encode())
+        raise _diverged(
+            f"the loss became {result.loss} (its samples: {run.root / 'diverged.json'})", self.step + 1, run
+        )
+
+    def _validate_and_save(self, run: Run, monitor: Monitor, *, validate: bool) -> JsonDict:
         if not all(bool(p.isfinite().all()) for p in self.segmenter.parameters()):
             raise _diverged("a weight is no longer finite", self.step, run)
+        self.processes.average_buffers(self.segmenter.network)
         scores: JsonDict = {}
         better = False
-        if validate and self.val_reader is not None:
-            mean_iou = confusion_at_network_size(
-                self.segmenter, self.val_reader, self.config.data.batch_size
-            ).mean_iou()
-            if math.isfinite(mean_iou):
-                scores = {"val_mean_iou": mean_iou}
-                better = self.best_mean_iou is None or mean_iou > self.best_mean_iou
-                self.best_mean_iou = mean_iou if better else self.best_mean_iou
-        checkpoint = Checkpoint(
-            weights=self.segmenter.network.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            random_state=torch.get_rng_state(),
-            state={
-                "step": self.step,
-                "steps": self.steps,
-                "best_mean_iou": self.best_mean_iou,
-                **scores,
-                "samples": _identity(self.reader.store),
-                "class_map": self.reader.store.class_map.to_json(),
-            },
+        if validate and self.validation.possible:
+            averaged = nullcontext() if self._average is None else self._average.applied(self.segmenter.network)
+            with averaged:
+                results = self.validation.run()
+                monitor.panel(self.step, self.validation.panel())
+            scores = results.entry
+            metric = results.metric
+            if metric is not None:
+                better = self.best is None or metric > self.best
+                self.best = metric if better else self.best
+                if self.config.schedule.kind == "plateau":
+                    self._plateau = self._plateau.updated(metric, self.config.schedule)
+        state = RunState(
+            step=self.step,
+            steps=self.steps,
+            best=self.best,
+            plateau=self._plateau,
+            names=tuple(source.name for source in self.sources),
+            class_maps=tuple(source.train.class_map.to_json() for source in self.sources),
+            digests=tuple(identity(source.train) for source in self.sources),
+            scalings=self.segmenter.scalings,
+            scores=scores,
         )
-        save_checkpoint(run.checkpoints, checkpoint, best=better)
+        self._saver.save(run.checkpoints, state, best=better)
         return scores
 
+    def _check_batch(self) -> None:
+        data, count = self.config.data, self.processes.count
+        if data.batch_size > self.order.epoch_size:
+            held = ", ".join(f"{source.train.path} holds {len(source.train)} samples" for source in self.sources)
+            raise ConfigurationError(
+                f"a batch of {data.batch_size} is larger than what there is ({held}): lower --batch-size"
+            )
+        if data.batch_size % (data.accumulate * count):
+            raise ConfigurationError(
+                f"a batch of {data.batch_size} cannot be divided into {data.accumulate} parts for each of {count} "
+                "processes: change --batch-size"
+            )
 
-def _check_labels(store: ShardStore) -> None:
-    """Refuse a store without a labelled pixel; that its ids are classes, the writer of the store made sure."""
-    statistics = store.statistics["label"]
-    if isinstance(statistics, LabelStatistics) and not any(statistics.pixels):
-        raise LabelIdError(f"no pixel of {store.path} is labelled: check the class map in prep.toml and shard anew")
+
+def _by_dataset(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of each data set."""
+    ordered = sorted(rows, key=lambda row: row.dataset)  # stable: in a data set the order stays
+    return [list(own) for _, own in groupby(ordered, key=lambda row: row.dataset)]
 
 
-def _diverged(what: str, step: int, run: Run) -> ConfigurationError:
+def _weights_of(config: RunConfig, source: Source) -> torch.Tensor | None:
+    kind = config.loss.class_weights
+    return None if kind == "none" else class_weights(kind, source.label_statistics)
+
+
+def _entry(step: int, result: StepResult, rate: float, images_per_second: float, sources: Sequence[Source]) -> JsonDict:
+    entry: JsonDict = {
+        "step": step, "loss": result.loss, "lr": rate, "images_per_second": round(images_per_second, 3)
+    }  # fmt: skip
+    if len(sources) > 1:
+        entry |= {f"loss/{sources[dataset].name}": loss for dataset, loss in result.losses.items()}
+    return entry
+
+
+def _diverged(what: str, step: int, run: Run) -> DivergedError:
     kept = "the last good checkpoint is kept in" if (run.checkpoints / "last").exists() else "no checkpoint yet in"
-    return ConfigurationError(f"{what} at step {step}: lower --lr ({kept} {run.checkpoints})")
-
-
-def _identity(store: ShardStore) -> str:
-    """Return what changes when a store's rows or their order change."""
-    rows = "\n".join(f"{key} {variant}" for key, variant in zip(store.keys, store.variants.tolist(), strict=True))
-    return hashlib.sha256(rows.encode()).hexdigest()
+    return DivergedError(f"{what} at step {step}: lower --lr ({kept} {run.checkpoints})")

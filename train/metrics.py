@@ -1,15 +1,20 @@
 """The confusion matrix from which every number of an evaluation comes."""
 
+import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 
-__all__ = ["ConfusionMatrix"]
+__all__ = ["ConfusionMatrix", "check_metric", "metric_names"]
 
 Ids = npt.NDArray[Any]
+
+_IOU = "iou/"
 
 
 class ConfusionMatrix:
@@ -77,3 +82,40 @@ class ConfusionMatrix:
     def pixel_accuracy(self) -> float:
         """Return the share of valid pixels that are predicted right; NaN without any valid pixel."""
         return float(np.trace(self.counts) / self.pixels) if self.pixels else float("nan")
+
+    def named(self, name: str, classes: Sequence[str]) -> float:
+        """Return a metric by its name; NaN where it is not defined, as the IoU of a class that no target holds.
+
+        Args:
+            name: One of `metric_names`.
+            classes: Names of the classes, in the order of their ids.
+
+        Raises:
+            ConfigurationError: If there is no such metric; names those that exist.
+        """
+        check_metric(name, classes)
+        match name:
+            case "mean_iou":
+                return self.mean_iou()
+            case "pixel_accuracy":
+                return self.pixel_accuracy()
+            case _:
+                return float(self.iou()[list(classes).index(name.removeprefix(_IOU))])
+
+
+def metric_names(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that `ConfusionMatrix.named` knows; higher is better for all of them."""
+    return ("mean_iou", "pixel_accuracy", *(f"{_IOU}{name}" for name in classes))
+
+
+def check_metric(name: str, classes: Sequence[str]) -> None:
+    """Refuse a metric that does not exist, before a run begins.
+
+    Raises:
+        ConfigurationError: Names those that exist, and the nearest.
+    """
+    known = metric_names(classes)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"there is no metric {name!r}.{meant} Known: {', '.join(known)}")

@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array
+from segprep.datasets.shards import ShardStore
 
-__all__ = ["PanelRow", "draw_panel", "error_picture"]
+__all__ = ["PanelRow", "draw_panel", "error_picture", "stored_picture"]
 
 _TITLES = ("image", "label", "prediction", "errors")
 _WIDTH = 360
@@ -77,6 +78,17 @@ def draw_panel(rows: Sequence[PanelRow], class_map: ClassMap) -> Picture:
         draw.rectangle((x, y, x + _SWATCH, y + _SWATCH), fill=color, outline=_INK)
         draw.text((x + _SWATCH + 6, y), name, _INK, font)
     return np.asarray(sheet)
+
+
+def stored_picture(store: ShardStore, column: str, index: int) -> Array:
+    """Return (H, W, 3) uint8 to show of a sample: its image, else the first channel or all three of a column."""
+    stored = store.read("image" if "image" in store.columns else column, index)
+    if stored.ndim == 3 and stored.shape[2] == 3:
+        return stored
+    plane_HW = stored.reshape(*stored.shape[:2], -1)[..., 0]
+    if plane_HW.dtype != np.uint8:
+        plane_HW = (plane_HW / max(1, int(plane_HW.max())) * 255).astype(np.uint8)
+    return np.stack([plane_HW] * 3, -1)
 
 
 def _legend(

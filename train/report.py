@@ -15,13 +15,12 @@ from rich.table import Table
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.imageio import write_image
 from segprep.datasets.progress import Progress
-from segprep.datasets.sample import Array, JsonDict
-from segprep.datasets.shards import ShardStore
+from segprep.datasets.sample import JsonDict
 from segprep.train.data import Reader
 from segprep.train.evaluate import SourceLabels, original_rows, predictions
 from segprep.train.metrics import ConfusionMatrix
 from segprep.train.network import Segmenter
-from segprep.train.panel import PanelRow, draw_panel
+from segprep.train.panel import PanelRow, draw_panel, stored_picture
 
 __all__ = ["Report", "write_report"]
 
@@ -69,7 +68,12 @@ class Report:
 
 
 def write_report(
-    folder: Path, segmenter: Segmenter, reader: Reader, source: SourceLabels | None, about: Mapping[str, Any]
+    folder: Path,
+    segmenter: Segmenter,
+    reader: Reader,
+    source: SourceLabels | None,
+    about: Mapping[str, Any],
+    dataset: int = 0,
 ) -> Report:
     """Predict a store and write metrics.json, confusion.csv, predictions/, ids/ and panel.png into `folder`.
 
@@ -79,6 +83,7 @@ def write_report(
         reader: Of the store.
         source: The original labels, or None to evaluate at network size.
         about: Further entries of metrics.json.
+        dataset: Number of the head.
     """
     store = reader.store
     classes = store.class_map
@@ -88,13 +93,13 @@ def write_report(
     rows = []
     with Progress("sample") as progress:
         progress.start(total)
-        for done, each in enumerate(predictions(segmenter, reader, source)):
+        for done, each in enumerate(predictions(segmenter, reader, source, dataset)):
             at_size.update(each.prediction_HW, each.label_HW)
             at_network.update(each.network_prediction_HW, each.network_label_HW)
             write_image(folder / "predictions" / f"{each.key}.png", classes.colored(each.prediction_HW))
             write_image(folder / "ids" / f"{each.key}.png", classes.to_raw_ids(each.prediction_HW))
             if done in shown:
-                picture = _picture(store, reader, each.index)
+                picture = stored_picture(store, reader.columns[0].name, each.index)
                 rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
             progress.advance(1, f"mean IoU {at_size.mean_iou():.4f}")
     write_image(folder / "panel.png", draw_panel(rows, classes))
@@ -108,17 +113,6 @@ def write_report(
     atomic_write_bytes(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False).encode())
     atomic_write_bytes(folder / "confusion.csv", _confusion_csv(at_size, classes.names).encode())
     return Report(folder, metrics)
-
-
-def _picture(store: ShardStore, reader: Reader, index: int) -> Array:
-    """Return (H, W, 3) uint8 to show: the image, else the first input as far as it has three channels."""
-    name = "image" if "image" in store.columns else reader.columns[0].name
-    stored = store.read(name, index)
-    return (
-        stored
-        if stored.ndim == 3 and stored.shape[2] == 3
-        else np.stack([stored.reshape(*stored.shape[:2], -1)[..., 0]] * 3, -1)
-    )
 
 
 def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> JsonDict:

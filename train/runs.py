@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ class Run:
         """Append a line to the log."""
         with self.log_path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry, allow_nan=False) + "\n")
+
+    def describe_shards(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what the run learns from, in `shards.json`."""
+        atomic_write_bytes(self.root / "shards.json", json.dumps(list(sources), indent=1).encode())
 
     def cut_log(self, step: int) -> None:
         """Remove what was logged after `step`: those steps come again. A line cut by a crash goes too."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from segprep.datasets.command_line import parse_size
 from segprep.datasets.errors import ConfigurationError
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "parse_names",
     "parse_pair",
     "parse_share",
-    "parse_size",
 ]
 
 Workers = Annotated[
@@ -93,20 +93,6 @@ def parse_share(text: str) -> float:
     if not 0 <= share <= 1:
         raise ConfigurationError(f"--max-bad takes a share such as 1% or 0.01, not {text!r}")
     return share
-
-
-def parse_size(text: str | None) -> list[int] | None:
-    """Return [width, height] for a text such as "768x384".
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
-    return [int(p) for p in parts]
 
 
 def parse_pair(text: str | None) -> tuple[int, int] | None:

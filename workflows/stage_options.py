@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from segprep.workflows.options import parse_names, parse_size
+from segprep.datasets.command_line import parse_size
+from segprep.workflows.options import parse_names
 
 __all__ = ["flow", "motion_labels", "resize"]
 

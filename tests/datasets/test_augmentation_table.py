@@ -66,7 +66,7 @@ def test_bad_tables_get_their_own_messages(table: dict[str, Any], message: str) 
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match=r"Did you mean 'paris'.*none, ssma, paris, fcn"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'paris'.*none, flip, ssma, paris, fcn"):
         preset_config("parsi")
 
 

@@ -30,7 +30,7 @@ def test_a_workspace_needs_no_options(
     monkeypatch.chdir(workspace / "shards" / "deeper")
     assert _train("run", *_SMALL) == 0
     out, err = capfd.readouterr()
-    assert out.startswith(f"{workspace / 'runs' / 'run-001'}: step 2 of 2, best validation mean IoU ")
+    assert out.startswith(f"{workspace / 'runs' / 'run-001'}: step 2 of 2, best validation mean_iou ")
     assert "step 2/2: loss" in err
     assert "shards" not in (workspace / "runs" / "run-001" / "config.toml").read_text()
     assert _train("run", *_SMALL) == 0
@@ -95,10 +95,13 @@ def test_shards_without_a_workspace_keep_their_runs_in_the_folder(
 
 def test_flags_win_over_the_file(workspace: Path, tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
-    file.write_text("epochs = 3\nseed = 5\n[data]\nbatch_size = 1\nflip = false\n[model]\nbase_channels = 2\n")
+    file.write_text(
+        'epochs = 3\nseed = 5\n[data]\nbatch_size = 1\n[augmentation]\npreset = "fcn"\nflip = 0.25\n'
+        "[model]\nbase_channels = 2\n"
+    )
     assert _train("run", "-C", workspace, "--config", file, "--steps", "2", "--lr", "0.01", "--batch-size", "2") == 0
     saved = (workspace / "runs" / "run-001" / "config.toml").read_text()
-    for line in ("steps = 2", "seed = 5", "batch_size = 2", "flip = false", "lr = 0.01", "base_channels = 2"):
+    for line in ("steps = 2", "seed = 5", "batch_size = 2", "flip = 0.25", "lr = 0.01", "base_channels = 2"):
         assert line in saved
     assert "epochs" not in saved
 
@@ -210,6 +213,6 @@ def test_seed_schedule_and_flips_are_what_the_flags_say(workspace: Path) -> None
     assert weights("again") == usual
     assert weights("seed", "--seed", "1") != usual
     assert weights("schedule", "--schedule", "exponential") != usual
-    weights("unflipped", "--no-flip")
-    assert "flip = false" in (workspace / "runs" / "unflipped" / "config.toml").read_text()
-    assert "flip = true" in (workspace / "runs" / "usual" / "config.toml").read_text()
+    weights("unflipped", "--augment", "none")
+    assert "flip = 0.0" in (workspace / "runs" / "unflipped" / "config.toml").read_text()
+    assert "flip = 0.5" in (workspace / "runs" / "usual" / "config.toml").read_text()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from segprep.datasets.augmentation_config import PRESETS
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.train.config import config_toml, parse_config, read_toml
 from segprep.train.runs import create_run, find_run, next_name
@@ -13,7 +14,9 @@ from segprep.train.runs import create_run, find_run, next_name
 def test_an_empty_table_gives_the_defaults() -> None:
     config = parse_config({}, "test")
     assert config.data.inputs == ("image",)
-    assert (config.model.name, dict(config.model.options)) == ("frrn", {"base_channels": 48})
+    assert config.model.name == "frrn"
+    assert config.model.options["base_channels"] == 48
+    assert config.augmentation == PRESETS["flip"]
     assert config.total_steps(samples=100) == 1500
     assert config.validation_interval(1500) == 150
 
@@ -21,7 +24,7 @@ def test_an_empty_table_gives_the_defaults() -> None:
 def test_the_saved_configuration_is_read_back_equal(tmp_path: Path) -> None:
     table = {
         "steps": 7,
-        "shards": "/s",
+        "shards": ["/s"],
         "data": {"inputs": ["flow", "image"]},
         "schedule": {"lr": 1},
         "model": {"base_channels": 3},
@@ -40,17 +43,23 @@ def test_the_length_is_rounded_up_to_whole_steps() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"epoch": 3}, r"test does not know epoch. It knows: shards, seed, epochs"),
-        ({"data": {"bath_size": 3}}, r"test: \[data\] does not know bath_size. It knows: inputs, batch_size, flip"),
-        ({"model": {"depth": 3}}, r"test: \[model\] does not know depth. It knows: base_channels"),
+        ({"epoch": 3}, r"test has no key 'epoch'. Did you mean 'epochs'\?"),
+        ({"data": {"bath_size": 3}}, r"\[data\] has no key 'bath_size'. Did you mean 'batch_size'"),
+        ({"model": {"depth": 3}}, r"\[model\] has no key 'depth'. .* base_channels"),
         ({"data": 3}, r"test: data must be a table"),
         ({"data": {"batch_size": "four"}}, r"\[data\] batch_size must be of type int, not 'four'"),
-        ({"data": {"flip": 1}}, r"\[data\] flip must be of type bool, not 1"),
-        ({"data": {"inputs": "image"}}, r"\[data\] inputs must be a list of names"),
+        ({"model": {"compile": 1}}, r"\[model\] compile must be of type bool, not 1"),
+        ({"augmentation": {"flop": 1}}, r"\[augmentation\]: .* no key 'flop'. Did you mean 'flip'"),
+        ({"data": {"weights": [1, "a"]}}, r"\[data\] weights must be of type float, not 'a'"),
+        ({"data": {"inputs": ["image", "image"]}}, r"inputs names a column twice"),
+        ({"data": {"inputs": "image"}}, r"\[data\] inputs must be a list, not"),
         ({"data": {"inputs": []}}, r"\[data\]: a run needs inputs"),
-        ({"schedule": {"kind": "cosine"}}, r"\[schedule\] kind must be one of poly, exponential, not 'cosine'"),
+        (
+            {"schedule": {"kind": "cosine"}},
+            r"\[schedule\] kind must be one of poly, exponential, plateau, constant, not 'cosine'",
+        ),
         ({"schedule": {"lr": -1.0}}, r"\[schedule\]: a schedule needs lr > 0"),
-        ({"model": {"precision": "fp64"}}, r"\[model\] precision must be one of fp32, bf16, not 'fp64'"),
+        ({"model": {"precision": "fp64"}}, r"\[model\] precision must be one of fp32, bf16, fp16, not 'fp64'"),
         ({"model": {"base_channels": 0}}, r"\[model\]: base_channels must be at least 1, not 0"),
         ({"seed": -1}, r"seed must lie in"),
         ({"seed": True}, r"seed must be of type int"),

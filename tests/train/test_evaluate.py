@@ -15,6 +15,7 @@ from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.train.data import Reader
 from segprep.train.evaluate import SourceLabels, confusion_at_network_size, original_rows
+from segprep.train.models._network import Features, InputScaling, Logits, Network
 from segprep.train.network import Segmenter
 from segprep.train.panel import PanelRow, draw_panel, error_picture
 from segprep.train.report import write_report
@@ -32,13 +33,23 @@ class _ReadsTheAnswer(nn.Module):
         super().__init__()
         self.shift = shift
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
+    def forward(self, x_NCHW: Tensor) -> Features:
         ids_NHW = (x_NCHW[:, 0].round().long() + self.shift) % 3
-        return 20.0 * nn.functional.one_hot(ids_NHW, 3).permute(0, 3, 1, 2).float()
+        return (20.0 * nn.functional.one_hot(ids_NHW, 3).permute(0, 3, 1, 2).float(),)
+
+
+class _Passes(nn.Module):
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:
+        assert features[0].shape[2:] == size
+        return Logits(features[0])
+
+
+def _segmenter_of(trunk: nn.Module) -> Segmenter:
+    return Segmenter(Network(trunk, [_Passes()]), {"image": InputScaling((0.0,) * 3, (1.0,) * 3)}, "fp32")
 
 
 def _segmenter(shift: int = 0) -> Segmenter:
-    return Segmenter(_ReadsTheAnswer(shift), [0.0] * 3, [1.0] * 3, "fp32")
+    return _segmenter_of(_ReadsTheAnswer(shift))
 
 
 @pytest.fixture
@@ -108,15 +119,15 @@ def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, write_store: Sto
     class Unsure(nn.Module):
         """Sure of class 1 on the left, slightly for class 0 on the right: the border moves to the right."""
 
-        def forward(self, x_NCHW: Tensor) -> Tensor:
+        def forward(self, x_NCHW: Tensor) -> Features:
             logits_NCHW = torch.zeros(1, 3, 1, 2)
             logits_NCHW[0, 1, 0, 0], logits_NCHW[0, 0, 0, 1], logits_NCHW[0, 2] = 9.0, 0.1, -9.0
-            return logits_NCHW
+            return (logits_NCHW,)
 
     columns = {"image": np.zeros((1, 1, 2, 3), np.uint8), "label": np.zeros((1, 1, 2), np.uint8)}
     write_image(tmp_path / "labels" / "s000.png", np.full((8, 16), 7, np.uint8))
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=8)), ["image"])
-    segmenter = Segmenter(Unsure(), [0.0] * 3, [1.0] * 3, "fp32")
+    segmenter = _segmenter_of(Unsure())
     write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _ABOUT)
     ids_HW = classes.to_train_ids(read_image(tmp_path / "eval" / "ids" / "s000.png"))
     assert ids_HW.shape == (8, 16)

@@ -1,12 +1,13 @@
 """Whole runs on small stores: learning, resuming, stopping."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ import pytest
 import safetensors.torch
 import torch
 
-from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
+from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
 from segprep.datasets.sample import Array
 from segprep.train import commands, loop
-from segprep.train.commands import Place, TrainedRun
+from segprep.train.commands import TrainedRun
 from segprep.train.config import parse_config
-from segprep.train.losses import cross_entropy
+from segprep.train.losses import Loss
+from segprep.train.monitor import Monitor
+from segprep.train.order import Order
+from segprep.train.place import Place
 from segprep.train.runs import Run, create_run
+from segprep.train.sources import open_sources
+from segprep.train.step import Part, Step, StepResult
 
 StoreMaker = Callable[..., Path]
 SceneMaker = Callable[[range], dict[str, Array]]
@@ -35,11 +41,17 @@ _FLAGS: dict[str, Any] = {
 
 
 def _place(shards: Path) -> Place:
-    return Place(shards, True, shards.parent / "runs")
+    return Place((shards,), True, shards.parent / "runs")
 
 
 def _start(shards: Path, name: str, max_minutes: float | None = None, **flags: Any) -> TrainedRun:
-    return commands.start_run(_place(shards), name, None, {**_FLAGS, **flags}, max_minutes)
+    (trained,) = commands.start_run(_place(shards), name, None, {**_FLAGS, **flags}, max_minutes)
+    return trained
+
+
+def _resume(shards: Path, name: str | None) -> TrainedRun:
+    (trained,) = commands.resume_run(_place(shards), name, None, None)
+    return trained
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
@@ -63,20 +75,21 @@ def test_four_samples_can_be_learned_by_heart(tmp_path: Path, write_store: Store
     write_store(tmp_path / "shards" / "train.zarr", columns)
     write_store(tmp_path / "shards" / "val.zarr", columns)
     flags: dict[str, Any] = {
-        "data": {"batch_size": 4, "flip": False},
+        "data": {"batch_size": 4},
+        "augmentation": {"preset": "none"},
         "schedule": {"lr": 0.003},
         "model": {"base_channels": 8, "precision": "fp32"},
     }
     trained = _start(tmp_path / "shards", "memory", steps=100, val_every=100, **flags)
-    assert trained.outcome.best_mean_iou is not None
-    assert trained.outcome.best_mean_iou > 0.95
+    assert trained.outcome.best is not None
+    assert trained.outcome.best > 0.95
 
 
 def test_a_run_stopped_by_the_clock_goes_on_to_the_same_bits(shards: Path) -> None:
     whole = _start(shards, "whole")
     halves = _start(shards, "halves", max_minutes=0.0)
     assert (halves.outcome.why, halves.outcome.step) == ("time", 1)
-    resumed = commands.resume_run(_place(shards), "halves", None)
+    resumed = _resume(shards, "halves")
     assert (resumed.outcome.why, resumed.outcome.step) == ("finished", 6)
     _assert_equal_runs(whole.run, resumed.run)
 
@@ -85,23 +98,23 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = _start(shards, "whole", val_every=3)
-    update = loop.Training._update
+    update, calls = Step.__call__, itertools.count(1)
 
-    def die_in_the_fifth_step(self: loop.Training, *arguments: Any) -> float:
-        if self.step == 4:
+    def die_in_the_fifth_step(self: Step, parts: Sequence[Part]) -> StepResult:
+        if next(calls) == 5:
             raise MemoryError("killed")
-        return update(self, *arguments)
+        return update(self, parts)
 
-    monkeypatch.setattr(loop.Training, "_update", die_in_the_fifth_step)
-    with pytest.raises(MemoryError):
-        _start(shards, "killed", val_every=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__call__", die_in_the_fifth_step)
+        with pytest.raises(MemoryError):
+            _start(shards, "killed", val_every=3)
     run = Run(shards.parent / "runs" / "killed")
     assert [e["step"] for e in _log(run)] == [1, 2, 3, 4]
-    monkeypatch.setattr(loop.Training, "_update", update)
-    resumed = commands.resume_run(_place(shards), None, None)
+    resumed = _resume(shards, None)
     assert resumed.run == run
     _assert_equal_runs(whole.run, run)
-    assert resumed.outcome.best_mean_iou == whole.outcome.best_mean_iou
+    assert resumed.outcome.best == whole.outcome.best
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_again(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +123,13 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(shards: Path, mon
         patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(MemoryError("killed")))
         with pytest.raises(MemoryError):
             _start(shards, "killed")
-    _assert_equal_runs(whole.run, commands.resume_run(_place(shards), "killed", None).run)
+    _assert_equal_runs(whole.run, _resume(shards, "killed").run)
 
 
 def test_resuming_a_finished_run_changes_nothing(shards: Path) -> None:
     trained = _start(shards, "done")
     before = {p: p.read_bytes() for p in trained.run.root.rglob("*") if p.is_file()}
-    again = commands.resume_run(_place(shards), "done", None)
+    again = _resume(shards, "done")
     assert again.outcome == trained.outcome
     assert {p: p.read_bytes() for p in trained.run.root.rglob("*") if p.is_file()} == before
 
@@ -135,8 +148,8 @@ def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
     validated = {e["step"]: e["val_mean_iou"] for e in entries if "val_mean_iou" in e}
     assert sorted(validated) == [2, 4, 6]
     best = json.loads((trained.run.checkpoints / "best" / "state.json").read_text())
-    assert best["val_mean_iou"] == max(validated.values()) == trained.outcome.best_mean_iou
-    assert validated[best["step"]] == best["val_mean_iou"]
+    assert best["scores"]["val_mean_iou"] == max(validated.values()) == trained.outcome.best
+    assert validated[best["step"]] == best["scores"]["val_mean_iou"]
     assert json.loads((trained.run.checkpoints / "last" / "state.json").read_text())["step"] == 6
     names = {p.name for p in trained.run.checkpoints.iterdir()}
     assert names == {"last", "best", "step-00000006", f"step-{best['step']:08d}"}
@@ -144,7 +157,7 @@ def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
 
 def test_several_columns_can_be_the_input(shards: Path) -> None:
     trained = _start(shards, "both", data={"inputs": ["image", "flow"], "batch_size": 2})
-    assert _weights(trained.run)["stem.weight"].shape[1] == 6
+    assert _weights(trained.run)["trunk.stem.weight"].shape[1] == 6
 
 
 def test_without_a_validation_store_the_last_weights_are_the_result(
@@ -153,34 +166,38 @@ def test_without_a_validation_store_the_last_weights_are_the_result(
     write_store(tmp_path / "shards" / "train.zarr", make_scenes(range(3)))
     trained = _start(tmp_path / "shards", "alone")
     assert not trained.validated
-    assert trained.outcome.best_mean_iou is None
+    assert trained.outcome.best is None
     assert sorted(p.name for p in trained.run.checkpoints.iterdir()) == ["last", "step-00000006"]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_batch_and_keeps_the_checkpoint(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    total, calls = Loss.total, itertools.count(1)
 
-    def diverge(logits_NCHW: torch.Tensor, labels_NHW: torch.Tensor) -> torch.Tensor:
-        diverge.calls += 1  # type: ignore[attr-defined]
-        return cross_entropy(logits_NCHW, labels_NHW) * (float("nan") if diverge.calls == 4 else 1)  # type: ignore[attr-defined]
+    def diverge(self: Loss, logits_NCHW: torch.Tensor, labels_NHW: torch.Tensor) -> torch.Tensor:
+        return total(self, logits_NCHW, labels_NHW) * (float("nan") if next(calls) == 4 else 1)
 
-    diverge.calls = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(loop, "cross_entropy", diverge)
-    with pytest.raises(ConfigurationError, match="the loss became nan at step 4: lower --lr"):
+    monkeypatch.setattr(Loss, "total", diverge)
+    with pytest.raises(DivergedError, match=r"the loss became nan .* at step 4: lower --lr") as raised:
         _start(shards, "diverged")
-    state = json.loads((shards.parent / "runs" / "diverged" / "checkpoints" / "last" / "state.json").read_text())
-    assert state["step"] == 2
+    assert raised.value.exit_code == 3
+    run = Run(shards.parent / "runs" / "diverged")
+    assert json.loads((run.checkpoints / "last" / "state.json").read_text())["step"] == 2
+    report = json.loads((run.root / "diverged.json").read_text())
+    rows = Order([5], None, 0).rows(3 * 2, 2)
+    assert report["step"] == 4
+    assert [key for _, key in report["samples"]] == [f"s{row.index:03d}" for row in rows]
 
 
 def test_weights_that_are_not_finite_are_not_saved(shards: Path) -> None:
-    config = parse_config({**_FLAGS, "shards": str(shards)}, "test")
-    training = commands._training(_place(shards), config)
+    config = parse_config({**_FLAGS, "shards": [str(shards)]}, "test")
+    training = loop.Training(config, open_sources([shards], ["image"]))
     run = create_run(shards.parent / "runs", "broken", "")
     with torch.no_grad():
         next(training.segmenter.parameters()).fill_(float("inf"))
-    with pytest.raises(ConfigurationError, match="a weight is no longer finite"):
-        training._validate_and_save(run, validate=False)
+    with pytest.raises(DivergedError, match="a weight is no longer finite"), Monitor(run, 0, writes=False) as monitor:
+        training._validate_and_save(run, monitor, validate=False)
     assert not run.checkpoints.exists()
 
 
@@ -196,7 +213,7 @@ def test_a_run_does_not_go_on_with_other_samples(
     _start(shards, "first")
     write_store(tmp_path / "other" / "train.zarr", make_scenes(range(4)))
     with pytest.raises(ConflictError, match="holds other samples than when first began"):
-        commands.resume_run(Place(tmp_path / "other", True, shards.parent / "runs"), "first", None)
+        commands.resume_run(Place((tmp_path / "other",), True, shards.parent / "runs"), "first", None, None)
 
 
 def test_labels_without_a_labelled_pixel_are_refused(
@@ -214,7 +231,7 @@ def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
     weights = trained.run.checkpoints / "last" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-7])
     with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
-        commands.resume_run(_place(shards), "hurt", None)
+        _resume(shards, "hurt")
 
 
 def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
@@ -235,7 +252,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     step = json.loads((run.checkpoints / "last" / "state.json").read_text())["step"]
     assert 1 <= step < 20
     assert _log(run)[-1]["step"] == step
-    commands.resume_run(_place(shards), "stopped", None)
+    _resume(shards, "stopped")
     _assert_equal_runs(whole.run, run)
 
 

@@ -5,121 +5,160 @@ the encoder's features; the output has the size of the input. Every size works: 
 Weights begin as He et al. propose; PARIS' batch norm (decay 0.9, epsilon 1e-5) is torch's default.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.shard_columns import ArraySpec
+from segprep.train.models._layers import crop, initialise
+from segprep.train.models._network import Features, InputColumn, Logits, Network
+from segprep.train.models._network import eight_bit_scaling as input_scaling
 
-__all__ = ["Config", "Network", "build", "input_scaling"]
+__all__ = ["Config", "build", "input_scaling"]
 
 # (blocks, width in units of the base channels), one row per resolution: 1, 1/2, 1/4, 1/8, 1/16 and back
 _ENCODER = ((2, 1), (3, 2), (4, 4), (2, 8))
 _BOTTOM = (2, 8)
 _DECODER = ((2, 4), (2, 4), (2, 2), (2, 1))
+_REDUCTION = 4  # of the width inside a bottleneck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Size of the network.
+    """Size and kind of the network's parts.
 
     Attributes:
         base_channels: Channels at full resolution; 48 in the paper (18 million parameters), 8 in PARIS' reduced model.
+        bottleneck_blocks: Whether a block is 1x1, 3x3, 1x1 with a quarter of the width inside, rather than two 3x3.
+        separable: Whether each convolution of the blocks, and of the skips, is one per channel followed by 1x1.
+        gn_groups: Number of groups of adjacent channels that are normalised per sample (group norm); 0 for batch norm,
+            or where `gn_channels` says it.
+        gn_channels: Channels of such a group; 0 for batch norm, or where `gn_groups` says it.
+        concat_skip: Whether the encoder's features are concatenated, rather than added through a 1x1 convolution.
     """
 
     base_channels: int = 48
+    bottleneck_blocks: bool = False
+    separable: bool = False
+    gn_groups: int = 0
+    gn_channels: int = 0
+    concat_skip: bool = True
 
     def __post_init__(self) -> None:
         if self.base_channels < 1:
             raise ConfigurationError(f"base_channels must be at least 1, not {self.base_channels}")
+        if self.bottleneck_blocks and self.base_channels % _REDUCTION:
+            raise ConfigurationError(
+                f"base_channels must be a multiple of {_REDUCTION} with bottleneck_blocks, not {self.base_channels}"
+            )
+        if min(self.gn_groups, self.gn_channels) < 0 or (self.gn_groups and self.gn_channels):
+            raise ConfigurationError(
+                "give gn_groups or gn_channels, a number above 0, or neither for batch norm; not "
+                f"{self.gn_groups} and {self.gn_channels}"
+            )
+        smallest = self.base_channels // (_REDUCTION if self.bottleneck_blocks else 1)
+        if smallest % (self.gn_groups or self.gn_channels or 1):
+            raise ConfigurationError(
+                f"the narrowest norm has {smallest} channels, which cannot be parted by gn_groups={self.gn_groups}, "
+                f"gn_channels={self.gn_channels}: choose a divisor"
+            )
 
 
-def input_scaling(column: ArraySpec) -> tuple[float, float]:
-    """Return (centre, spread) of a column's stored values; the network takes (value - centre) / spread.
-
-    Every 8-bit column becomes (x - 128) / 128, as in PARIS; the zero of SMSnet's motion image, 128, becomes 0.
-
-    Raises:
-        ConfigurationError: For every other column.
-    """
-    if column.dtype != "uint8":
-        raise ConfigurationError(f"it takes 8-bit columns, not {column.dtype}")
-    return 128.0, 128.0
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes."""
+    trunk = _Trunk(config, sum(column.channels for column in columns))
+    return Network(trunk, [_Head(config.base_channels, count) for count in classes])
 
 
-def build(config: Config, in_channels: int, classes: int) -> "Network":
-    """Make the network with fresh weights from torch's random generator."""
-    return Network(config.base_channels, in_channels, classes)
+class _Trunk(nn.Module):
+    """(N, in_channels, H, W) float to features of the same size."""
 
-
-class Network(nn.Module):
-    """(N, in_channels, H, W) float to (N, classes, H, W) logits."""
-
-    def __init__(self, base_channels: int, in_channels: int, classes: int) -> None:
+    def __init__(self, config: Config, in_channels: int) -> None:
         super().__init__()
-        b = base_channels
+        b = config.base_channels
         self.stem = nn.Conv2d(in_channels, b, 3, padding=1, bias=False)
-        self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
+        self.encoder, self.decoder, self.skips = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         width, skips = b, []
         for blocks, units in _ENCODER:
-            self.encoder.append(_stage(width, units * b, blocks))
+            self.encoder.append(_stage(config, width, units * b, blocks))
             width = units * b
             skips.append(width)
-        self.bottom = _stage(width, _BOTTOM[1] * b, _BOTTOM[0])
+        self.bottom = _stage(config, width, _BOTTOM[1] * b, _BOTTOM[0])
         width = _BOTTOM[1] * b
         for (blocks, units), skip in zip(_DECODER, reversed(skips), strict=True):
-            self.decoder.append(_stage(width + skip, units * b, blocks))
+            self.skips.append(nn.Identity() if config.concat_skip else _conv(config, skip, width, 1))
+            self.decoder.append(_stage(config, width + skip if config.concat_skip else width, units * b, blocks))
             width = units * b
-        self.norm = nn.BatchNorm2d(width)
-        self.head = nn.Conv2d(width, classes, 3, padding=1)
-        self.apply(_initialise)
+        self.concat = config.concat_skip
+        self.norm = _norm(config, width)
+        self.apply(initialise)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits of the input's size."""
+    def forward(self, x: Tensor) -> Features:
         x = self.stem(x)
-        skips = []
+        features = []
         for stage in self.encoder:
             x = stage(x)
-            skips.append(x)
+            features.append(x)
             x = F.max_pool2d(x, 2, ceil_mode=True)
         x = self.bottom(x)
-        for stage, skip in zip(self.decoder, reversed(skips), strict=True):
-            height, width = skip.shape[-2:]
-            x = F.interpolate(x, scale_factor=2, mode="nearest")[..., :height, :width]
-            x = stage(torch.cat([x, skip], dim=1))
-        logits: Tensor = self.head(F.relu(self.norm(x), inplace=True))
-        return logits
+        for stage, layer, feature in zip(self.decoder, self.skips, reversed(features), strict=True):
+            x, skip = crop(F.interpolate(x, scale_factor=2, mode="nearest"), feature.shape[2:]), layer(feature)
+            x = stage(torch.cat([x, skip], dim=1) if self.concat else x + skip)
+        return (F.relu(self.norm(x), inplace=True),)
+
+
+class _Head(nn.Conv2d):
+    def __init__(self, in_channels: int, classes: int) -> None:
+        super().__init__(in_channels, classes, 3, padding=1)
+        initialise(self)
+
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:  # type: ignore[override]
+        (feature,) = features
+        return Logits(crop(super().forward(feature), size))
 
 
 class _Block(nn.Module):
-    """BN, ReLU, 3x3, BN, ReLU, 3x3, plus the raw input (through 1x1 where the width changes)."""
+    """Norm, ReLU, convolution, two or three times, plus the raw input (through 1x1 where the width changes)."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, config: Config, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.skip = (
-            nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        inner = out_channels // _REDUCTION
+        plan = (
+            ((in_channels, inner, 1), (inner, inner, 3), (inner, out_channels, 1))
+            if config.bottleneck_blocks
+            else ((in_channels, out_channels, 3), (out_channels, out_channels, 3))
         )
+        self.norms = nn.ModuleList(_norm(config, width) for width, _, _ in plan)
+        self.convs = nn.ModuleList(_conv(config, *each) for each in plan)
+        self.skip = nn.Identity() if in_channels == out_channels else _conv(config, in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.relu(self.norm1(x), inplace=True))
-        y = self.conv2(F.relu(self.norm2(y), inplace=True))
+        y = x
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            y = conv(F.relu(norm(y), inplace=True))
         total: Tensor = y + self.skip(x)
         return total
 
 
-def _stage(in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(_Block(in_channels if i == 0 else out_channels, out_channels) for i in range(blocks)))
+def _stage(config: Config, in_channels: int, out_channels: int, blocks: int) -> nn.Sequential:
+    widths = [in_channels, *[out_channels] * blocks]
+    return nn.Sequential(*(_Block(config, *pair) for pair in pairwise(widths)))
 
 
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+def _norm(config: Config, channels: int) -> nn.Module:
+    groups = config.gn_groups or (channels // config.gn_channels if config.gn_channels else 0)
+    return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
+
+
+def _conv(config: Config, in_channels: int, out_channels: int, kernel: int) -> nn.Module:
+    padding = kernel // 2
+    if not config.separable:
+        return nn.Conv2d(in_channels, out_channels, kernel, padding=padding, bias=False)
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, kernel, padding=padding, groups=in_channels, bias=False),
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+    )

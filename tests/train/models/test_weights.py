@@ -1,0 +1,274 @@
+"""Weights of other networks: what is loaded where, and what is said about the rest."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
+from segprep.train.models import MODELS, adapnet, fcn8s, frrn, segnet, smsnet, ssma
+from segprep.train.models._network import InputColumn, Network
+from segprep.train.network import Segmenter
+from segprep.train.weights import load_backbone, load_expert, load_network, read_weights
+
+_UNITS = {1: 3, 2: 4, 3: 6, 4: 3}
+MakeColumn = Callable[..., InputColumn]
+MetaNetwork = Callable[..., Network]
+
+
+def _norm_shapes(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+    parts = {f"{name}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}
+    return {**parts, f"{name}.num_batches_tracked": ()}
+
+
+def _resnet50_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of torchvision's resnet50."""
+    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7), **_norm_shapes("bn1", 64)}
+    inputs = 64
+    for layer, units in _UNITS.items():
+        width = 32 * 2**layer
+        for unit in range(units):
+            name = f"layer{layer}.{unit}"
+            kernels = ((width, inputs, 1, 1), (width, width, 3, 3), (4 * width, width, 1, 1))
+            for i, kernel in enumerate(kernels, start=1):
+                shapes |= {f"{name}.conv{i}.weight": kernel, **_norm_shapes(f"{name}.bn{i}", kernel[0])}
+            if unit == 0:
+                shapes |= {f"{name}.downsample.0.weight": (4 * width, inputs, 1, 1)}
+                shapes |= _norm_shapes(f"{name}.downsample.1", 4 * width)
+            inputs = 4 * width
+    return {**shapes, "fc.weight": (1000, 2048), "fc.bias": (1000,)}
+
+
+def _vgg16_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of torchvision's vgg16."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    inputs = 3
+    numbers = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    for number, width in zip(numbers, (64, 64, 128, 128, *[256] * 3, *[512] * 6), strict=True):
+        shapes |= {f"features.{number}.weight": (width, inputs, 3, 3), f"features.{number}.bias": (width,)}
+        inputs = width
+    for number, kernel in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
+        shapes |= {f"classifier.{number}.weight": kernel, f"classifier.{number}.bias": (kernel[0],)}
+    return shapes
+
+
+def _save(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, float]:
+    """Save a tensor of one number, another for each name, and return the numbers; the file is small."""
+    numbers = {name: float(i) for i, name in enumerate(shapes, start=1)}
+    torch.save({name: torch.tensor(numbers[name]).expand(shape) for name, shape in shapes.items()}, path)
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def resnet50(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    """A file in torchvision's naming, and the number that each of its tensors consists of."""
+    path = tmp_path_factory.mktemp("weights") / "resnet50.pth"
+    return path, _save(path, _resnet50_shapes())
+
+
+def test_resnet50_fills_the_encoder_of_adapnet(
+    resnet50: tuple[Path, dict[str, float]], make_column: MakeColumn
+) -> None:
+    path, numbers = resnet50
+    network = adapnet.build(adapnet.Config(), [make_column("image")], [3])
+    report = load_backbone(network, adapnet, path)
+    state = network.state_dict()
+    for own, theirs in {
+        "stem.0.weight": "conv1.weight",
+        "stem.1.running_mean": "bn1.running_mean",
+        "layer1.0.conv2.weight": "layer1.0.conv2.weight",
+        "layer2.0.shortcut.weight": "layer2.0.downsample.0.weight",
+        "layer2.3.conv2.weight": "layer2.3.conv2.weight",
+        "layer4.2.bn2.bias": "layer4.2.bn2.bias",
+        "layer4.2.conv3.weight": "layer4.2.conv3.weight",
+    }.items():
+        assert state[f"trunk.expert.{own}"].unique().tolist() == [numbers[theirs]], own
+    foreign = (".bn3.", ".downsample.1.", "fc.")
+    expected = [n for n in numbers if any(each in f".{n}" for each in foreign) and not n.endswith("tracked")]
+    assert sorted(report.unused) == sorted([*expected, "layer1.0.downsample.0.weight"])
+    assert report.mismatched == ()
+    assert not any(name.startswith("heads.") for name in report.unfilled)
+    assert {"trunk.expert.norm0.weight", "trunk.expert.layer1.0.shortcut.weight"} <= set(report.unfilled)
+    assert set(report.loaded).isdisjoint(report.unfilled)
+    assert f"{path}: {len(report.loaded)} tensors loaded" in report.sentence
+    assert all(name in report.sentence for name in report.unused)
+    assert "trunk.expert.easpp (7" in report.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "unused", "fresh"),
+    [
+        ("smsnet", "trunk.image", ("fc.",), ["conv1.bias"]),
+        ("segnet", "trunk.encoder", ("layer4.", "fc."), []),
+    ],
+)
+def test_resnet50_fills_whole_encoders(
+    name: str,
+    part: str,
+    unused: tuple[str, ...],
+    fresh: list[str],
+    resnet50: tuple[Path, dict[str, float]],
+    make_column: MakeColumn,
+) -> None:
+    module = {"smsnet": smsnet, "segnet": segnet}[name]
+    columns = [make_column("image"), make_column("flow")][: 2 if name == "smsnet" else 1]
+    network = module.build(module.Config(), columns, [3])
+    path, numbers = resnet50
+    report = load_backbone(network, module, path)
+    state = network.state_dict()
+    taken = [n for n in numbers if not n.startswith(unused)]
+    assert all(state[f"{part}.{n}"].unique().tolist() == [numbers[n]] for n in taken)
+    assert sorted(report.unused) == sorted(n for n in set(numbers) - set(taken) if not n.endswith("tracked"))
+    assert [n.removeprefix(f"{part}.") for n in report.unfilled if n.startswith(part)] == fresh
+    if name == "segnet":
+        assert not state[f"{part}.layer3.5.conv3.bias"].any()
+
+
+def test_vgg16_fills_the_encoder_of_fcn8s(tmp_path: Path, meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+    numbers = _save(tmp_path / "vgg16.pth", _vgg16_shapes())
+    report = load_backbone(meta_network("fcn8s", [make_column("image")], (3,)), fcn8s, tmp_path / "vgg16.pth")
+    assert report.unused == ("classifier.6.weight", "classifier.6.bias")
+    assert (report.unfilled, report.mismatched) == ((), ())
+    assert len(report.loaded) == len(numbers) - 2
+
+
+def test_a_fully_connected_layer_is_a_convolution_that_sees_the_whole_map() -> None:
+    weight, maps_NCHW = torch.randn(5, 3 * 49), torch.randn(2, 3, 7, 7)
+    kernel = fcn8s.from_imagenet({"classifier.0.weight": weight})["trunk.fc6.weight"]
+    torch.testing.assert_close(F.conv2d(maps_NCHW, kernel).flatten(1), F.linear(maps_NCHW.flatten(1), weight))
+
+
+def test_an_input_of_other_channels_keeps_its_fresh_weights(
+    resnet50: tuple[Path, dict[str, float]], make_column: MakeColumn
+) -> None:
+    network = segnet.build(segnet.Config(), [make_column("image"), make_column("nir", 1)], [3])
+    before = network.state_dict()["trunk.encoder.conv1.weight"].clone()
+    report = load_backbone(network, segnet, resnet50[0])
+    assert report.mismatched == (("trunk.encoder.conv1.weight", (64, 3, 7, 7), (64, 4, 7, 7)),)
+    assert "trunk.encoder.conv1.weight" in report.unfilled
+    assert torch.equal(network.state_dict()["trunk.encoder.conv1.weight"], before)
+    assert "trunk.encoder.conv1.weight (64, 3, 7, 7) instead of (64, 4, 7, 7)" in report.sentence
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_a_network_names_its_backbone_if_and_only_if_it_takes_its_weights(name: str) -> None:
+    module = MODELS.load(name)
+    assert hasattr(module, "BACKBONE") == hasattr(module, "from_imagenet")
+    assert getattr(module, "BACKBONE", "resnet50") in ("resnet50", "vgg16")
+
+
+def test_networks_without_use_for_weights_refuse_them(
+    resnet50: tuple[Path, dict[str, float]], tmp_path: Path, meta_network: MetaNetwork, make_column: MakeColumn
+) -> None:
+    with pytest.raises(ConfigurationError, match="'frrn' has no ImageNet weights"):
+        load_backbone(meta_network("frrn", [make_column("image")], (3,)), frrn, resnet50[0])
+    with pytest.raises(ConfigurationError, match="'segnet' takes no experts"):
+        load_expert(meta_network("segnet", [make_column("image")], (3,)), segnet, "image", resnet50[0])
+    _save(tmp_path / "vgg16.pth", _vgg16_shapes())
+    with pytest.raises(ConfigurationError, match=r"holds no weights of ImageNet's resnet50 .* features\.0\.weight"):
+        load_backbone(meta_network("adapnet", [make_column("image")], (3,)), adapnet, tmp_path / "vgg16.pth")
+
+
+def _tensors() -> dict[str, Tensor]:
+    return {"conv1.weight": torch.arange(6.0).view(2, 3), "bn1.bias": torch.ones(2)}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_files_of_tensors_are_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".safetensors":
+        safetensors.torch.save_file(_tensors(), path)
+    else:
+        torch.save(_tensors(), path)
+    read = read_weights(path)
+    assert read.keys() == _tensors().keys()
+    assert all(torch.equal(read[k], v) for k, v in _tensors().items())
+
+
+@pytest.mark.parametrize("wrap", [lambda t: {"state_dict": t, "epoch": 3}, lambda t: {"model": t}])
+def test_wrappers_and_prefixes_are_taken_off(wrap: Callable[[Any], Any], tmp_path: Path) -> None:
+    torch.save(wrap({f"module.{k}": v for k, v in _tensors().items()}), tmp_path / "weights.pth")
+    assert read_weights(tmp_path / "weights.pth").keys() == _tensors().keys()
+
+
+def test_names_of_timm_become_those_of_torchvision(tmp_path: Path) -> None:
+    state = {
+        "features.0.weight": torch.randn(4, 3, 3, 3),
+        "pre_logits.fc1.weight": torch.randn(5, 2, 7, 7),
+        "pre_logits.fc1.bias": torch.randn(5),
+        "pre_logits.fc2.weight": torch.randn(5, 5, 1, 1),
+        "head.fc.bias": torch.randn(3),
+    }
+    safetensors.torch.save_file(state, tmp_path / "model.safetensors")
+    read = read_weights(tmp_path / "model.safetensors")
+    classifier = ("classifier.0.weight", "classifier.0.bias", "classifier.3.weight", "classifier.6.bias")
+    assert set(read) == {"features.0.weight", *classifier}
+    assert read["classifier.3.weight"].shape == (5, 5)
+    kernel = fcn8s.from_imagenet(read)["trunk.fc6.weight"]
+    assert torch.equal(kernel, state["pre_logits.fc1.weight"])
+
+
+class _Stranger:
+    """Something that only unpickling could make."""
+
+
+def test_files_that_hold_anything_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": _Stranger()}, path)
+    with pytest.raises(UnreadableFileError, match=r"weights\.pth cannot be read"):
+        read_weights(path)
+    for content in ([torch.ones(2)], {"lr": 0.1}, torch.ones(2)):
+        torch.save(content, path)
+        with pytest.raises(UnreadableFileError, match="does not hold named tensors"):
+            read_weights(path)
+    for damaged in (path, tmp_path / "weights.safetensors"):
+        damaged.write_bytes(b"PK\x03\x04 cut short")
+        with pytest.raises(UnreadableFileError, match=rf"{damaged.name} cannot be read"):
+            read_weights(damaged)
+    with pytest.raises(MissingInputError, match=r"absent\.pth do not exist"):
+        read_weights(tmp_path / "absent.pth")
+    with pytest.raises(ConfigurationError, match=r"not from .*weights\.h5"):
+        read_weights(tmp_path / "weights.h5")
+
+
+def test_an_expert_goes_to_the_column_that_is_named(
+    tmp_path: Path, make_segmenter: Callable[..., Segmenter], make_column: MakeColumn
+) -> None:
+    torch.manual_seed(1)
+    expert = adapnet.build(adapnet.Config(), [make_column("anything")], [7])
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(expert.state_dict(), path)
+    network = make_segmenter("ssma").network
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    report = load_expert(network, ssma, "flow", path)
+    after = network.state_dict()
+    own, theirs = "trunk.experts.flow.", "trunk.expert."
+    for name, tensor in expert.state_dict().items():
+        if name.startswith(theirs):
+            assert torch.equal(after[name.replace(theirs, own)], tensor)
+    assert all(torch.equal(after[k], before[k]) for k in before if not k.startswith(own))
+    assert (report.unfilled, report.mismatched) == ((), ())
+    assert all(name.startswith(("trunk.decoder.", "heads.")) for name in report.unused)
+    with pytest.raises(ConfigurationError, match="no weights of an expert for column 'depth'"):
+        load_expert(network, ssma, "depth", path)
+
+
+def test_another_run_of_the_network_may_have_had_other_classes(
+    tmp_path: Path, make_segmenter: Callable[..., Segmenter]
+) -> None:
+    earlier, network = make_segmenter("frrn", (3,)).network, make_segmenter("frrn", (4,), seed=1).network
+    safetensors.torch.save_file(
+        {k: v.contiguous() for k, v in earlier.state_dict().items()}, tmp_path / "w.safetensors"
+    )
+    report = load_network(network, tmp_path / "w.safetensors")
+    assert {name for name, _, _ in report.mismatched} == {"heads.0.weight", "heads.0.bias"}
+    state = network.state_dict()
+    assert all(torch.equal(state[k], v) for k, v in earlier.trunk.state_dict(prefix="trunk.").items())
+    wider = make_segmenter("segnet", (3,)).network
+    with pytest.raises(ConfigurationError, match="no weights of a run that fit this network"):
+        load_network(wider, tmp_path / "w.safetensors")

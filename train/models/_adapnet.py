@@ -1,0 +1,139 @@
+"""AdapNet++'s encoder: ResNet-50 with pre-activation and multi-scale units, eASPP, and the reduced skips."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segprep.train.models._easpp import Easpp
+from segprep.train.models._layers import Freezable, SplitConv2d, conv_norm, initialise, norm
+
+__all__ = ["EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights"]
+
+EASPP_CHANNELS = 256
+SKIP_CHANNELS = 24
+
+
+class Expert(Freezable):
+    """(N, in_channels, H, W) float to the eASPP's output (1/16, 256 channels) and the skips (1/8, 1/4; 24 channels).
+
+    Args:
+        in_channels: Width of the input.
+        easpp_rates: Dilation of the eASPP's cascades.
+        block4_rates: Dilation of the second half of block 4's three units; the first half has 2.
+        dropout: Share of the last unit's residual that is dropped while training.
+    """
+
+    def __init__(
+        self, in_channels: int, easpp_rates: tuple[int, ...], block4_rates: tuple[int, ...], dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm0 = norm(in_channels)
+        self.stem = conv_norm(in_channels, 64, 7, stride=2)
+        self.pool = nn.MaxPool2d(3, 2, padding=1)
+        self.layer1 = nn.Sequential(_FirstUnit(), _Unit(256, 256), _Unit(256, 256))
+        self.norm1 = norm(256)
+        self.layer2 = nn.Sequential(
+            _Unit(256, 512, stride=2, normed=True), _Unit(512, 512), _Unit(512, 512), _Unit(512, 512, (1, 2))
+        )
+        self.norm2 = norm(512)
+        self.layer3 = nn.Sequential(
+            _Unit(512, 1024, stride=2, normed=True), _Unit(1024, 1024), *(_Unit(1024, 1024, (1, 2)) for _ in range(4))
+        )
+        first, second, third = block4_rates
+        self.layer4 = nn.Sequential(
+            _Unit(1024, 2048, (2, first)),
+            _Unit(2048, 2048, (2, second)),
+            _Unit(2048, 2048, (2, third), dropout=dropout),
+        )
+        self.norm4 = norm(2048)
+        self.easpp = Easpp(2048, EASPP_CHANNELS, easpp_rates)
+        self.skip4 = conv_norm(256, SKIP_CHANNELS, 1, relu=False)
+        self.skip8 = conv_norm(512, SKIP_CHANNELS, 1, relu=False)
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (eASPP at 1/16, skip at 1/8, skip at 1/4)."""
+        x = self.pool(self.stem(self.norm0(x)))
+        quarter = F.relu(self.norm1(self.layer1(x)), inplace=True)
+        eighth = F.relu(self.norm2(self.layer2(quarter)), inplace=True)
+        x = F.relu(self.norm4(self.layer4(self.layer3(eighth))), inplace=True)
+        return self.easpp(x), self.skip8(eighth), self.skip4(quarter)
+
+
+class _FirstUnit(nn.Module):
+    """64 to 256 channels; its shortcut goes through the reduced values, not the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(64, 64, 1, bias=False), norm(64)
+        self.conv2, self.bn2 = SplitConv2d(64, 64), norm(64)
+        self.conv3 = nn.Conv2d(64, 256, 1, bias=False)
+        self.shortcut = nn.Conv2d(64, 256, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        reduced = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(reduced)), inplace=True)
+        total: Tensor = self.conv3(y) + self.shortcut(reduced)
+        return total
+
+
+class _Unit(nn.Module):
+    """BN, ReLU, then 1x1, 3x3 (strided, in two halves) and 1x1 with BN and ReLU between them, plus the shortcut.
+
+    Args:
+        in_channels: Width of the input.
+        out_channels: Width of the output; where it differs, the shortcut is a 1x1 convolution of the normed input.
+        rates: Dilation of the halves of the 3x3 convolution.
+        stride: Of the 3x3 convolution and the shortcut.
+        normed: Whether the input comes normed already: then the unit begins with its first convolution.
+        dropout: Share of the residual that is dropped while training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        rates: tuple[int, int] = (1, 1),
+        *,
+        stride: int = 1,
+        normed: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        width = out_channels // 4
+        self.norm = nn.Identity() if normed else nn.Sequential(norm(in_channels), nn.ReLU(inplace=True))
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, width, 1, bias=False), norm(width)
+        self.conv2, self.bn2 = SplitConv2d(width, width, rates, stride), norm(width)
+        self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = (
+            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False) if in_channels != out_channels else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.norm(x)
+        y = F.relu(self.bn1(self.conv1(normed)), inplace=True)
+        y = F.relu(self.bn2(self.conv2(y)), inplace=True)
+        total: Tensor = self.dropout(self.conv3(y)) + (x if self.shortcut is None else self.shortcut(normed))
+        return total
+
+
+def expert_weights(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """Return which of an `Expert`'s tensors one of torchvision's ResNet-50 gives; empty if none.
+
+    All convolutions on the main path, and the batch norms behind the first two of a unit. The norms behind the third
+    and those of the shortcuts normalise what this encoder does not have; the first unit's shortcut has another input.
+    """
+    part, _, rest = name.partition(".")
+    if part == "conv1":
+        return {f"stem.0.{rest}": tensor}
+    if part == "bn1":
+        return {f"stem.1.{rest}": tensor}
+    pieces = rest.split(".")
+    if part not in ("layer1", "layer2", "layer3", "layer4") or len(pieces) < 3:
+        return {}
+    unit, layer = pieces[:2]
+    if layer in ("conv1", "bn1", "conv2", "bn2", "conv3"):
+        return {name: tensor}
+    if layer == "downsample" and pieces[2] == "0" and part != "layer1":
+        return {f"{part}.{unit}.shortcut.{pieces[3]}": tensor}
+    return {}

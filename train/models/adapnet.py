@@ -1,0 +1,82 @@
+"""AdapNet++ (Valada, Mohan, Burgard, IJCV 2019).
+
+A pre-activation ResNet-50 with multi-scale units at output stride 16, eASPP, and a decoder with two skips. Two
+auxiliary heads help to train it. Every size works: strides round up, the decoder crops.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor, nn
+
+from segprep.train.models._adapnet import Expert, expert_weights
+from segprep.train.models._decoder import Decoder, DecoderHead
+from segprep.train.models._network import Features, InputColumn, InputScaling, Network, eight_bit_scaling
+from segprep.train.models._options import check_dropout, check_rates
+
+__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+
+BACKBONE: Final = "resnet50"
+
+_AUXILIARY = (0.6, 0.5)  # weights in the loss of the heads at 1/4 and at 1/8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What may vary in AdapNet++.
+
+    Attributes:
+        easpp_rates: Dilation of the eASPP's cascades: 3, 6, 12 at 768x384 pixels, 6, 12, 18 for crops of 768x768.
+        block4_rates: Dilation of the second halves of block 4's units, whose first halves have 2. The published code
+            has 2 everywhere; 4, 8, 16 are AdapNet's multi-scale rates.
+        dropout: Share of the last unit's residual that is dropped while training; the code keeps 0.3.
+        relu_scores: Whether the class scores are cut at 0 before they are enlarged, as in the published code. The
+            classes below 0 then lose their order, so it is off.
+    """
+
+    easpp_rates: tuple[int, ...] = (3, 6, 12)
+    block4_rates: tuple[int, ...] = (2, 2, 2)
+    dropout: float = 0.7
+    relu_scores: bool = False
+
+    def __post_init__(self) -> None:
+        check_rates("easpp_rates", self.easpp_rates)
+        check_rates("block4_rates", self.block4_rates, 3)
+        check_dropout("dropout", self.dropout)
+
+
+def input_scaling(column: InputColumn) -> InputScaling:
+    """Return (x - 128) / 128 for 8-bit columns, else the scaling measured on the training set.
+
+    The published code feeds 0..255 to a first batch norm that learns the normalisation. That norm is here, too; it
+    gives the same for scaled values, and its moving statistics need not grow from 0 first. The constants do not depend
+    on the data set, so that an expert of SSMA sees what it was trained on.
+    """
+    return eight_bit_scaling(column)
+
+
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes."""
+    trunk = _Trunk(config, sum(column.channels for column in columns))
+    heads = [DecoderHead(count, auxiliary=_AUXILIARY, relu_scores=config.relu_scores) for count in classes]
+    return Network(trunk, heads)
+
+
+def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the network's tensors that torchvision's ResNet-50 gives, see `expert_weights`."""
+    own: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        own |= {f"trunk.expert.{inner}": given for inner, given in expert_weights(name, tensor).items()}
+    return own
+
+
+class _Trunk(nn.Module):
+    def __init__(self, config: Config, in_channels: int) -> None:
+        super().__init__()
+        self.expert = Expert(in_channels, config.easpp_rates, config.block4_rates, config.dropout)
+        self.decoder = Decoder(correlated=False)
+
+    def forward(self, x: Tensor) -> Features:
+        features: Features = self.decoder(*self.expert(x))
+        return features

@@ -1,0 +1,117 @@
+"""FCN-8s on VGG16 (Long, Shelhamer, Darrell, CVPR 2015) as in the course project for KITTI and Cityscapes.
+
+VGG16's fully connected layers are convolutions of 7x7 and 1x1; scores of three resolutions are added and enlarged by
+transposed convolutions. Every size works: pooling rounds up, enlarging crops. 134 million weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor, nn
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.train.models._layers import crop, enlarge, initialise, make_bilinear
+from segprep.train.models._network import Features, InputColumn, Logits, Network
+from segprep.train.models._network import imagenet_scaling as input_scaling
+from segprep.train.models._options import check_dropout
+
+__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+
+BACKBONE: Final = "vgg16"
+
+_BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (width, convolutions), a pool behind each
+_FC6_KERNEL = 7
+_SCORE_STD = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What may vary in FCN-8s.
+
+    Attributes:
+        fc_channels: Width of the two layers that were fully connected. ImageNet weights fit them at 4096 only; 1024
+            make the network a fifth as large.
+        dropout: Share of their outputs that is dropped while training; the course project keeps 0.8.
+    """
+
+    fc_channels: int = 4096
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.fc_channels < 1:
+            raise ConfigurationError(f"fc_channels must be at least 1, not {self.fc_channels}")
+        check_dropout("dropout", self.dropout)
+
+
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes."""
+    trunk = _Trunk(config, sum(column.channels for column in columns))
+    return Network(trunk, [_Head(config.fc_channels, count) for count in classes])
+
+
+def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the network's tensors that torchvision's VGG16 gives: all but the classes of ImageNet.
+
+    Its first fully connected layer sees 512 maps of 7x7: that is a convolution's kernel.
+    """
+    own = {}
+    for name, tensor in state.items():
+        layer, _, which = name.rpartition(".")
+        if layer.startswith("features."):
+            own[f"trunk.{name}"] = tensor
+        elif layer in ("classifier.0", "classifier.3"):
+            kernel = _FC6_KERNEL if layer == "classifier.0" else 1
+            if which == "weight" and tensor.shape[1] % kernel**2 == 0:
+                tensor = tensor.reshape(len(tensor), -1, kernel, kernel)
+            own[f"trunk.{'fc6' if layer == 'classifier.0' else 'fc7'}.{which}"] = tensor
+    return own
+
+
+class _Trunk(nn.Module):
+    def __init__(self, config: Config, in_channels: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        self.ends: list[int] = []  # of each block in `features`, whose numbers are torchvision's
+        width = in_channels
+        for out_channels, count in _BLOCKS:
+            for _ in range(count):
+                layers += [nn.Conv2d(width, out_channels, 3, padding=1), nn.ReLU(inplace=True)]
+                width = out_channels
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            self.ends.append(len(layers))
+        self.features = nn.Sequential(*layers)
+        self.fc6 = nn.Conv2d(width, config.fc_channels, _FC6_KERNEL, padding=_FC6_KERNEL // 2)
+        self.fc7 = nn.Conv2d(config.fc_channels, config.fc_channels, 1)
+        self.behind = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(config.dropout))
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Features:
+        _, _, third, fourth, fifth = self.ends
+        pool3 = self.features[:third](x)
+        pool4 = self.features[third:fourth](pool3)
+        x = self.features[fourth:fifth](pool4)
+        return self.behind(self.fc7(self.behind(self.fc6(x)))), pool4, pool3
+
+
+class _Head(nn.Module):
+    """Scores begin near 0, enlarging begins as bilinear interpolation."""
+
+    def __init__(self, fc_channels: int, classes: int) -> None:
+        super().__init__()
+        self.scores, self.enlarge = nn.ModuleList(), nn.ModuleList()
+        for width, factor in ((fc_channels, 2), (512, 2), (256, 8)):
+            score, larger = nn.Conv2d(width, classes, 1), enlarge(classes, classes, factor, bias=True)
+            nn.init.trunc_normal_(score.weight, std=_SCORE_STD, a=-2 * _SCORE_STD, b=2 * _SCORE_STD)
+            if score.bias is not None:
+                nn.init.zeros_(score.bias)
+            make_bilinear(larger)
+            self.scores.append(score)
+            self.enlarge.append(larger)
+
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:
+        scores = [score(feature) for score, feature in zip(self.scores, features, strict=True)]
+        x = scores[0]
+        for larger, finer in zip(self.enlarge, scores[1:], strict=False):
+            x = crop(larger(x), finer.shape[2:]) + finer
+        return Logits(crop(self.enlarge[-1](x), size))

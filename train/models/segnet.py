@@ -1,0 +1,107 @@
+"""The ResNet50-SegNet of the video network: ResNet-50 up to 1/16, a decoder without skips, scores at half the size.
+
+The convolutions have biases, as in Keras. The pool is padded as in torchvision, so that every size works (104x152
+instead of 103x151 for 416x608); strides round up, the enlarged scores are cropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segprep.train.models._layers import crop, initialise, norm
+from segprep.train.models._network import Features, InputColumn, Logits, Network
+from segprep.train.models._network import imagenet_scaling as input_scaling
+from segprep.train.models._resnet import stage
+
+__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+
+BACKBONE: Final = "resnet50"
+
+_PLAIN = (1, 1)
+_DECODER = (512, 256, 128, 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What may vary in SegNet.
+
+    Attributes:
+        decoder_relu: Whether ReLU follows each batch norm of the decoder, as in SegNet; the video network has none.
+        stride_in_3x3: Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it,
+            rather than in its first one, as in Keras.
+    """
+
+    decoder_relu: bool = False
+    stride_in_3x3: bool = False
+
+
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes."""
+    return Network(_Trunk(config, sum(column.channels for column in columns)), [_Head(count) for count in classes])
+
+
+def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the encoder's tensors that torchvision's ResNet-50 gives, and the biases that it lacks: 0."""
+    own = {}
+    for name, tensor in state.items():
+        if name.startswith(("layer4.", "fc.")):
+            continue
+        own[f"trunk.encoder.{name}"] = tensor
+        if tensor.ndim == 4:
+            own[f"trunk.encoder.{name.removesuffix('weight')}bias"] = torch.zeros(len(tensor))
+    return own
+
+
+class _Trunk(nn.Module):
+    def __init__(self, config: Config, in_channels: int) -> None:
+        super().__init__()
+        self.encoder = _Encoder(in_channels, config.stride_in_3x3)
+        self.decoder = nn.ModuleList()
+        width = 1024
+        for out_channels in _DECODER:
+            self.decoder.append(nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1), norm(out_channels)))
+            width = out_channels
+        self.relu = config.decoder_relu
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Features:
+        x = self.encoder(x)
+        for i, layer in enumerate(self.decoder):
+            x = layer(x if i == 0 else F.interpolate(x, scale_factor=2, mode="nearest"))
+            if self.relu:
+                x = F.relu(x, inplace=True)
+        return (x,)
+
+
+class _Encoder(nn.Module):
+    """(N, in_channels, H, W) to (N, 1024, H / 16, W / 16), sizes rounded up; torchvision's names."""
+
+    def __init__(self, in_channels: int, stride_in_3x3: bool) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, 64, 7, 2, 3), norm(64)
+        self.pool = nn.MaxPool2d(3, 2, padding=1)
+        self.layer1 = stage(64, 256, (_PLAIN,) * 3, bias=True)
+        self.layer2 = stage(256, 512, (_PLAIN,) * 4, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
+        self.layer3 = stage(512, 1024, (_PLAIN,) * 6, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.bn1(self.conv1(x)), inplace=True))
+        features: Tensor = self.layer3(self.layer2(self.layer1(x)))
+        return features
+
+
+class _Head(nn.Module):
+    """Scores at half the size, enlarged bilinearly."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.scores = nn.Conv2d(_DECODER[-1], classes, 3, padding=1)
+        self.apply(initialise)
+
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:
+        (feature,) = features
+        return Logits(crop(F.interpolate(self.scores(feature), scale_factor=2, mode="bilinear"), size))

@@ -1,0 +1,184 @@
+"""SMSnet (Vertens, Valada, Burgard, IROS 2017): which pixels move, from an image and a motion image.
+
+A ResNet-50 looks at the image, a shorter stream at the motion image; at 1/16 they are joined, and units of growing
+dilation judge them together. One transposed convolution enlarges the scores. Every size works: strides round up, the
+result is cropped. Convolution is followed by batch norm, then dropout, in both variants; batch norm is trained (in
+Caffe it was held still).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import Kind
+from segprep.train.models._layers import Freezable, conv_norm, crop, enlarge, initialise, make_bilinear, norm
+from segprep.train.models._network import (
+    Features,
+    InputColumn,
+    InputScaling,
+    Logits,
+    Network,
+    imagenet_scaling,
+    two_columns,
+)
+from segprep.train.models._options import check_dropout
+from segprep.train.models._resnet import Rates, stage
+
+__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+
+BACKBONE: Final = "resnet50"
+
+Variant = Literal["caffe", "tensorflow"]
+
+_PLAIN: Rates = (1, 1)
+_BLOCK1 = (_PLAIN,) * 3
+_BLOCK2 = (_PLAIN, _PLAIN, _PLAIN, (1, 2))
+_BLOCK3: dict[Variant, tuple[Rates, ...]] = {
+    "caffe": (_PLAIN, _PLAIN, (1, 2), (1, 4), (1, 8), (1, 16)),
+    "tensorflow": (_PLAIN, _PLAIN, (1, 2), (1, 2), (1, 2), (1, 2)),
+}
+_BLOCK4: dict[Variant, tuple[Rates, ...]] = {
+    "caffe": ((2, 4), (2, 8), (2, 16)),
+    "tensorflow": ((2, 2), (2, 2), (2, 2)),
+}
+_FUSION_512: tuple[Rates, ...] = ((2, 2), (2, 2), (2, 2))
+_FUSION_1024: tuple[Rates, ...] = ((2, 2), (2, 4), (2, 8))
+_FUSION_2048: tuple[Rates, ...] = ((4, 16), (4, 16))
+_STRIDE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What may vary in SMSnet.
+
+    Attributes:
+        variant: `caffe` is the authors' network. `tensorflow` is their later port: half as wide a motion stem, a 3x3
+            convolution before the image's, smaller dilations, pools of 3, and batch norm on the enlarged scores.
+        frozen_image: Whether the image's stream keeps its weights and moving statistics, as in both publications.
+            Senseless with fresh weights, so it is off.
+        stride_in_3x3: Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it,
+            rather than in its first one, as published.
+        dropout: Share of the last fusion unit's residual that is dropped while training; 0.6 in the port.
+        image_dropout: The same in the image's stream; 0 in the port.
+    """
+
+    variant: Variant = "caffe"
+    frozen_image: bool = False
+    stride_in_3x3: bool = False
+    dropout: float = 0.4
+    image_dropout: float = 0.45
+
+    def __post_init__(self) -> None:
+        if self.variant not in _BLOCK3:
+            raise ConfigurationError(f"variant must be 'caffe' or 'tensorflow', not {self.variant!r}")
+        check_dropout("dropout", self.dropout)
+        check_dropout("image_dropout", self.image_dropout)
+
+
+def input_scaling(column: InputColumn) -> InputScaling:
+    """Return ImageNet's scaling for 8-bit RGB images; a motion image's zero, (128, 128, 0), becomes 0.
+
+    Of a motion image, 8-bit u, v and magnitude, 128 steps (20 pixels where 1 pixel is 6.4 steps) become 1. Other
+    columns: as `eight_bit_scaling`.
+    """
+    if column.kind is Kind.CODED and column.dtype == "uint8" and column.channels == 3:
+        return InputScaling((128.0, 128.0, 0.0), (128.0, 128.0, 128.0))
+    return imagenet_scaling(column)
+
+
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes.
+
+    Raises:
+        ConfigurationError: If there are not two columns.
+    """
+    image, motion = two_columns(columns, "an image and a motion image", "image,flow")
+    trunk = _Trunk(config, image.channels, motion.channels)
+    return Network(trunk, [_Head(count, config.variant) for count in classes])
+
+
+def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of the image's stream, which has torchvision's names of ResNet-50.
+
+    The classifier is left out.
+    """
+    return {f"trunk.image.{name}": tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+class _Trunk(nn.Module):
+    def __init__(self, config: Config, image_channels: int, motion_channels: int) -> None:
+        super().__init__()
+        self.caffe = config.variant == "caffe"
+        self.channels = [image_channels, motion_channels]
+        self.image = _ImageStream(config, image_channels)
+        in_3x3 = config.stride_in_3x3
+        self.motion = nn.Sequential(
+            *_motion_stem(motion_channels, self.caffe),
+            stage(128 if self.caffe else 64, 256, _BLOCK1),
+            stage(256, 512, (_PLAIN, _PLAIN), stride=2, stride_in_3x3=in_3x3),
+            stage(512, 512, (_PLAIN,), stride=2, stride_in_3x3=in_3x3),
+        )
+        self.fusion = nn.Sequential(
+            stage(512 + 2048, 512, _FUSION_512),
+            stage(512, 1024, _FUSION_1024),
+            stage(1024, 2048, _FUSION_2048, dropout=config.dropout),
+        )
+        self.apply(initialise)
+        if config.frozen_image:
+            self.image.freeze()
+
+    def forward(self, x: Tensor) -> Features:
+        image, motion = torch.split(x, self.channels, dim=1)
+        image, motion = self.image(image), self.motion(motion)
+        return (self.fusion(torch.cat([motion, image] if self.caffe else [image, motion], dim=1)),)
+
+
+class _ImageStream(Freezable):
+    """(N, in_channels, H, W) to (N, 2048, H / 16, W / 16), sizes rounded up."""
+
+    def __init__(self, config: Config, in_channels: int) -> None:
+        super().__init__()
+        caffe, variant, in_3x3 = config.variant == "caffe", config.variant, config.stride_in_3x3
+        self.conv0 = nn.Identity() if caffe else conv_norm(in_channels, in_channels, 3)
+        self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=caffe)
+        self.bn1, self.relu, self.pool = norm(64), nn.ReLU(inplace=True), _pool(caffe)
+        self.layer1 = stage(64, 256, _BLOCK1)
+        self.layer2 = stage(256, 512, _BLOCK2, stride=2, stride_in_3x3=in_3x3)
+        self.layer3 = stage(512, 1024, _BLOCK3[variant], stride=2, stride_in_3x3=in_3x3)
+        self.layer4 = stage(1024, 2048, _BLOCK4[variant], dropout=config.image_dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.relu(self.bn1(self.conv1(self.conv0(x)))))
+        features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return features
+
+
+class _Head(nn.Module):
+    """Enlarging the class scores begins as bilinear interpolation."""
+
+    def __init__(self, classes: int, variant: Variant) -> None:
+        super().__init__()
+        self.scores = conv_norm(2048, classes, 1, relu=False)
+        self.enlarge = enlarge(classes, classes, _STRIDE)
+        self.norm = nn.Identity() if variant == "caffe" else norm(classes)
+        self.apply(initialise)
+        make_bilinear(self.enlarge)
+
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:
+        (feature,) = features
+        return Logits(crop(self.norm(self.enlarge(self.scores(feature))), size))
+
+
+def _motion_stem(in_channels: int, caffe: bool) -> list[nn.Module]:
+    if not caffe:
+        return [conv_norm(in_channels, 64, 7, stride=2), _pool(caffe)]
+    conv = nn.Conv2d(in_channels, 128, 7, 2, 3)
+    return [nn.Sequential(conv, nn.ReLU(inplace=True), norm(128)), _pool(caffe)]
+
+
+def _pool(caffe: bool) -> nn.MaxPool2d:
+    return nn.MaxPool2d(2, 2, ceil_mode=True) if caffe else nn.MaxPool2d(3, 2, padding=1)

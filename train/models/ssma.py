@@ -1,0 +1,114 @@
+"""SSMA (Valada, Mohan, Burgard, IJCV 2019): two AdapNet++ encoders whose features weigh each other.
+
+The experts are trained alone first (`adapnet` on one column each), then loaded by the name of their column. Fusion
+gates the channels of both at each place; the decoder is AdapNet++'s, with skips weighed by what they are joined to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS, Expert
+from segprep.train.models._decoder import Decoder, DecoderHead
+from segprep.train.models._layers import conv_norm, initialise
+from segprep.train.models._network import Features, InputColumn, Network, two_columns
+from segprep.train.models._options import check_dropout, check_rates
+from segprep.train.models.adapnet import input_scaling
+
+__all__ = ["Config", "build", "from_expert", "input_scaling"]
+
+_BIAS = 0.01  # what the biases of the fusion begin with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What may vary in SSMA.
+
+    Attributes:
+        easpp_rates: As in `adapnet`, of both experts.
+        block4_rates: As in `adapnet`, of both experts.
+        dropout: As in `adapnet`, of experts that are not frozen.
+        frozen_experts: Whether the experts keep their weights and moving statistics, as in the published code.
+            Senseless with fresh weights, so it is off.
+        relu_scores: As in `adapnet`.
+    """
+
+    easpp_rates: tuple[int, ...] = (3, 6, 12)
+    block4_rates: tuple[int, ...] = (2, 2, 2)
+    dropout: float = 0.7
+    frozen_experts: bool = False
+    relu_scores: bool = False
+
+    def __post_init__(self) -> None:
+        check_rates("easpp_rates", self.easpp_rates)
+        check_rates("block4_rates", self.block4_rates, 3)
+        check_dropout("dropout", self.dropout)
+
+
+def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
+    """Make the network with fresh weights from torch's random generator, one head per number of classes.
+
+    Raises:
+        ConfigurationError: If there are not two columns.
+    """
+    pair = two_columns(columns, "one per expert", "image,hha")
+    return Network(_Trunk(config, pair), [DecoderHead(count, relu_scores=config.relu_scores) for count in classes])
+
+
+def from_expert(column: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return this network's tensors that a trained `adapnet` gives: its encoder's, for the expert of a column."""
+    own, theirs = f"trunk.experts.{column}.", "trunk.expert."
+    return {own + name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
+
+
+class _Trunk(nn.Module):
+    def __init__(self, config: Config, columns: tuple[InputColumn, InputColumn]) -> None:
+        super().__init__()
+        self.channels = [column.channels for column in columns]
+        self.experts = nn.ModuleDict()
+        for column in columns:
+            expert = Expert(column.channels, config.easpp_rates, config.block4_rates, config.dropout)
+            if config.frozen_experts:
+                expert.freeze()
+            self.experts[column.name] = expert
+        self.fuse_easpp = _Fusion(EASPP_CHANNELS, 32, conv_norm(2 * EASPP_CHANNELS, EASPP_CHANNELS, 1, relu=False))
+        self.fuse_skip8 = _Fusion(SKIP_CHANNELS, 8, nn.Conv2d(2 * SKIP_CHANNELS, SKIP_CHANNELS, 3, padding=1))
+        self.fuse_skip4 = _Fusion(SKIP_CHANNELS, 8, nn.Conv2d(2 * SKIP_CHANNELS, SKIP_CHANNELS, 3, padding=1))
+        self.decoder = Decoder(correlated=True)
+
+    def forward(self, x: Tensor) -> Features:
+        parts = zip(self.experts.values(), torch.split(x, self.channels, dim=1), strict=True)
+        easpp, skip8, skip4 = zip(*(expert(part) for expert, part in parts), strict=True)
+        features: Features = self.decoder(self.fuse_easpp(easpp), self.fuse_skip8(skip8), self.fuse_skip4(skip4))
+        return features
+
+
+class _Fusion(nn.Module):
+    """Two equal maps, each channel and place multiplied by a gate in 0..1 that sees both, reduced to one map.
+
+    Args:
+        channels: Of each map.
+        reduced: Channels between the two convolutions that make the gate.
+        reduction: From twice the channels to one map.
+    """
+
+    def __init__(self, channels: int, reduced: int, reduction: nn.Module) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.Conv2d(2 * channels, reduced, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(reduced, 2 * channels, 3, padding=1),
+            nn.Sigmoid(),
+        )
+        self.reduction = reduction
+        self.apply(initialise)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                nn.init.constant_(module.bias, _BIAS)
+
+    def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
+        joined = torch.cat(pair, dim=1)
+        fused: Tensor = self.reduction(joined * self.gate(joined))
+        return fused
