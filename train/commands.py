@@ -142,7 +142,9 @@ def _resumed(place: Place, run: Run, config: RunConfig, processes: Processes, ma
 
 
 def _training(place: Place, config: RunConfig, processes: Processes) -> Training:
-    return Training(config, open_sources(shards_of(place, config.shards), config.data.inputs), processes)
+    return Training(
+        config, open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target), processes
+    )
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:

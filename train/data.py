@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
 from segprep.datasets.errors import ConfigurationError, LabelIdError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, SampleKey
@@ -18,10 +19,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.train.buffers import Buffers
 from segprep.train.order import Row
 
-__all__ = ["LABEL", "Batch", "Config", "Reader", "prefetched"]
-
-LABEL = "label"
-"""The column that a network learns."""
+__all__ = ["Batch", "Config", "Reader", "prefetched"]
 
 _PREFETCHED_BATCHES = 2
 _THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
@@ -39,6 +37,8 @@ class Config:
         batch_size: Samples per step, of all processes together.
         accumulate: Parts in which each process computes its share of a batch, one after the other, to save memory.
         weights: How often each data set is drawn, in proportion to the others; none for their numbers of samples.
+        target: The label column that the network learns.
+        blank: Inputs that the network gets zeros in place of, to see what they bring.
         size: (width, height) that augmented samples get; none for that of the stores, or of a crop in pixels.
     """
 
@@ -46,6 +46,8 @@ class Config:
     batch_size: int = 4
     accumulate: int = 1
     weights: tuple[float, ...] = ()
+    target: str = "label"
+    blank: tuple[str, ...] = ()
     size: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -56,6 +58,10 @@ class Config:
             )
         if len(set(self.inputs)) < len(self.inputs):
             raise ConfigurationError(f"inputs names a column twice: {', '.join(self.inputs)}")
+        if not set(self.blank) <= set(self.inputs):
+            raise ConfigurationError(
+                f"blank names {', '.join(self.blank)}, but the inputs are {', '.join(self.inputs)}"
+            )
         if self.size and (len(self.size) != 2 or min(self.size) < 1):
             raise ConfigurationError(f"size is [width, height] of at least 1 pixel, not {list(self.size)}")
 
@@ -112,21 +118,26 @@ class Reader:
     Args:
         store: An open store.
         inputs: Columns whose channels are concatenated.
-        masks: Whether the masks of these columns are read, too.
+        target: The label column.
+        masks: Whether the masks of the inputs are read, too.
 
     Attributes:
         store: The store.
         columns: The input columns.
         label: The label column.
+        class_map: Its classes. Where the store has but their names, as of motion labels, colours are made up.
 
     Raises:
         ConfigurationError: If a column does not exist or is no input.
     """
 
-    def __init__(self, store: ShardStore, inputs: Sequence[str], *, masks: bool = False) -> None:
+    def __init__(self, store: ShardStore, inputs: Sequence[str], target: str = "label", *, masks: bool = False) -> None:
         self.store = store
         self.columns = tuple(_column(store, name) for name in inputs)
-        self.label = _column(store, LABEL)
+        self.label = _column(store, target)
+        if self.label.kind is not Kind.LABEL:
+            raise ConfigurationError(f"column {target!r} of {store.path} holds {self.label.kind} and no labels")
+        self.class_map = _class_map(store, self.label)
         for column in self.columns:
             if column.kind in (Kind.LABEL, Kind.INSTANCE):
                 raise ConfigurationError(
@@ -165,7 +176,7 @@ class Reader:
         return torch.from_numpy(np.stack([self.store.read_valid(column.name, index) for index in indices]))
 
     def _check_ids(self, labels_NHW: Array, keys: Sequence[SampleKey]) -> None:
-        classes = len(self.store.class_map.names)
+        classes = len(self.class_map.names)
         # In 8 bits 255 + 1 is 0, so that one maximum judges classes and the ignored alike.
         if int((labels_NHW + np.uint8(1)).max()) > classes:
             for key, label_HW in zip(keys, labels_NHW, strict=True):
@@ -191,6 +202,16 @@ def prefetched(read: Callable[[Wanted], Found], wanted: Iterable[Wanted], thread
         finally:
             for future in pending:
                 future.cancel()
+
+
+def _class_map(store: ShardStore, label: ArraySpec) -> ClassMap:
+    if label.classes == store.class_map.names:
+        return store.class_map
+    colors = distinct_colors(len(label.classes))
+    return ClassMap(
+        tuple(SemanticClass(name, colors[i], (i,)) for i, name in enumerate(label.classes)),
+        ignored_raw_ids=(IGNORE_ID,),
+    )
 
 
 def _column(store: ShardStore, name: str) -> ArraySpec:

@@ -54,12 +54,12 @@ def evaluate_run(
     folders = shards_of(place, config.shards)
     folder = folders[head] if len(folders) == len(state.names) else folders[0]
     store = ShardStore.open(folder / f"{split}.zarr")
-    state.check_classes(head, store)
-    reader = Reader(store, config.data.inputs)
+    reader = Reader(store, config.data.inputs, config.data.target)
+    state.check_classes(head, reader)
     columns = input_columns(reader.columns, store.statistics)
-    segmenter = build_segmenter(config.model, columns, state.class_counts, state.scalings)
+    segmenter = build_segmenter(config.model, columns, state.class_counts, state.scalings, config.data.blank)
     load_into(segmenter.network, loaded, averaged=True)
-    source, why_not = _source_labels(store, root or _dataset_root(folder), at)
+    source, why_not = _source_labels(reader, root or _dataset_root(folder), at)
     about = {"run": run.name, "checkpoint": pointer, "step": state.step, "why_not_source": why_not}
     suffix = f"-{state.names[head]}" if len(state.names) > 1 else ""
     return write_report(run.root / f"eval-{split}{suffix}", segmenter.to(default_device()), reader, source, about, head)
@@ -81,12 +81,14 @@ def _dataset_root(shards: Path) -> Path | None:
         return None
 
 
-def _source_labels(store: ShardStore, root: Path | None, at: str | None) -> tuple[SourceLabels | None, str | None]:
+def _source_labels(reader: Reader, root: Path | None, at: str | None) -> tuple[SourceLabels | None, str | None]:
     """Return the original labels if they shall and can be read, else why they cannot."""
     if at == "network":
         return None, None
-    source = None if root is None else SourceLabels(store, root)
+    source = None if root is None else SourceLabels(reader.store, root)
     why = "no workspace knows the dataset's root: name it with --root" if source is None else source.why_unreachable()
+    if reader.class_map is not reader.store.class_map:
+        why = f"column {reader.label.name!r} was made, and has no files of its own in the dataset"
     if why is not None and at == "source":
         raise ConfigurationError(f"the original labels cannot be read: {why}")
     return (source if why is None else None), why

@@ -110,7 +110,7 @@ def confusion_at_network_size(
     segmenter.eval()
     device = segmenter.centre.device
     processes = processes or Processes()
-    matrix = ConfusionMatrix(len(reader.store.class_map.names))
+    matrix = ConfusionMatrix(len(reader.class_map.names))
     rows = original_rows(reader)[processes.rank :: processes.count]
     batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
     for batch in prefetched(reader.read, batches):

@@ -76,9 +76,9 @@ class Training:
         sizes = [len(source.train) for source in sources]
         self.order = Order(sizes, config.data.weights or None, config.seed)
         self._check_batch()
+        masks = config.augmentation != AugmentationConfig() or bool(config.data.size)
         self._readers = [
-            Reader(source.train, config.data.inputs, masks=config.augmentation != AugmentationConfig())
-            for source in sources
+            Reader(source.train, config.data.inputs, config.data.target, masks=masks) for source in sources
         ]
         size = (config.data.size[0], config.data.size[1]) if config.data.size else None
         self._augmentations = [
@@ -86,7 +86,9 @@ class Training:
         ]
         torch.manual_seed(config.seed)
         columns = input_columns(self._readers[0].columns, sources[0].train.statistics)
-        self.segmenter = build_segmenter(config.model, columns, [len(source.classes) for source in sources])
+        self.segmenter = build_segmenter(
+            config.model, columns, [len(source.classes) for source in sources], blank=config.data.blank
+        )
         self.segmenter.to(self.device)
         if self.processes.rank:
             torch.manual_seed(config.seed + self.processes.rank)  # equal weights, but dropout of its own
@@ -252,7 +254,7 @@ class Training:
             best=self.best,
             plateau=self._plateau,
             names=tuple(source.name for source in self.sources),
-            class_maps=tuple(source.train.class_map.to_json() for source in self.sources),
+            class_maps=tuple(source.class_map.to_json() for source in self.sources),
             digests=tuple(identity(source.train) for source in self.sources),
             scalings=self.segmenter.scalings,
             scores=scores,

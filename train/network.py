@@ -63,18 +63,22 @@ class Segmenter(nn.Module):
         network: What computes.
         scalings: By input column, in their order; the network gets (value - centre) / spread.
         precision: See `Config`.
+        blank: Columns that the network gets zeros in place of.
     """
 
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, network: Network, scalings: Mapping[str, InputScaling], precision: Precision) -> None:
+    def __init__(
+        self, network: Network, scalings: Mapping[str, InputScaling], precision: Precision, blank: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.network = network
         self.scalings = dict(scalings)
         self.precision = precision
         centre = [value for scaling in scalings.values() for value in scaling.centre]
-        spread = [value for scaling in scalings.values() for value in scaling.spread]
+        # Divided by infinity, whatever a blank column holds is 0.
+        spread = [v if name not in blank else math.inf for name, each in scalings.items() for v in each.spread]
         self.register_buffer("centre", torch.tensor(centre).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(spread).view(1, -1, 1, 1), persistent=False)
         self._forward: Callable[..., tuple[Logits | None, ...]] = network
@@ -119,6 +123,7 @@ def build_segmenter(
     columns: Sequence[InputColumn],
     classes: Sequence[int],
     scalings: Mapping[str, InputScaling] | None = None,
+    blank: Sequence[str] = (),
 ) -> Segmenter:
     """Make the network with fresh weights from torch's random generator.
 
@@ -127,6 +132,7 @@ def build_segmenter(
         columns: Its inputs, in their order.
         classes: Number of classes of each data set.
         scalings: By column, of a network that was trained with them; None takes the network's own.
+        blank: Columns that the network gets zeros in place of.
 
     Raises:
         UnknownNameError: If no network has this name.
@@ -143,7 +149,7 @@ def build_segmenter(
         network = module.build(module.Config(**config.options), columns, classes)
     except ConfigurationError as error:
         raise ConfigurationError(f"network {config.name!r}: {error}") from error
-    segmenter = Segmenter(network, chosen, config.precision)
+    segmenter = Segmenter(network, chosen, config.precision, blank)
     if config.channels_last:
         segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stubs
     if config.compile:

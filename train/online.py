@@ -10,7 +10,7 @@ from segprep.datasets.augmentation_config import PRESETS, AugmentationConfig
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import Matrix
 from segprep.train.augment import BatchAugmenter
-from segprep.train.data import LABEL, Batch, Reader
+from segprep.train.data import Batch, Reader
 from segprep.train.order import Row
 
 __all__ = ["OnlineAugmentation"]
@@ -62,12 +62,15 @@ class OnlineAugmentation:
             draw(self._config, self._seed, self._name(row), row.epoch, self._source, self._output) for row in batch.rows
         ]
         done = self._augmenter.augmented(
-            {**batch.columns_NHWC, LABEL: batch.labels_NHW}, batch.valid_NHW, drawn, self._cameras(batch.rows)
+            {**batch.columns_NHWC, self._reader.label.name: batch.labels_NHW},
+            batch.valid_NHW,
+            drawn,
+            self._cameras(batch.rows),
         )
         return replace(
             batch,
             columns_NHWC={name: done.columns[name] for name in batch.columns_NHWC},
-            labels_NHW=done.columns[LABEL],
+            labels_NHW=done.columns[self._reader.label.name],
             valid_NHW={},
         )
 

@@ -86,7 +86,7 @@ def write_report(
         dataset: Number of the head.
     """
     store = reader.store
-    classes = store.class_map
+    classes = reader.class_map
     at_size, at_network = ConfusionMatrix(len(classes.names)), ConfusionMatrix(len(classes.names))
     total = len(original_rows(reader))
     shown = {int(i) for i in np.linspace(0, total - 1, min(_PANEL_ROWS, total)).round()}

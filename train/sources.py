@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError, LabelIdError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_statistics import LabelStatistics
 from segprep.datasets.shards import ShardStore
-from segprep.train.data import LABEL, Reader
+from segprep.train.data import Reader
 
 __all__ = ["Source", "identity", "open_sources"]
 
@@ -23,21 +24,25 @@ class Source:
         name: How messages, logs and heads call it.
         train: What to learn from.
         val: What to choose the best weights by, or None.
+        class_map: The classes of the target.
+        target: The label column that is learned.
     """
 
     name: str
     train: ShardStore
     val: ShardStore | None
+    class_map: ClassMap
+    target: str
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes by train id."""
-        return self.train.class_map.names
+        return self.class_map.names
 
     @property
     def label_statistics(self) -> LabelStatistics:
         """What the store counted of its labels."""
-        statistics = self.train.statistics.get(LABEL)
+        statistics = self.train.statistics.get(self.target)
         if not isinstance(statistics, LabelStatistics):
             raise ConfigurationError(
                 f"{self.train.path} does not count the pixels of its classes: class weights need stores of prep shard"
@@ -51,7 +56,7 @@ class Source:
             "shards": str(self.train.path),
             "samples": len(self.train),
             "digest": identity(self.train),
-            "class_map": self.train.class_map.to_json(),
+            "class_map": self.class_map.to_json(),
             "provenance": self.train.provenance,
         }
 
@@ -63,7 +68,7 @@ def identity(store: ShardStore) -> str:
     return hashlib.sha256(f"{rows}\n{pixels}".encode()).hexdigest()
 
 
-def open_sources(folders: Sequence[Path], inputs: Sequence[str]) -> tuple[Source, ...]:
+def open_sources(folders: Sequence[Path], inputs: Sequence[str], target: str = "label") -> tuple[Source, ...]:
     """Open `train.zarr` and, where there is one, `val.zarr` of each folder.
 
     Raises:
@@ -76,7 +81,8 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str]) -> tuple[Source
     for folder, name in zip(folders, _names(folders), strict=True):
         val = folder / "val.zarr"
         train = ShardStore.open(folder / "train.zarr")
-        sources.append(Source(name, train, ShardStore.open(val) if val.exists() else None))
+        class_map = Reader(train, inputs, target).class_map
+        sources.append(Source(name, train, ShardStore.open(val) if val.exists() else None, class_map, target))
     for source in sources:
         _check(source, inputs)
         _check_columns(sources[0], source, inputs)
@@ -84,12 +90,14 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str]) -> tuple[Source
 
 
 def _check(source: Source, inputs: Sequence[str]) -> None:
-    statistics = source.train.statistics.get(LABEL)
+    statistics = source.train.statistics.get(source.target)
     if isinstance(statistics, LabelStatistics) and not any(statistics.pixels):
         raise LabelIdError(
             f"no pixel of {source.train.path} is labelled: check the class map in prep.toml and shard anew"
         )
-    if source.val is not None and source.val.class_map.names != source.classes:
+    if source.val is not None and source.target not in source.val.columns:
+        raise ConfigurationError(f"{source.val.path} has no column {source.target!r}: shard both splits alike")
+    if source.val is not None and source.val.columns[source.target].classes != source.classes:
         raise ConflictError(f"{source.val.path} and {source.train.path} have different classes: shard both anew")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.shards import ShardStore
+from segprep.train.data import Reader
 from segprep.train.models._network import InputScaling
 from segprep.train.schedule import Plateau
 
@@ -45,17 +45,18 @@ class RunState:
         """Number of classes of each head."""
         return tuple(len(ClassMap.from_json(each).names) for each in self.class_maps)
 
-    def check_classes(self, head: int, store: ShardStore) -> None:
+    def check_classes(self, head: int, reader: Reader) -> None:
         """Refuse a store whose classes are not those that a head learned.
 
         Raises:
             ConfigurationError: If they are not; names both.
         """
         trained = ClassMap.from_json(self.class_maps[head]).names
-        if trained != store.class_map.names:
+        held = reader.class_map.names
+        if trained != held:
             raise ConfigurationError(
-                f"the run was trained on the {len(trained)} classes {', '.join(trained)}, but {store.path} holds the "
-                f"{len(store.class_map.names)} classes {', '.join(store.class_map.names)}"
+                f"the run was trained on the {len(trained)} classes {', '.join(trained)}, but {reader.store.path} "
+                f"holds the {len(held)} classes {', '.join(held)}"
             )
 
     def to_json(self) -> JsonDict:

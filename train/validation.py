@@ -57,7 +57,7 @@ class Validation:
         self._batch_size = max(1, config.data.batch_size // (config.data.accumulate * processes.count))
         self._metric = config.checkpoint.metric
         self._readers = {
-            number: Reader(source.val, config.data.inputs)
+            number: Reader(source.val, config.data.inputs, config.data.target)
             for number, source in enumerate(sources)
             if source.val is not None
         }
@@ -104,7 +104,7 @@ class Validation:
                 ids_NHW = predicted_ids(self._segmenter.eval().logits(batch.inputs_NHWC, number))
             picture = stored_picture(reader.store, reader.columns[0].name, row.index)
             shown.append(PanelRow(batch.keys[0], picture, batch.labels_NHW[0].cpu().numpy(), ids_NHW[0]))
-        return draw_panel(shown, reader.store.class_map)
+        return draw_panel(shown, reader.class_map)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -33,9 +33,12 @@ CLASSES = ClassMap(
 _CODES: dict[str, tuple[Kind, Code]] = {
     "image": (Kind.IMAGE, PlainCode()),
     "label": (Kind.LABEL, IdCode()),
+    "motion_label": (Kind.LABEL, IdCode()),
     "flow": (Kind.CODED, SmsnetFlowCode(5.12)),
     "thermal": (Kind.THERMAL, PlainCode()),
 }
+
+_CLASSES_OF = {"label": CLASSES.names, "motion_label": ("static", "moving")}
 
 Columns = Mapping[str, Array]
 
@@ -68,7 +71,7 @@ def _write_store(path: Path, columns: Columns, source_scale: int = 1, variants: 
                 code_scale=code.scale,
                 code_offset=code.offset,
                 masked=kind is Kind.CODED,
-                classes=CLASSES.names if kind is Kind.LABEL else (),
+                classes=_CLASSES_OF.get(name, ()),
             )
         )
     rows, height, width = columns["label"].shape
