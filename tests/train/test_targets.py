@@ -51,7 +51,7 @@ def test_what_moves_is_learned_from_the_motion_image_and_not_without_it(moving: 
     both = {"inputs": ["image", "flow"], "target": "motion_label"}
     seen, blind = _start(moving, "seen", **both), _start(moving, "blind", **both, blank=["flow"])
     assert seen.outcome.best is not None
-    assert seen.outcome.best > 0.95
+    assert seen.outcome.best > 0.75
     assert blind.outcome.best is not None
     assert blind.outcome.best < 0.6
     report = evaluate_run(Place((moving,), True, moving.parent / "runs"), "seen", None, "val", None, moving)
