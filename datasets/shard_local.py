@@ -40,8 +40,11 @@ class LocalArrays:
         for name in self._layouts:
             file = f"{name}/{ROOT_FILE}"
             reason = wrong_size(self._path / file, self._root.files[file])
-            if reason is None and record_of((self._path / file).read_bytes()) != self._root.files[file]:
-                reason = "its content is not what was written"
+            try:
+                if reason is None and record_of((self._path / file).read_bytes()) != self._root.files[file]:
+                    reason = "its content is not what was written"
+            except OSError as error:
+                reason = f"the file is not readable: {error.strerror}"
             if reason is not None:
                 raise DamagedStoreError(f"{self._path}: {file} is damaged: {reason}. {REMEDY}")
         for name, layout in self._layouts.items():

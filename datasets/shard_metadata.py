@@ -1,45 +1,54 @@
-"""The `zarr.json` files of a shard store, made by zarr-python in memory so that a caller can write them durably."""
+"""The `zarr.json` files of a shard store, made in memory so that a caller can write them durably."""
 
-import warnings
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import Buffer
-from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shard_codec import CODECS
 from segprep.datasets.shard_layout import ArrayLayout, StorePlan
 
-__all__ = ["ROOT_FILE", "array_files", "root_file"]
+__all__ = ["ROOT_FILE", "array_files", "encode_root", "root_file"]
 
 ROOT_FILE = "zarr.json"
 
 
 def array_files(plan: StorePlan) -> dict[str, bytes]:
     """Return the metadata files of all arrays: path relative to the store, and content."""
-    return {path: content for path, content in _files(plan, {}).items() if path != ROOT_FILE}
+    files: dict[str, Buffer] = {}
+    group = zarr.create_group(MemoryStore(files), zarr_format=3)
+    for layout in plan.arrays().values():
+        _create(group, layout)
+    return {path: content.to_bytes() for path, content in files.items() if path != ROOT_FILE}
 
 
 def root_file(plan: StorePlan, attributes: JsonDict) -> bytes:
     """Return the group's metadata file with its attributes and the consolidated metadata of all arrays."""
-    return _files(plan, attributes)[ROOT_FILE]
+    arrays = {path.removesuffix(f"/{ROOT_FILE}"): json.loads(content) for path, content in array_files(plan).items()}
+    return encode_root(attributes, arrays)
 
 
-def _files(plan: StorePlan, attributes: JsonDict) -> dict[str, bytes]:
-    files: dict[str, Buffer] = {}
-    store = MemoryStore(files)
-    group = zarr.create_group(store, zarr_format=3, attributes=attributes)
-    for layout in plan.arrays().values():
-        _create(group, layout)
-    with warnings.catch_warnings():
-        # Consolidated metadata are an extension of Zarr v3, which zarr-python says whenever it writes them.
-        warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
-        zarr.consolidate_metadata(store, zarr_format=3)
-    return {path: content.to_bytes() for path, content in files.items()}
+def encode_root(attributes: JsonDict, arrays: Mapping[str, Any]) -> bytes:
+    """Return the one spelling of a group's metadata file: as zarr-python writes it with consolidated metadata.
+
+    Args:
+        attributes: Of the group.
+        arrays: Name of each array to the content of its metadata file.
+    """
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": dict(sorted(arrays.items()))}
+    document = {
+        "attributes": attributes,
+        "zarr_format": 3,
+        "consolidated_metadata": consolidated,
+        "node_type": "group",
+    }
+    return json.dumps(document, indent=2, allow_nan=False).encode()
 
 
 def _create(group: zarr.Group, layout: ArrayLayout) -> None:

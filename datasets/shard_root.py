@@ -14,7 +14,18 @@ from segprep.datasets.shard_layout import SCHEMA_VERSION, StorePlan, encode_json
 from segprep.datasets.shard_metadata import ROOT_FILE
 from segprep.datasets.shard_statistics import Statistics, statistics_from_json
 
-__all__ = ["REMEDY", "FileRecord", "StoreRoot", "read_root", "record_of", "wrong_size"]
+__all__ = [
+    "REMEDY",
+    "FileRecord",
+    "StoreRoot",
+    "is_foreign",
+    "newer_schema",
+    "parse_root",
+    "read_attributes",
+    "read_root",
+    "record_of",
+    "wrong_size",
+]
 
 REMEDY = "Copy the store anew, or run `prep verify --repair` in its workspace"
 
@@ -71,41 +82,79 @@ class StoreRoot:
 
 
 def read_root(store: Path) -> StoreRoot:
-    """Read and check the attributes of a store.
+    """Read and check the attributes of a store that segprep wrote.
 
     Raises:
         StoreNotFoundError: If there is no such folder.
         DamagedStoreError: If it is no store, it is unfinished, its schema is newer than this program, or its
             attributes are not those that were written.
     """
-    if not store.is_dir():
-        raise StoreNotFoundError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
-    try:
-        attributes = json.loads((store / ROOT_FILE).read_bytes())["attributes"]
-        schema = attributes.get("schema_version", SCHEMA_VERSION)
-        finished = "digest" in attributes
-    except FileNotFoundError as error:
-        raise DamagedStoreError(f"{store} is no shard store: it has no {ROOT_FILE}") from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: {error}. {REMEDY}") from error
-    if not finished:
+    attributes = read_attributes(store)
+    if "digest" not in attributes:
         raise DamagedStoreError(
             f"the shard store {store} is unfinished: its attributes, which are written last, are absent. "
             "Run `prep shard` again, it resumes"
         )
-    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
+    return parse_root(attributes, store, remedy=f". {REMEDY}")
+
+
+def read_attributes(store: Path) -> JsonDict:
+    """Return the attributes of a store as they stand there, unchecked.
+
+    Raises:
+        StoreNotFoundError: If there is no such folder.
+        DamagedStoreError: If there are none that can be read.
+    """
+    if not store.is_dir():
+        raise StoreNotFoundError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
+    try:
+        attributes = json.loads((store / ROOT_FILE).read_bytes())["attributes"]
+    except FileNotFoundError as error:
+        raise DamagedStoreError(f"{store} is no shard store: it has no {ROOT_FILE}") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: {error}. {REMEDY}") from error
+    if not isinstance(attributes, dict):
+        raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: its attributes are no object. {REMEDY}")
+    return attributes
+
+
+def parse_root(attributes: JsonDict, store: Path | str, *, remedy: str = "") -> StoreRoot:
+    """Check attributes and return what they say.
+
+    Args:
+        attributes: Of a finished store; another program's have no `files` and no `digest`, so that is not compared.
+        store: Where they were read, for messages.
+        remedy: End of the messages about damage.
+
+    Raises:
+        DamagedStoreError: If the schema is newer than this program, the digest differs or they make no sense.
+    """
+    if newer_schema(attributes):
         raise DamagedStoreError(
-            f"the shard store {store} has schema version {schema}; this program reads up to {SCHEMA_VERSION}. "
-            "Update segprep"
+            f"the shard store {store} has schema version {attributes['schema_version']}; this program reads up to "
+            f"{SCHEMA_VERSION}. Update segprep"
         )
-    if not _is_intact(attributes):
+    if not is_foreign(attributes) and not _is_intact(attributes):
         raise DamagedStoreError(
-            f"the attributes in {store / ROOT_FILE} are not those that were written: their digest differs. {REMEDY}"
+            f"the attributes in {store}/{ROOT_FILE} are not those that were written: their digest differs{remedy}"
         )
     try:
-        return StoreRoot.from_attributes(attributes)
+        return StoreRoot.from_attributes({"files": {}, **attributes})
     except (ConfigurationError, LookupError, TypeError, ValueError) as error:
-        raise DamagedStoreError(f"the attributes in {store / ROOT_FILE} make no sense: {error!r}. {REMEDY}") from error
+        raise DamagedStoreError(f"the attributes in {store}/{ROOT_FILE} make no sense: {error!r}{remedy}") from error
+
+
+def is_foreign(attributes: JsonDict) -> bool:
+    """Whether these are the attributes of a store that another program wrote, which recorded no checksums."""
+    return "schema_version" in attributes and not attributes.keys() & {"files", "digest"}
+
+
+def newer_schema(attributes: JsonDict) -> bool:
+    """Whether a program newer than this one wrote these attributes. A flipped bit, too, may make a number larger."""
+    schema = attributes.get("schema_version", SCHEMA_VERSION)
+    if isinstance(schema, int) and schema <= SCHEMA_VERSION:
+        return False
+    return not _is_intact(attributes | {"schema_version": SCHEMA_VERSION})
 
 
 def record_of(content: bytes) -> FileRecord:
@@ -127,7 +176,7 @@ def wrong_size(path: Path, record: FileRecord) -> str | None:
 def _is_intact(attributes: JsonDict) -> bool:
     others = {name: value for name, value in attributes.items() if name != "digest"}
     try:
-        return bool(_digest(others) == attributes["digest"])
+        return _digest(others) == attributes.get("digest")
     except ValueError:  # NaN, which no writer puts there
         return False
 

@@ -3,13 +3,22 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shard_codec import decode_chunk, split_shard
 from segprep.datasets.shard_layout import ArrayLayout, StorePlan
-from segprep.datasets.shard_metadata import ROOT_FILE
-from segprep.datasets.shard_root import StoreRoot, read_root, record_of, wrong_size
+from segprep.datasets.shard_metadata import ROOT_FILE, encode_root
+from segprep.datasets.shard_root import (
+    FileRecord,
+    StoreRoot,
+    newer_schema,
+    read_attributes,
+    read_root,
+    record_of,
+    wrong_size,
+)
 
 __all__ = ["Damage", "verify_store"]
 
@@ -41,22 +50,48 @@ def verify_store(path: Path, *, fast: bool = False) -> list[Damage]:
 
     Raises:
         StoreNotFoundError: If there is no such folder.
+        DamagedStoreError: If its schema is newer than this program, which therefore cannot tell.
     """
-    if not path.is_dir():
-        raise StoreNotFoundError(f"there is no shard store {path}: no such folder. `prep shard` makes one")
+    while True:
+        try:
+            root = read_root(path)
+        except StoreNotFoundError:
+            raise
+        except DamagedStoreError as error:
+            if _is_newer(path):
+                raise
+            return [Damage(ROOT_FILE, str(error))]
+        damages = _damages(path, root, fast=fast)
+        if not damages or not _replaced(path, root):
+            return damages
+
+
+def _is_newer(path: Path) -> bool:
     try:
-        root = read_root(path)
-    except DamagedStoreError as error:
-        return [Damage(ROOT_FILE, str(error))]
+        return newer_schema(read_attributes(path))
+    except DamagedStoreError:
+        return False
+
+
+def _replaced(path: Path, root: StoreRoot) -> bool:
+    """Return whether another store took the place of the one that was being checked."""
+    try:
+        return read_root(path) != root
+    except DamagedStoreError:
+        return False
+
+
+def _damages(path: Path, root: StoreRoot, *, fast: bool) -> list[Damage]:
     plan = root.plan
     damages = _metadata_damages(path, root)
     keys = _Keys(path, plan)
     for layout in plan.arrays().values():
         for shard in range(plan.shards):
             file = layout.file(shard)
-            reason = wrong_size(path / file, root.files[file])
             lost = list(plan.shard_rows(shard))
-            if reason is None and not fast:
+            if fast:
+                reason = wrong_size(path / file, root.files[file])
+            else:
                 reason, lost = _content_damage(path, root, layout, shard)
             if reason is not None:
                 damages.append(Damage(file, reason, tuple(keys.name(row) for row in lost), shard))
@@ -68,29 +103,57 @@ def verify_store(path: Path, *, fast: bool = False) -> list[Damage]:
 
 def _metadata_damages(path: Path, root: StoreRoot) -> list[Damage]:
     damages = []
-    consolidated = json.loads((path / ROOT_FILE).read_bytes()).get("consolidated_metadata") or {}
+    sound: dict[str, Any] = {}
     for name in root.plan.arrays():
         file = f"{name}/{ROOT_FILE}"
-        reason = wrong_size(path / file, root.files[file])
+        content, reason = _read(path / file, root.files[file])
+        if reason is None and record_of(content) != root.files[file]:
+            reason = "its content is not what was written"
         if reason is None:
-            content = (path / file).read_bytes()
-            if record_of(content) != root.files[file]:
-                reason = "its content is not what was written"
-            elif consolidated.get("metadata", {}).get(name) != json.loads(content):
-                damages.append(Damage(ROOT_FILE, f"its consolidated copy of {file} differs from that file"))
-        if reason is not None:
+            sound[name] = json.loads(content)
+        else:
             damages.append(Damage(file, reason))
-    return damages
+    reason = _root_reason(path, root, sound)
+    return damages if reason is None else [Damage(ROOT_FILE, reason), *damages]
+
+
+def _root_reason(path: Path, root: StoreRoot, arrays: dict[str, Any]) -> str | None:
+    """Return what is wrong with the root's file beside the attributes, which have a digest of their own.
+
+    Args:
+        path: The store.
+        root: Its attributes.
+        arrays: What is in the metadata files of arrays; those that are damaged are left out.
+    """
+    try:
+        content = (path / ROOT_FILE).read_bytes()
+        document = json.loads(content)
+        copies = document["consolidated_metadata"]["metadata"]
+        for name, own in arrays.items():
+            if copies.get(name) != own:
+                return f"its consolidated copy of {name}/{ROOT_FILE} differs from that file"
+        expected = encode_root(document["attributes"], {name: copies[name] for name in root.plan.arrays()})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"its consolidated metadata are not readable: {error!r}"
+    return None if content == expected else "it is not written as it was, outside of the attributes' values"
+
+
+def _read(file: Path, record: FileRecord) -> tuple[bytes, str | None]:
+    """Return the content of a file, or what is wrong with it: it is not there, not readable or of another size."""
+    reason = wrong_size(file, record)
+    try:
+        return (b"", reason) if reason is not None else (file.read_bytes(), None)
+    except OSError as error:
+        return b"", f"the file is not readable: {error.strerror}"
 
 
 def _content_damage(path: Path, root: StoreRoot, layout: ArrayLayout, shard: int) -> tuple[str | None, list[int]]:
-    """Return what is wrong with the content of a file of the right size, and the rows that are lost by it."""
+    """Return what is wrong with a shard file, and the rows that are lost by it."""
     file = layout.file(shard)
     rows = root.plan.shard_rows(shard)
-    try:
-        content = (path / file).read_bytes()
-    except OSError as error:
-        return f"the file is not readable: {error.strerror}", list(rows)
+    content, reason = _read(path / file, root.files[file])
+    if reason is not None:
+        return reason, list(rows)
     reason, lost = _undecodable(content, layout, rows)
     if reason is None and record_of(content) != root.files[file]:
         # Every chunk is sound, so this is another shard than the one that was written.

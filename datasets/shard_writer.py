@@ -73,7 +73,8 @@ def create_store(path: Path, plan: StorePlan) -> None:
         ConflictError: If the folder holds a finished store or one of another plan.
         WriteFailedError: If it cannot be written.
     """
-    for name, content in (array_files(plan) | {ROOT_FILE: root_file(plan, {})}).items():
+    # The root first: it tells another plan, however early the run of that plan was killed.
+    for name, content in ({ROOT_FILE: root_file(plan, {})} | array_files(plan)).items():
         file = path / name
         if not file.exists():
             _write(file, [content])

@@ -14,11 +14,10 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError
+from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shard_arrays import Corner, UnreadableRowsError
-from segprep.datasets.shard_layout import SCHEMA_VERSION
-from segprep.datasets.shard_root import StoreRoot
+from segprep.datasets.shard_root import StoreRoot, is_foreign, parse_root
 
 __all__ = ["ZarrArrays", "other_root"]
 
@@ -115,22 +114,8 @@ def other_root(location: Path | str) -> StoreRoot | None:
         attributes: JsonDict = group.attrs.asdict()
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    signed = "digest" in attributes
-    if "schema_version" not in attributes or (signed and isinstance(location, Path)):
-        return None
-    schema = attributes["schema_version"]
-    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
-        raise DamagedStoreError(
-            f"the shard store {location} has schema version {schema}; this program reads up to {SCHEMA_VERSION}. "
-            "Update segprep"
-        )
-    try:
-        root = StoreRoot.from_attributes({"files": {}, **attributes})
-    except (ConfigurationError, LookupError, TypeError, ValueError) as error:
-        raise DamagedStoreError(f"the attributes of {location} make no sense: {error!r}") from error
-    if signed and root.to_attributes()["digest"] != attributes["digest"]:
-        raise DamagedStoreError(f"the attributes of {location} are not those that were written: their digest differs")
-    return root
+    whole = not isinstance(location, Path) and {"files", "digest"} <= attributes.keys()
+    return parse_root(attributes, location) if whole or is_foreign(attributes) else None
 
 
 def _open(location: Path | str) -> Store:

@@ -1,6 +1,7 @@
 """`prep verify --repair`: the damaged shards of a store are made again from the workspace's cells, byte by byte."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
@@ -13,6 +14,7 @@ from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.ledger import Ledger
 from segprep.workflows.shard_run import write_split
 from segprep.workflows.sharding import SplitPlan, plan_split
+from segprep.workflows.store_place import last_finished
 
 __all__ = ["repair_store"]
 
@@ -32,7 +34,8 @@ def repair_store(
 
     Raises:
         ConfigurationError: If the store is not one of the workspace's.
-        ConflictError: If the workspace no longer holds what the store was made from; nothing is changed.
+        ConflictError: If the workspace no longer holds what the store was made from, or the store is one of a newer
+            segprep or of another program; nothing is changed.
         WriteFailedError: If the workspace cannot be written.
     """
     split = path.name.removesuffix(".zarr")
@@ -47,26 +50,27 @@ def repair_store(
 
 
 def _plan(workspace: Workspace, ledger: Ledger, split: str, path: Path) -> SplitPlan:
-    """Return the plan by which a store was made: by its attributes, else by the last run that made it."""
+    """Return the plan by which a store was made: by its attributes, else by what the ledger knows of them."""
+    known = last_finished(ledger, split)
     try:
         root = read_root(path)
     except DamagedStoreError as error:
-        said = ledger.shard_arguments(split)
-        if said is None:
+        if known is None:
             raise ConflictError(f"{error}; and nobody knows how it was made: `prep shard` makes it anew") from error
-        augment = said["augment"] if split in said["augment_splits"] else None
-        columns, codec, per_shard = said["columns"], said["codec"], said["samples_per_shard"]
-    else:
-        augment = root.provenance.get("augmentation")
-        columns, codec = [spec.name for spec in root.plan.specs], root.plan.codec
-        per_shard = root.plan.samples_per_shard
-    return plan_split(
+        root = known.root
+    augment = root.provenance.get("augmentation")
+    plan = plan_split(
         workspace,
         ledger,
         split,
-        columns,
-        codec=codec,
-        per_shard=per_shard,
+        [spec.name for spec in root.plan.specs],
+        codec=root.plan.codec,
+        per_shard=root.plan.samples_per_shard,
         require_all=False,
         augment=None if augment is None else AugmentRequest.from_json(augment),
+        only=None if known is None or known.root != root else known.keys,
     )
+    if plan.fingerprint == root.provenance.get("fingerprint"):
+        # The same content, if perhaps by other versions of the libraries: whether by the same bytes, digests tell.
+        return replace(plan, provenance=root.provenance)
+    return plan

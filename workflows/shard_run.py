@@ -1,4 +1,4 @@
-"""`prep shard`, the work: one task per shard, then the attributes, then one rename."""
+"""`prep shard`, the work: one task per shard, then the attributes, then the stores change places."""
 
 import hashlib
 import json
@@ -12,9 +12,10 @@ from pathlib import Path
 from segprep.datasets.atomic import atomic_write_bytes, sync_folder
 from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
 from segprep.datasets.progress import Progress
-from segprep.datasets.sample import JsonDict
+from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_root import read_root, wrong_size
+from segprep.datasets.shard_metadata import ROOT_FILE, root_file
+from segprep.datasets.shard_root import read_root, record_of, wrong_size
 from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import Workspace
@@ -23,6 +24,7 @@ from segprep.workflows.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.ledger import Ledger
 from segprep.workflows.shard_blocks import ShardTask, shard_rows
 from segprep.workflows.sharding import SplitPlan
+from segprep.workflows.store_place import building_path, last_finished, put_in_place, remember, settle
 
 __all__ = ["SplitResult", "is_current", "write_split"]
 
@@ -59,24 +61,20 @@ def write_split(
         plan: What the store will hold.
         cluster: Where to work.
         progress: Told of each shard.
-        rebuild: To repair a store: the shards that are not to be taken over. Its attributes, if they are whole, must
-            come out as they are.
+        rebuild: To repair a store: the shards that are not to be taken over. It must come out as it was finished.
 
     Raises:
         Interrupted: After Ctrl-C; finished shards are kept for the next run.
-        ConflictError: If something that is no store of ours stands in the way, or a repaired store would hold something
-            else than before.
+        ConflictError: If a repaired store would hold something else than before.
         WriteFailedError: If the workspace cannot be written, or a worker died.
     """
-    final = workspace.store_path(plan.store.split)
-    building = _building_path(workspace, plan.store.split)
-    old = final.with_name(f"{final.name}.old")
+    split = plan.store.split
+    final, building = workspace.store_path(split), building_path(workspace, split)
     try:
-        if old.exists() and not final.exists():  # killed between the two renames
-            old.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
-        ledger.set_store_order(plan.store.split, plan.order.keys, plan.order.seed)
+        settle(final)
         if rebuild is None and is_current(workspace, plan):
+            ledger.set_store_order(split, plan.order.keys, plan.order.seed)
+            remember(ledger, split, read_root(final), _keys(plan))
             shutil.rmtree(building, ignore_errors=True)
             return SplitResult(False, {})
         _start(building, plan.store)
@@ -85,12 +83,11 @@ def write_split(
         for name in plan.store.arrays():
             sync_folder(building / name)
         if rebuild is not None:
-            _refuse_other_content(final, building)
-        if final.exists():
-            final.rename(old)
-        building.rename(final)
-        sync_folder(final.parent)
-        shutil.rmtree(old, ignore_errors=True)
+            _refuse_other_content(ledger, final, building)
+        # Before the store is in its place: a killed run is then repeated with the same order.
+        ledger.set_store_order(split, plan.order.keys, plan.order.seed)
+        remember(ledger, split, read_root(building), _keys(plan))
+        put_in_place(building, final)
     except OSError as error:
         if isinstance(error, (WriteFailedError, ConflictError, DamagedStoreError)):
             raise
@@ -98,23 +95,24 @@ def write_split(
     return SplitResult(True, clipped)
 
 
-def _refuse_other_content(damaged: Path, repaired: Path) -> None:
+def _keys(plan: SplitPlan) -> list[SampleKey]:
+    return list(dict.fromkeys(key for key, _ in plan.rows))
+
+
+def _refuse_other_content(ledger: Ledger, damaged: Path, repaired: Path) -> None:
     """Refuse a repaired store whose files are not those that the damaged one was finished with."""
+    found = read_root(repaired)
     try:
         before = read_root(damaged)
     except DamagedStoreError:
-        return  # nothing tells any more what it held
-    if read_root(repaired) != before:
+        known = last_finished(ledger, found.plan.split)
+        before = found if known is None else known.root  # stores that are older than this memory of the ledger
+    if found != before:
         shutil.rmtree(repaired)
         raise ConflictError(
             f"{damaged} cannot be repaired: the workspace no longer holds what it was made from. `prep shard` makes it "
             "anew"
         )
-
-
-def _building_path(workspace: Workspace, split: str) -> Path:
-    final = workspace.store_path(split)
-    return final.with_name(f"{final.name}.partial")
 
 
 def is_current(workspace: Workspace, plan: SplitPlan) -> bool:
@@ -130,8 +128,13 @@ def is_current(workspace: Workspace, plan: SplitPlan) -> bool:
 
 def _start(path: Path, store: StorePlan) -> None:
     try:
+        if read_root(path).plan == store:  # killed when all was done but the last rename
+            atomic_write_bytes(path / ROOT_FILE, root_file(store, {}))
+    except DamagedStoreError:
+        pass  # there is none, or it is unfinished as usual
+    try:
         create_store(path, store)
-    except ConflictError:  # of an earlier run with other columns or sizes, never finished
+    except ConflictError:  # of an earlier run with other columns or sizes
         shutil.rmtree(path)
         create_store(path, store)
 
@@ -145,7 +148,7 @@ def _write_shards(
     rebuild: frozenset[int],
 ) -> tuple[list[ShardReport], Mapping[str, int]]:
     split = plan.store.split
-    building, final = _building_path(workspace, split), workspace.store_path(split)
+    building, final = building_path(workspace, split), workspace.store_path(split)
     known = ledger.shard_reports(split)
     progress.start(plan.store.shards)
     reports: list[ShardReport] = []
@@ -155,13 +158,17 @@ def _write_shards(
     for index, fingerprint in fingerprints.items():
         report = ShardReport.from_json(known[index][1]) if index in known and known[index][0] == fingerprint else None
         if report is not None and (
-            _holds(building, report) or (index not in rebuild and _taken_over(final, building, report))
+            _holds_exactly(building, report)
+            if index in rebuild  # whose files there may be links to the damaged ones
+            else _holds(building, report) or _taken_over(final, building, report)
         ):
             reports.append(report)
             clipped.update(known[index][1].get("clipped", {}))
             progress.advance(1)
         else:
             pending.append(index)
+            if report is None and index in known:  # killed in a moment, its files are no more what that report says
+                ledger.record_shard(split, index, "", known[index][1])
 
     def tasks() -> Iterator[ShardTask]:
         for index in pending:
@@ -190,6 +197,12 @@ def _holds(store: Path, report: ShardReport) -> bool:
     return all(wrong_size(store / name, record) is None for name, record in report.files.items())
 
 
+def _holds_exactly(store: Path, report: ShardReport) -> bool:
+    return _holds(store, report) and all(
+        record_of((store / name).read_bytes()) == record for name, record in report.files.items()
+    )
+
+
 def _taken_over(old: Path, new: Path, report: ShardReport) -> bool:
     """Give the files of a shard to the new store, too, if the old one has them."""
     if not _holds(old, report):
@@ -216,5 +229,5 @@ def _write_one(tasks: Sequence[ShardTask]) -> JsonDict:
     """Write one shard of every column; runs in a worker."""
     (task,) = tasks
     rows, clipped = shard_rows(task)
-    building = _building_path(task.workspace, task.store.split)
+    building = building_path(task.workspace, task.store.split)
     return write_shard(building, task.store, task.index, rows).to_json() | {"clipped": clipped}

@@ -3,20 +3,19 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.codes import MaskPlace
 from segprep.datasets.columns import Column
-from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, StoreNotFoundError
+from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shard_layout import MAX_KEY_BYTES, StorePlan, encode_json, samples_per_shard
-from segprep.datasets.shard_root import read_root
 from segprep.datasets.workspace import Workspace
 from segprep.prep.augment_columns import check_columns
 from segprep.prep.step import Step
@@ -25,6 +24,7 @@ from segprep.workflows.freshness import Digests, State, examine
 from segprep.workflows.ledger import CellState, KnownSample, Ledger, Selection
 from segprep.workflows.stages import recorded_steps
 from segprep.workflows.store_order import StoreOrder, kept_layout, ordered
+from segprep.workflows.store_place import standing_plan
 from segprep.workflows.variants import Derived, derived_columns, stored_code
 
 __all__ = ["SplitPlan", "plan_split", "source_paths"]
@@ -73,6 +73,7 @@ def plan_split(
     require_all: bool,
     augment: AugmentRequest | None = None,
     seed: int | None = None,
+    only: Collection[SampleKey] | None = None,
 ) -> SplitPlan:
     """Decide what goes into a split's store.
 
@@ -80,19 +81,25 @@ def plan_split(
         workspace: The workspace.
         ledger: Its ledger.
         split: Which split.
-        columns: Column names; None for all that have done cells in the split, but neighbours' images.
+        columns: Column names; None for all that have done or failed cells in the split, but neighbours' images.
         codec: "lz4", "none" or "zstd".
         per_shard: Samples per shard; None for about 64 MB of the largest column.
         require_all: Refuse if any sample would be left out.
         augment: Variants to store instead of the samples.
         seed: What the samples are shuffled by; None for what they were shuffled by before, at first 0.
+        only: The samples to choose from; None for all of the split.
 
     Raises:
         ConfigurationError: If a column does not exist, or cannot follow the augmentation.
         SizeMismatchError: If the augmentation crops more than there is.
-        ConflictError: If a column is stale, sizes are mixed, or no row is left.
+        ConflictError: If a column is stale, sizes are mixed, no row is left, or what stands in the store's place is not
+            the workspace's to replace.
     """
+    standing = standing_plan(workspace, ledger, split)
     samples = list(ledger.samples(Selection(splits=(split,))))
+    if only is not None:
+        chosen_keys = frozenset(only)
+        samples = [sample for sample in samples if sample.record.key in chosen_keys]
     chosen = _columns(workspace, ledger, samples, columns)
     blocked = _refuse_stale(workspace, ledger, samples, chosen)
     rows, left_out = _complete_rows(samples, chosen, blocked)
@@ -132,7 +139,7 @@ def plan_split(
         source_bytes=_padded(max(len(encode_json(source_paths(row))) for row in rows)),
         augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
     )
-    store = kept_layout(store, _existing_plan(workspace, split), free=per_shard is None)
+    store = kept_layout(store, standing, free=per_shard is None)
     raw_labels = any(column.holds_raw_ids for column in chosen)
     class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
     fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
@@ -144,13 +151,6 @@ def plan_split(
     if augment is not None:
         provenance["augmentation"] = augment.to_json()
     return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
-
-
-def _existing_plan(workspace: Workspace, split: str) -> StorePlan | None:
-    try:
-        return read_root(workspace.store_path(split)).plan
-    except (StoreNotFoundError, DamagedStoreError):
-        return None
 
 
 def _padded(length: int) -> int:
@@ -174,8 +174,9 @@ def _columns(
         if row.column.kind is not Kind.CAMERA and name in made
     }
     if names is None:
-        done = {n for s in samples for n, row in s.cells.items() if row.state is CellState.DONE}
-        names = [name for name in existing if name in done and name not in _NEIGHBOURS]
+        # A column that failed everywhere was wanted, too: without a word it must not be left out.
+        tried = {n for s in samples for n, row in s.cells.items() if row.state is not CellState.ABSENT}
+        names = [name for name in existing if name in tried and name not in _NEIGHBOURS]
         if not names:
             raise ConflictError("there are no columns to shard yet: run `prep resize` first")
     unknown = sorted(set(names) - set(existing))

@@ -1,11 +1,12 @@
 """The `prep` commands about finished stores."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
 
-from segprep.datasets.errors import ExitCode, StoreNotFoundError
+from segprep.datasets.errors import DamagedStoreError, ExitCode, StoreNotFoundError, WorkspaceNotFoundError
 from segprep.datasets.progress import Progress
 from segprep.datasets.shard_verify import Damage
 from segprep.datasets.workspace import find_workspace
@@ -20,21 +21,82 @@ __all__ = ["peek", "stats", "verify"]
 
 def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_json: bool) -> None:
     """`prep verify`."""
-    from segprep.datasets.shard_verify import verify_store
-
+    if repair:
+        _settle(place)
     paths = _stores(stores, place)
-    found = {str(path): verify_store(path, fast=fast) for path in paths}
+    findings = _findings(paths, fast=fast)
     # Twice, because attributes that are damaged hide what else is.
     for _ in range(2 if repair else 0):
-        damaged = {Path(path): damages for path, damages in found.items() if damages}
+        damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
         if damaged:
-            for line in report.damages(found, as_json=False):
+            for line in report.damages(findings.damages, as_json=False):
                 tell(str(line))
             _repair(damaged, place)
-            found = {str(path): verify_store(path) for path in paths}
-    print_result(report.damages(found, as_json=as_json))
-    if any(found.values()):
+            findings = _findings(paths, fast=False)
+    if as_json:
+        print_result(report.damages(findings.damages, as_json=True))
+    else:
+        sound = {path for path in findings.foreign if not findings.damages[path]}
+        ours = {path: damages for path, damages in findings.damages.items() if path not in sound}
+        checked = "shapes and dtypes agree" if fast else "every sample decodes, and labels hold no other ids"
+        told = [f"{path}: another program wrote it, without checksums to compare; {checked}" for path in sorted(sound)]
+        lines = report.damages(ours, as_json=False) if ours else []
+        print_result([*lines, *told])
+    for message in findings.unreadable[:-1]:
+        tell(f"prep: {message}")
+    if findings.unreadable:
+        raise DamagedStoreError(findings.unreadable[-1])
+    if any(findings.damages.values()):
         raise typer.Exit(ExitCode.DAMAGED_STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """What was found in stores.
+
+    Attributes:
+        damages: By path.
+        foreign: The paths of those that another program wrote.
+        unreadable: Why stores, which are not among the others, could not be checked.
+    """
+
+    damages: dict[str, Sequence[Damage]] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def _findings(paths: Sequence[Path], *, fast: bool) -> _Findings:
+    from segprep.datasets.shard_foreign import foreign_root, inspect_foreign
+    from segprep.datasets.shard_verify import verify_store
+
+    found = _Findings()
+    for path in paths:
+        try:
+            root = foreign_root(path)
+            if root is None:
+                found.damages[str(path)] = verify_store(path, fast=fast)
+            else:
+                found.damages[str(path)] = inspect_foreign(path, root, fast=fast)
+                found.foreign.add(str(path))
+        except StoreNotFoundError:
+            raise
+        except DamagedStoreError as error:
+            found.unreadable.append(str(error))
+    return found
+
+
+def _settle(place: Path) -> None:
+    """End what a killed command has left of its last step, so that there is one store to check."""
+    from segprep.workflows.store_place import settle, unsettled
+
+    try:
+        workspace = find_workspace(place)
+    except WorkspaceNotFoundError:  # stores may lie elsewhere
+        return
+    if unsettled(workspace):
+        with writer_lock(workspace.root):
+            for store in unsettled(workspace):
+                settle(store)
 
 
 def _repair(damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:

@@ -16,7 +16,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import Array
 
-_FRAMES = 8
+_FRAMES = 6
 
 
 @pytest.fixture(scope="module", params=CATALOG.names())

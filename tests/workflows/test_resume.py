@@ -16,7 +16,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 Snapshot = Callable[[Path], dict[str, bytes]]
 
 FRAMES = 84
-WITH_WORKERS = [pytest.param(number, marks=pytest.mark.cluster) for number in (1, 2)]
+SHARD = ("shard", "--split", "train", "--samples-per-shard", "4", "--workers")
 
 
 def _run(*arguments: object) -> None:
@@ -37,11 +37,6 @@ def _kill(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
-def _finish(process: "subprocess.Popen[str]") -> None:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, (out, err)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kill")
@@ -55,29 +50,31 @@ def uninterrupted(world: Path, make_camvid: Callable[..., Path], tree_bytes: Sna
     place = world / "whole"
     _run("init", "camvid", world / "camvid", "-C", place)
     _run("resize", "--factor", "2", "-C", place, "--workers", "0")
-    _run("shard", "--samples-per-shard", "4", "-C", place, "--workers", "0")
+    _run(*SHARD, "0", "-C", place)
     return tree_bytes(place)
 
 
-@pytest.mark.parametrize("workers", [0, *WITH_WORKERS])
+@pytest.mark.parametrize(
+    ("workers", "again"),
+    [(0, 0), pytest.param(1, 0, marks=pytest.mark.cluster), pytest.param(2, 2, marks=pytest.mark.cluster)],
+)
 def test_sigkill_and_rerun_give_the_same_bytes(
-    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int
+    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int, again: int
 ) -> None:
     place = world / f"killed{workers}"
     _run("init", "camvid", world / "camvid", "-C", place)
-    resize = ("resize", "--factor", "2", "--workers", workers)
-    process = start_prep(*resize, cwd=place)
+    resize = ("resize", "--factor", "2", "--workers")
+    process = start_prep(*resize, workers, cwd=place)
     _wait_for("train/image_data/*.png", 1, place, process)
     _kill(process)
     assert len(list(place.glob("*/label_data/*.png"))) < FRAMES
-    _finish(start_prep(*resize, cwd=place))
+    _run(*resize, again, "-C", place)
 
-    shard = ("shard", "--samples-per-shard", "4", "--workers", workers)
-    process = start_prep(*shard, cwd=place)
+    process = start_prep(*SHARD, workers, cwd=place)
     _wait_for("shards/train.zarr.partial/image/c.*", 3, place, process)
     _kill(process)
     assert not (place / "shards/train.zarr").exists()
-    _finish(start_prep(*shard, cwd=place))
+    _run(*SHARD, again, "-C", place)
     assert _difference(tree_bytes(place), uninterrupted) == []
 
 
@@ -85,7 +82,7 @@ def _difference(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str
     return sorted(n for n in found.keys() | expected.keys() if found.get(n) != expected.get(n))
 
 
-@pytest.mark.parametrize("workers", [0, WITH_WORKERS[1]])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.cluster)])
 def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
     world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int
 ) -> None:
@@ -102,7 +99,7 @@ def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
     assert 1 <= len(kept) < FRAMES
     _run("resize", "-C", place, "--workers", "0")
     assert all(p.stat().st_mtime_ns == t for p, t in kept.items()), "finished cells are not made twice"
-    _run("shard", "--samples-per-shard", "4", "-C", place, "--workers", "0")
+    _run(*SHARD, "0", "-C", place)
     assert _difference(tree_bytes(place), uninterrupted) == []
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segprep.datasets.sample import SampleKey
+from segprep.datasets.errors import WriteFailedError
+from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.shard_verify import verify_store
 from segprep.datasets.shards import ShardStore
+from segprep.workflows.ledger import Ledger
 from segprep.workflows.store_order import ordered
 
 Prep = Callable[..., int]
@@ -114,19 +116,6 @@ def _damage(path: Path, generator: random.Random) -> None:
     path.write_bytes(data)
 
 
-def test_each_flipped_bit_is_found_and_undone(ready: Prep, tree_bytes: Bytes, tmp_path: Path) -> None:
-    generator = random.Random(8)
-    files = [path for path in sorted(STORE.rglob("*")) if path.is_file()]
-    for _ in range(40):
-        path = generator.choice(files)
-        good = path.read_bytes()
-        _damage(path, generator)
-        damages = verify_store(STORE)
-        assert [STORE / damage.file for damage in damages] in ([path], [STORE / "zarr.json"]), damages
-        path.write_bytes(good)
-    assert verify_store(STORE) == []
-
-
 def test_repair_brings_identical_bytes_back(ready: Prep, tree_bytes: Bytes, capsys: Captured) -> None:
     assert ready("shard", "--augment", "2", "--split", "train", "--columns", "image,label") == 0
     before = tree_bytes(Path("shards"))
@@ -169,3 +158,53 @@ def test_statistics_stay_right_when_a_store_grows(
     labels = np.stack([grown.read("label", row) for row in range(len(grown))])
     found = grown.statistics["label"]
     assert found.to_json()["pixels"] == [int((labels == i).sum()) for i in range(11)]
+
+
+def test_shards_of_runs_that_never_finished_are_not_mixed(
+    prep: Prep, camvid: Path, tree_bytes: Bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run recorded its shard, the next wrote others of the same size over it and was killed before it said so."""
+    shard = ("shard", "--codec", "none", "--split", "train")
+
+    def killed(*_: object) -> None:
+        raise WriteFailedError("killed")
+
+    def killed_at_record(ledger: Ledger, split: str, place: int, fingerprint: str, report: JsonDict) -> None:
+        if fingerprint:
+            killed()
+        record(ledger, split, place, fingerprint, report)
+
+    record = Ledger.record_shard
+    assert prep("init", "camvid", camvid) == 0
+    assert prep("resize", "--factor", "4", "--split", "train") == 0
+    assert prep(*shard) == 0
+    first = tree_bytes(STORE)
+    shutil.rmtree(STORE)
+    with monkeypatch.context() as patch:
+        patch.setattr("segprep.workflows.shard_run.finish_store", killed)
+        assert prep(*shard) == 3
+    label = Path("shards/train.zarr.partial/label/c.0.0.0").read_bytes()
+    assert prep("resize", "--labels", "nearest", "--split", "train") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record_shard", killed_at_record)
+        assert prep(*shard) == 3
+    assert Path("shards/train.zarr.partial/label/c.0.0.0").read_bytes() != label
+    assert prep("resize", "--labels", "vote", "--split", "train") == 0
+    assert prep(*shard) == 0
+    assert verify_store(STORE) == []
+    assert tree_bytes(STORE) == first
+
+
+def test_a_column_that_failed_everywhere_is_not_left_out_in_silence(
+    ready: Prep, tree_bytes: Bytes, capsys: Captured, tmp_path: Path
+) -> None:
+    before = tree_bytes(STORE)
+    for path in (tmp_path / "camvid/trainannot").iterdir():
+        path.write_bytes(b"")
+    assert ready("resize", "--split", "train") == 4
+    capsys.readouterr()
+    assert ready("shard", "--split", "train") == 5
+    message = capsys.readouterr().err
+    assert "no sample of split train has every one of the columns image, label: 10 without label (failed)" in message
+    assert tree_bytes(STORE) == before
+    assert ready("shard", "--split", "train", "--columns", "image") == 0

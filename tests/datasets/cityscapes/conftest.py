@@ -57,10 +57,8 @@ def _assert_motion(motion: Matrix, here: Pose, there: Pose, *, metres: float, ra
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cityscapes")
-    cityscapes.write_miniature(root, FINE)
-    return root
+def pristine(cityscapes_miniature: Path) -> Path:
+    return cityscapes_miniature
 
 
 @pytest.fixture

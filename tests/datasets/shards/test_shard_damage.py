@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -6,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segprep.datasets import shard_verify
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_metadata import ROOT_FILE
-from segprep.datasets.shard_root import StoreRoot
+from segprep.datasets.shard_layout import SCHEMA_VERSION, StorePlan
+from segprep.datasets.shard_metadata import ROOT_FILE, root_file
+from segprep.datasets.shard_root import FileRecord, StoreRoot, read_root, wrong_size
 from segprep.datasets.shard_verify import verify_store
 from segprep.datasets.shards import ShardStore
 
@@ -168,7 +170,7 @@ def change_root(store: Path, change: Callable[[dict[str, object]], object]) -> N
     ("change", "reason"),
     [
         pytest.param(lambda a: a.clear(), "unfinished", id="unfinished"),
-        pytest.param(lambda a: a.update(schema_version=2), "schema version 2.*Update segprep", id="newer"),
+        pytest.param(lambda a: a.update(schema_version=3), "digest differs", id="one-bit-newer"),
         pytest.param(lambda a: a.update(rows=8), "digest differs", id="changed"),
         pytest.param(lambda a: a["statistics"]["image"].update(count=1), "digest differs", id="changed-deep"),
         pytest.param(lambda a: a.update(provenance=float("nan")), "digest differs", id="nan"),
@@ -182,6 +184,16 @@ def test_attributes_that_are_not_those_of_a_finished_store_are_refused(
         ShardStore.open(store)
     assert str(store) in str(caught.value)
     assert [d.file for d in verify_store(store)] == [ROOT_FILE]
+
+
+def test_a_store_of_a_newer_schema_is_not_called_damaged(store: Path) -> None:
+    def renew(attributes: dict[str, object]) -> None:
+        attributes |= {"schema_version": SCHEMA_VERSION + 1, "rows": {"nobody": "knows"}, "digest": "of another kind"}
+
+    change_root(store, renew)
+    for call in (ShardStore.open, verify_store):
+        with pytest.raises(DamagedStoreError, match=r"schema version 2; this program reads up to 1\. Update segprep"):
+            call(store)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"attributes": 3}', b"\xff"])
@@ -218,6 +230,30 @@ def test_changed_consolidated_metadata_are_found_and_do_not_mislead_our_reader(
     (found,) = verify_store(store)
     assert found.file == ROOT_FILE
     assert "label/zarr.json" in found.reason
+
+
+def test_a_store_that_is_replaced_while_it_is_verified_is_checked_anew(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(store, other)
+    root = read_root(store)
+    (other / ROOT_FILE).write_bytes(root_file(root.plan, dataclasses.replace(root, provenance={}).to_attributes()))
+    (store / IMAGE).unlink()
+    checked: list[Path] = []
+
+    def replaced_meanwhile(path: Path, record: FileRecord) -> str | None:
+        reason = wrong_size(path, record)
+        if path == store / IMAGE:
+            checked.append(path)
+            if len(checked) == 1:
+                store.rename(tmp_path / "old")
+                other.rename(store)
+        return reason
+
+    monkeypatch.setattr(shard_verify, "wrong_size", replaced_meanwhile)
+    assert verify_store(store) == []
+    assert len(checked) == 2
 
 
 def test_files_that_are_no_part_of_the_store_are_reported(store: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.errors import (
     CodeRangeError,
@@ -217,6 +218,29 @@ def test_creating_again_resumes_the_same_plan_and_refuses_another(
         create_store(tmp_path, make_plan("zstd"))
     with pytest.raises(ConflictError, match="finished"):
         create_store(store_path, plan)
+
+
+@pytest.mark.parametrize("written", [1, 2, 5])
+def test_what_another_plan_has_begun_is_refused_however_little_it_wrote(
+    plan: StorePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """Else the arrays that the new plan lacks would stay behind as strangers in its store."""
+    names: list[Path] = []
+
+    def write(path: Path, data: bytes, *, durable: bool) -> None:
+        if len(names) == written:
+            raise WriteFailedError("killed")
+        names.append(path)
+        atomic_write_bytes(path, data, durable=durable)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("segprep.datasets.shard_writer.atomic_write_bytes", write)
+        with pytest.raises(WriteFailedError, match="killed"):
+            create_store(tmp_path, plan)
+    assert len(names) == written
+    with pytest.raises(ConflictError, match="of other columns"):
+        create_store(tmp_path, dataclasses.replace(plan, specs=plan.specs[-1:]))
+    create_store(tmp_path, plan)
 
 
 def test_a_disk_that_refuses_to_write_is_reported_with_the_path_and_leaves_nothing(
