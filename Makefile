@@ -58,6 +58,7 @@ bench: install
 	$(BIN)/python bench/hha.py
 	$(BIN)/python bench/augment.py
 	$(BIN)/python bench/read.py
+	$(BIN)/python bench/write.py
 	$(BIN)/python bench/modalities.py
 	$(BIN)/python bench/camvid.py
 

@@ -28,8 +28,8 @@ _PLACES: Final = 4  # in the store: a shard is a hundred megabytes, so later one
 def make_workspace(drive: Drive, place: Path) -> Workspace:
     """Return a workspace of the drive with all of `COLUMNS`."""
     workspace = drive.workspace(place, 1, ("rgb", "depth", "camera", "label"))
-    prep(place, "flow")
-    prep(place, "modality", "hha")
+    for command in (("flow",), ("modality", "hha")):
+        prep(place, *command, "--workers", "0")  # a few samples, made before workers would have started
     return workspace
 
 

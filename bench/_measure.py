@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["in_turn", "load_line", "median_ms", "peak_growth", "peak_growth_of", "table", "timed"]
+__all__ = ["in_turn", "load_line", "median_ms", "peak_bytes", "peak_growth", "peak_growth_of", "table", "timed"]
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
@@ -73,6 +73,16 @@ def peak_growth_of(script: str, *arguments: str) -> int | None:
     return None if printed == "None" else int(printed)
 
 
-def _status_bytes(field: str) -> int:
-    (line,) = [each for each in _STATUS.read_text(encoding="ascii").splitlines() if each.startswith(f"{field}:")]
+def peak_bytes(pid: int) -> int | None:
+    """Return the most that a running process ever had in memory; None where Linux's /proc is not there, or no more."""
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return _status_bytes("VmHWM", status)
+    except (OSError, ValueError):  # also what has ended and was not waited for: its status has no such line
+        return None
+
+
+def _status_bytes(field: str, status: Path = _STATUS) -> int:
+    text = status.read_text(encoding="utf-8", errors="replace")
+    (line,) = [each for each in text.splitlines() if each.startswith(f"{field}:")]
     return int(line.split()[1]) * 1024

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from _measure import table
+from _measure import peak_bytes, table
 
-__all__ = ["memory_report"]
+__all__ = ["Watched", "memory_report", "watch"]
 
 _EVERY_S = 0.25
 
@@ -22,23 +22,50 @@ class _Moment:
     largest_worker_mb: float
 
 
-def memory_report(place: Path, samples: int, *arguments: str) -> str:
-    """Run a command of `prep` in the workspace at `place` and return its memory by quarters of its time."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A command that was watched while it ran.
+
+    Attributes:
+        seconds: What it took, start-up included.
+        moments: Memory at moments when there were workers; at all moments if there never were any.
+        command_peak_mb: Most that the command itself ever had in memory.
+        worker_peak_mb: Most that any process that it started ever had.
+    """
+
+    seconds: float
+    moments: Sequence[_Moment]
+    command_peak_mb: float
+    worker_peak_mb: float
+
+
+def watch(place: Path, *arguments: str) -> Watched:
+    """Run a command of `prep` in the workspace at `place` and watch its memory."""
     command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *arguments, "-q"]
     began = time.perf_counter()
     with subprocess.Popen([*command, "-C", str(place)], stdout=subprocess.PIPE, text=True) as process:
-        moments = []
+        moments, peaks = list[_Moment](), list[tuple[float, float]]()
         while process.poll() is None:
-            moments += _look(process.pid, time.perf_counter() - began)
+            found = _look(process.pid)
+            now = time.perf_counter() - began
+            for own, *workers in found:
+                moments.append(_Moment(now, own.now_mb, max((w.now_mb for w in workers), default=0)))
+            peaks += [(own.peak_mb, max((w.peak_mb for w in workers), default=0)) for own, *workers in found]
             time.sleep(_EVERY_S)
         printed = "" if process.stdout is None else process.stdout.read()
+    took = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"prep {' '.join(arguments)} failed:\n{printed}")
-    took = time.perf_counter() - began
-    working = [moment for moment in moments if moment.largest_worker_mb]
-    rows = [_quarter(working, number) for number in range(4)]
+    working = [moment for moment in moments if moment.largest_worker_mb] or moments
+    return Watched(took, working, *(max(each) for each in zip(*peaks, strict=True)))
+
+
+def memory_report(place: Path, samples: int, *arguments: str) -> str:
+    """Run a command of `prep` in the workspace at `place` and return its memory by quarters of its time."""
+    watched = watch(place, *arguments)
+    rows = [_quarter(watched.moments, number) for number in range(4)]
     header = ("quarter of the time", "command (MB)", "largest worker (MB)")
-    return f"{samples} samples in {took:.1f} s, start-up included\n\n{table(header, rows)}"
+    return f"{samples} samples in {watched.seconds:.1f} s, start-up included\n\n{table(header, rows)}"
 
 
 def _quarter(moments: Sequence[_Moment], number: int) -> list[str]:
@@ -47,12 +74,21 @@ def _quarter(moments: Sequence[_Moment], number: int) -> list[str]:
     return [str(number + 1), *(f"{peak:.0f}" for peak in peaks)]
 
 
-def _look(pid: int, seconds: float) -> list[_Moment]:
-    """Return how large the processes are now; nothing where one of them is just ending."""
+@dataclass(frozen=True, slots=True)
+class _Size:
+    now_mb: float
+    peak_mb: float
+
+
+def _look(pid: int) -> list[list[_Size]]:
+    """Return how large the command and what it started are, as one list; nothing where one is just ending."""
     try:
         process = psutil.Process(pid)
-        own = process.memory_info().rss
-        workers = [child.memory_info().rss for child in process.children(recursive=True)]
-    except psutil.Error:
+        return [[_size(each) for each in (process, *process.children(recursive=True))]]
+    except (psutil.Error, OSError):
         return []
-    return [_Moment(seconds, own / 1e6, max(workers, default=0) / 1e6)]
+
+
+def _size(process: psutil.Process) -> _Size:
+    now: int = process.memory_info().rss
+    return _Size(now / 1e6, (peak_bytes(process.pid) or now) / 1e6)

@@ -1,14 +1,16 @@
 """A workspace made by the program itself, and the tasks that the workers of one of its commands get."""
 
-import subprocess
-import sys
+import io
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segprep.datasets.command_line import run_app
 from segprep.datasets.workspace import Workspace, load_workspace
 from segprep.prep.step import Step
+from segprep.workflows.cli import app
 from segprep.workflows.freshness import State
 from segprep.workflows.ledger import KnownSample, Ledger
 from segprep.workflows.runner import RunOptions, plan
@@ -32,11 +34,12 @@ def run_task(task: Task) -> BatchResult:
 
 
 def prep(place: Path, *arguments: str) -> None:
-    """Run a command of `prep` in the workspace at `place`; what it says is shown if it fails."""
-    command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *arguments, "-C", str(place)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"prep {' '.join(arguments)} failed:\n{done.stdout}")
+    """Run a command of `prep`, in this process, in the workspace at `place`; what it says is shown if it fails."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = run_app(app, "prep", [*arguments, "-C", str(place)])
+    if code:
+        raise SystemExit(f"prep {' '.join(arguments)} failed:\n{said.getvalue()}")
 
 
 def init_workspace(place: Path, dataset: str, root: Path) -> Workspace:

@@ -5,7 +5,7 @@ own, so that no two are equal. The noise (0.4 grey levels) is such that LZ4 and 
 Cityscapes and CamVid at this size: 0.88 and 0.42 of the raw bytes. The flow is Farneback's on the noisy frames.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from segprep.datasets.shard_writer import create_store, finish_store, write_shar
 from segprep.datasets.synthetic import CLASSES, World, render
 from segprep.flow.estimators.farneback import estimate
 
-__all__ = ["COLUMNS", "Scale", "make_arrays", "write_pngs", "write_store"]
+__all__ = ["COLUMNS", "Scale", "make_arrays", "plan_store", "rows_of", "write_pngs", "write_store"]
 
 COLUMNS = ("image", "flow", "label")
 
@@ -91,21 +91,28 @@ def _noisy(rgb_HWC: Array, seed: int) -> Array:
     return noisy_HWC
 
 
+def plan_store(arrays: Mapping[str, Array], codec: str, per_shard: int) -> StorePlan:
+    """Return the plan of our store of these columns."""
+    specs = tuple(_spec(name, values) for name, values in arrays.items())
+    rows = len(arrays["label"])
+    return StorePlan("train", specs, rows, min(per_shard, rows), codec, key_bytes=13, source_bytes=2)
+
+
+def rows_of(arrays: Mapping[str, Array], plan: StorePlan, shard: int) -> ShardRows:
+    """Return the rows of a shard, as our writer takes them."""
+    rows = plan.shard_rows(shard)
+    infos = [RowInfo(SampleKey(f"sample_{row:06d}"), (9, 9), {}) for row in rows]
+    return ShardRows(infos, lambda name: (np.ascontiguousarray(arrays[name][rows.start : rows.stop]), None))
+
+
 def write_store(path: Path, arrays: Mapping[str, Array], codec: str, per_shard: int) -> Path:
     """Write our store of these columns, unless it is there."""
     if path.exists():
         return path
-    specs = tuple(_spec(name, values) for name, values in arrays.items())
-    rows = len(arrays["label"])
-    infos = [RowInfo(SampleKey(f"sample_{i:06d}"), (9, 9), {}) for i in range(rows)]
-    plan = StorePlan("train", specs, rows, min(per_shard, rows), codec, key_bytes=13, source_bytes=2)
+    plan = plan_store(arrays, codec, per_shard)
     part = path.with_name(f"{path.name}.partial")
     create_store(part, plan)
-    reports = []
-    for shard in range(plan.shards):
-        of = plan.shard_rows(shard)
-        block = _block(arrays, slice(of.start, of.stop))
-        reports.append(write_shard(part, plan, shard, ShardRows(infos[of.start : of.stop], block)))
+    reports = [write_shard(part, plan, shard, rows_of(arrays, plan, shard)) for shard in range(plan.shards)]
     finish_store(part, plan, reports, CLASSES, {})
     return part.rename(path)
 
@@ -137,7 +144,3 @@ def _spec(name: str, values: Array) -> ArraySpec:
         masked=False,
         classes=CLASSES.names if kind is Kind.LABEL else (),
     )
-
-
-def _block(arrays: Mapping[str, Array], rows: slice) -> Callable[[str], tuple[Array, Array | None]]:
-    return lambda name: (np.ascontiguousarray(arrays[name][rows]), None)

@@ -17,7 +17,8 @@ from _read_loader import COLUMNS, RowArm, shuffled
 from segprep.datasets.sample import Array
 from segprep.datasets.shard_codec import split_shard
 from segprep.datasets.shards import ShardStore
-from segprep.train.data import Batch, Reader, Row, prefetched
+from segprep.train.data import Batch, Reader, prefetched
+from segprep.train.order import Row
 
 __all__ = ["open_arm"]
 
@@ -111,7 +112,7 @@ class _Ours:
         else:
             read = map(self._reader.read, asked)
         for batch in read:
-            yield (*batch.columns_NHWC, batch.labels_NHW)
+            yield (*batch.columns_NHWC.values(), batch.labels_NHW)
             del batch
 
     def crops(self, command: dict[str, Any]) -> float:

@@ -1,9 +1,10 @@
 """Two workers over one, against two plain processes of the same loop over one."""
 
 import multiprocessing
+import pickle
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,7 +19,7 @@ from segprep.workflows.worker import settle_process
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["Arms", "arms_report", "measured"]
+__all__ = ["Arms", "arms_report", "measured", "plain_seconds"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,14 +62,23 @@ def arms_report(workspace: Workspace, batches: Sequence[Task], rounds: int) -> s
         )
 
 
-def measured(arms_of: Arms[Item, Result], rounds: int) -> str:
-    """Measure the four arms in turn, without their start-up; return figures and table."""
+def measured(arms_of: Arms[Item, Result], rounds: int, others: Mapping[str, Callable[[], float]] | None = None) -> str:
+    """Measure the four arms in turn, without their start-up; return figures and table.
+
+    Args:
+        arms_of: What they do.
+        rounds: How often. With 0 nothing is measured: what workers would get is done here, once.
+        others: Further arms, by name, that do the same samples: they return their seconds.
+    """
     samples, unit = arms_of.samples, arms_of.unit
+    if not rounds:
+        return _tried(arms_of)
     arms: dict[str, Callable[[], float]] = {
-        "1 plain process": lambda: _plain(arms_of, 1),
+        "1 plain process": lambda: plain_seconds(arms_of, 1),
         "1 worker": lambda: _dask(arms_of, 1),
-        "2 plain processes": lambda: _plain(arms_of, 2),
+        "2 plain processes": lambda: plain_seconds(arms_of, 2),
         "2 workers": lambda: _dask(arms_of, 2),
+        **(others or {}),
     }
     seconds = in_turn(arms, rounds)
     # Of each round, because the machine's speed drifts: the four arms of a round are neighbours in time.
@@ -84,6 +94,13 @@ def measured(arms_of: Arms[Item, Result], rounds: int) -> str:
         f"processes reach {statistics.median(plain):.2f} x one, two workers {statistics.median(dask):.2f} x one: "
         f"{share:.2f} of it\n\n" + table(("arm", f"{unit}/s", "in each round"), rows)
     )
+
+
+def _tried(arms: Arms[Item, Result]) -> str:
+    for item in arms.items:
+        work, sent = pickle.loads(pickle.dumps((arms.work, item)))
+        arms.settle(work(sent))
+    return f"{arms.samples} {arms.unit} done without workers, nothing measured"
 
 
 def _dask(arms: Arms[Item, Result], workers: int) -> float:
@@ -106,7 +123,7 @@ def _run(items: Sequence[Item], executor: Executor[Item, Result], settle: Callab
         settle(outcome.result)
 
 
-def _plain(arms: Arms[Item, Result], processes: int) -> float:
+def plain_seconds(arms: Arms[Item, Result], processes: int) -> float:
     """Return the seconds that plain processes take for the same items, dealt out evenly, once they are warm."""
     context = multiprocessing.get_context("spawn")
     ends: list[Connection] = []

@@ -8,16 +8,14 @@ workers     two workers over one, against two plain processes of the same loop o
 `--tiny` does the same in seconds on small frames.
 """
 
-import argparse
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from _augment_step import step_report
 from _augment_tasks import arms_of, make_shards, make_workspace
 from _flow_drive import render_drive
-from _measure import load_line
+from _parts import parser_of, show
 from _worker_arms import measured
 
 from segprep.workflows.worker import settle_process
@@ -37,28 +35,23 @@ class _Scale:
 
 _PARTS = ("step", "workers")
 _REAL = _Scale((768, 384), 8, 29, 1, 4, 3)
-_TINY = _Scale((192, 96), 3, 2, 1, 2, 1)
+_TINY = _Scale((192, 96), 3, 2, 1, 2, 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    results = Path(__file__).parent / "results" / "augment"
-    parser.add_argument("--out", type=Path, default=results, help="for what it writes")
-    parser.add_argument("--tiny", action="store_true", help="small frames, in seconds: does it run at all?")
-    parser.add_argument("--part", choices=_PARTS, action="append", help="only this part; can be repeated")
-    options = parser.parse_args(arguments)
+    options = parser_of(__doc__, "augment", _PARTS).parse_args(arguments)
     scale = _TINY if options.tiny else _REAL
     out = options.out.absolute() / "work"
     shutil.rmtree(out, ignore_errors=True)
     workspace = make_workspace(render_drive(out / "drive", scale.size, scale.frames), out / "workspace")
     settle_process()
-    parts: dict[str, Callable[[], str]] = {
-        "step": lambda: step_report(make_shards(workspace, scale.step_shards), scale.step_rounds),
-        "workers": lambda: measured(arms_of(make_shards(workspace, scale.worker_shards)), scale.worker_rounds),
-    }
-    for part in options.part or _PARTS:
-        print(f"## {part}: {load_line('at the start')}\n", flush=True)
-        print(f"{parts[part]()}\n\n{load_line('at the end')}\n", flush=True)
+    show(
+        {
+            "step": lambda: step_report(make_shards(workspace, scale.step_shards), scale.step_rounds),
+            "workers": lambda: measured(arms_of(make_shards(workspace, scale.worker_shards)), scale.worker_rounds),
+        },
+        options.part,
+    )
 
 
 if __name__ == "__main__":

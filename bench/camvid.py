@@ -59,9 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run("prep", "init", "camvid", "--miniature", miniature, "--frames", "8", cwd=place)
     else:
         run("prep", "init", "camvid", options.data.absolute() / "camvid", cwd=place)
-    run("prep", "resize", "--factor", "2", cwd=place)
-    run("prep", "flow", "--split", "val", cwd=place)
-    run("prep", "shard", "--columns", "image,label", cwd=place)
+    workers = ("--workers", "0") if options.tiny else ()  # which take longer to start than the work takes
+    run("prep", "resize", "--factor", "2", *workers, cwd=place)
+    run("prep", "flow", "--split", "val", *workers, cwd=place)
+    run("prep", "shard", "--columns", "image,label", *workers, cwd=place)
     run("prep", "verify", cwd=place)
     run("train", "run", *(_TINY if options.tiny else _FULL), cwd=place)
     for size in ("network", "source"):

@@ -10,7 +10,6 @@ static      what ego flow leaves of the optical flow in the static recordings in
 `--tiny` does the same in seconds on rendered frames alone.
 """
 
-import argparse
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from _flow_drive import Drive, render_drive
 from _flow_estimators import ego_report, estimators_report
 from _flow_static import find_scenes, render_scenes, static_report
 from _flow_step import step_report
-from _measure import load_line
+from _parts import parser_of, show
 from _prep_tasks import make_tasks
 from _worker_arms import arms_report
 
@@ -43,7 +42,7 @@ class _Scale:
 
 _PARTS = ("step", "workers", "ego", "estimators", "static")
 _REAL = _Scale((768, 384), 8, 6, 7, 20, 5, 15)
-_TINY = _Scale((192, 96), 3, 2, 1, 2, 1, 2)
+_TINY = _Scale((192, 96), 3, 2, 1, 2, 0, 2)
 
 
 def workers(drive: Drive, scale: _Scale, out: Path) -> str:
@@ -67,13 +66,9 @@ def static(data: Path | None, out: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, "flow", _PARTS)
     default = os.environ.get("SEGPREP_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    results = Path(__file__).parent / "results" / "flow"
     parser.add_argument("--data", type=Path, default=Path(default), help="folder that holds flow/ and rgbd_pose/")
-    parser.add_argument("--out", type=Path, default=results, help="for what it writes")
-    parser.add_argument("--tiny", action="store_true", help="small rendered frames, in seconds: does it run at all?")
-    parser.add_argument("--part", choices=_PARTS, action="append", help="only this part; can be repeated")
     options = parser.parse_args(arguments)
     scale, data = (_TINY, None) if options.tiny else (_REAL, options.data)
     out = options.out.absolute() / "work"
@@ -87,9 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "estimators": lambda: estimators(drive, data and data / "flow", scale.rounds),
         "static": lambda: static(data and data / "rgbd_pose", out),
     }
-    for part in options.part or _PARTS:
-        print(f"## {part}: {load_line('at the start')}\n", flush=True)
-        print(f"{parts[part]()}\n\n{load_line('at the end')}\n", flush=True)
+    show(parts, options.part)
 
 
 if __name__ == "__main__":

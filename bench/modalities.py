@@ -7,15 +7,14 @@ memory      of the command and its workers over 504 samples
 `--tiny` does the same in seconds on small frames.
 """
 
-import argparse
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from _flow_drive import Drive, render_drive
-from _measure import load_line
 from _memory_over_time import memory_report
+from _parts import parser_of, show
 from _prep_tasks import make_tasks
 from _worker_arms import arms_report
 
@@ -28,13 +27,15 @@ class _Scale:
     frames: int
     copies: int
     memory_copies: int
+    memory_workers: int
     per_batch: int
     rounds: int
 
 
+_PARTS = ("workers", "memory")
 _STAGES = {"modality jet": dict[str, object](), "modality hha": dict[str, object]()}
-_REAL = _Scale((768, 384), 8, 21, 63, 7, 3)
-_TINY = _Scale((192, 96), 3, 2, 3, 2, 1)
+_REAL = _Scale((768, 384), 8, 21, 63, 2, 7, 3)
+_TINY = _Scale((192, 96), 3, 2, 3, 0, 2, 0)
 
 
 def workers(drive: Drive, scale: _Scale, out: Path) -> str:
@@ -45,24 +46,17 @@ def workers(drive: Drive, scale: _Scale, out: Path) -> str:
 def memory(drive: Drive, scale: _Scale, out: Path) -> str:
     workspace = drive.workspace(out / "memory", scale.memory_copies)
     samples = drive.frames * scale.memory_copies
-    return memory_report(workspace.root, samples, "modality", "jet", "hha", "--workers", "2")
+    workers = str(scale.memory_workers)
+    return memory_report(workspace.root, samples, "modality", "jet", "hha", "--workers", workers)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    results = Path(__file__).parent / "results" / "modalities"
-    parser.add_argument("--out", type=Path, default=results, help="for what it writes")
-    parser.add_argument("--tiny", action="store_true", help="small frames, in seconds: does it run at all?")
-    parser.add_argument("--part", choices=("workers", "memory"), action="append", help="only this; can be repeated")
-    options = parser.parse_args(arguments)
+    options = parser_of(__doc__, "modalities", _PARTS).parse_args(arguments)
     scale = _TINY if options.tiny else _REAL
     out = options.out.absolute() / "work"
     shutil.rmtree(out, ignore_errors=True)
     drive = render_drive(out / "drive", scale.size, scale.frames)
-    parts: dict[str, Callable[[Drive, _Scale, Path], str]] = {"workers": workers, "memory": memory}
-    for part in options.part or parts:
-        print(f"## {part}: {load_line('at the start')}\n", flush=True)
-        print(f"{parts[part](drive, scale, out)}\n\n{load_line('at the end')}\n", flush=True)
+    show({"workers": lambda: workers(drive, scale, out), "memory": lambda: memory(drive, scale, out)}, options.part)
 
 
 if __name__ == "__main__":

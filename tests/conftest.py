@@ -14,6 +14,13 @@ _VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__MIN_VERSION"
 os.environ[_VARIABLE] = "refused, because the test is not marked 'cluster'"  # also in processes that a test starts
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m cluster`, pass over files that do not name the marker: importing all of them takes long."""
+    if config.option.markexpr != "cluster" or not collection_path.match("test_*.py"):
+        return None
+    return None if "mark.cluster" in collection_path.read_text(encoding="utf-8") else True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let tests that are marked `cluster`, and the fixtures made for them, use Dask's processes."""
@@ -32,3 +39,13 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip(f"real data are not here: {_SHARED_DATA} does not exist")
     return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def cityscapes_miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cityscapes' miniature with 4 annotated frames, rendered once, which takes seconds: tests only read it."""
+    from segprep.datasets.catalog.cityscapes import write_miniature
+
+    root = tmp_path_factory.mktemp("cityscapes") / "data"
+    write_miniature(root, 4)
+    return root

@@ -5,9 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from segprep.datasets.command_line import run_app
 
 ROOT = Path(__file__).resolve().parents[1]
 _PROGRAMS = {
@@ -15,8 +19,8 @@ _PROGRAMS = {
     "train": "from segprep.train.cli import main; main()",
 }
 _BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
-# Those that start workers; of a file that is named with a part, the rest runs without.
-_WITH_WORKERS = ("augment.py", "camvid.py", "flow.py", "modalities.py", "resize.py workers")
+# The parts of benchmarks that start workers even at a tiny size; the others of the same file run apart from them.
+_WITH_WORKERS = {"write.py": ("workers",)}
 
 
 def _users_day() -> list[str]:
@@ -26,21 +30,21 @@ def _users_day() -> list[str]:
 
 
 @pytest.mark.cluster
-def test_the_users_day_of_the_readme_works_as_it_stands(tmp_path: Path) -> None:
+def test_the_users_day_of_the_readme_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from segprep.train.cli import app as train
+    from segprep.workflows.cli import app as prep
+
     place = tmp_path / "workspace"
     place.mkdir()
+    monkeypatch.chdir(place)
     commands = _users_day()
     assert {"init", "resize", "flow", "shard"} <= {c.split()[1] for c in commands if c.startswith("prep")}
     for command in commands:
         program, *arguments = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAMS[program], *arguments],
-            cwd=place,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        code = run_app({"prep": prep, "train": train}[program], program, arguments)
+        assert code == 0, f"{command}\n{capsys.readouterr()}"
     assert list(place.glob("show/*.png"))
     assert list(place.glob("runs/*/eval-val/panel.png"))
 
@@ -56,26 +60,24 @@ def test_every_command_that_the_readme_names_exists() -> None:
         assert {n for n in named if f" {n} " not in done.stdout} == set()
 
 
-def _parts(path: Path) -> list[str]:
-    """Return the parts to run a benchmark in: one without a name, unless only a part of it starts workers."""
-    if not any(name.startswith(f"{path.name} ") for name in _WITH_WORKERS):
-        return [""]
-    (parts,) = re.findall(r"^_PARTS = (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return list(ast.literal_eval(parts))
+def _runs() -> Iterator[Any]:
+    """Yield every benchmark, or twice if only some of its parts start workers: once those, once the others."""
+    for path in _BENCHMARKS:
+        workers = _WITH_WORKERS.get(path.name, ())
+        found = re.findall(r"^_PARTS = (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE) if workers else ()
+        parts: tuple[str, ...] = ast.literal_eval(found[0]) if found else ()
+        others = tuple(part for part in parts if part not in workers)
+        if others or not workers:
+            yield pytest.param(path, others, id=path.name)
+        if workers:
+            yield pytest.param(path, workers, id=f"{path.name} {' '.join(workers)}", marks=pytest.mark.cluster)
 
 
-@pytest.mark.parametrize(
-    ("path", "part"),
-    [
-        pytest.param(path, part, id=name, marks=[pytest.mark.cluster] * (name in _WITH_WORKERS))
-        for path in _BENCHMARKS
-        for part in _parts(path)
-        for name in [f"{path.name} {part}".strip()]
-    ],
-)
-def test_every_benchmark_runs_at_a_tiny_size(path: Path, part: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("path", "parts"), list(_runs()))
+def test_every_benchmark_runs_at_a_tiny_size(path: Path, parts: tuple[str, ...], tmp_path: Path) -> None:
     extra = ["--out", str(tmp_path / "out")] if "--out" in path.read_text(encoding="utf-8") else []
-    extra += ["--part", part] if part else []
+    for part in parts:
+        extra += ["--part", part]
     done = subprocess.run([sys.executable, str(path), "--tiny", *extra], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert re.search(r"\d", done.stdout)

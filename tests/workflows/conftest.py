@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segprep.datasets.command_line import run_app
 from segprep.datasets.imageio import write_image
+from segprep.datasets.synthetic import write_drive
 from segprep.workflows.cli import app
 
 Prep = Callable[..., int]
@@ -52,10 +54,24 @@ def _prep(*arguments: object) -> int:
     return run_app(app, "prep", given)
 
 
+def _prepared_drive(place: Path, *commands: Sequence[str], **drive: Any) -> Path:
+    """Render a drive below `place`, resize it by 1 in a workspace, run further commands there; return the workspace."""
+    write_drive(place / "drive", **drive)
+    for command in (("init", "synthetic", str(place / "drive")), ("resize", "--factor", "1"), *commands):
+        assert _prep(*command, "-C", place / "ready") == 0
+    return place / "ready"
+
+
 @pytest.fixture(scope="session")
 def make_camvid() -> Callable[..., Path]:
     """Write a dataset in CamVid's layout: `make_camvid(root, train=6, val=4, width=48, height=36)`."""
     return _write_camvid
+
+
+@pytest.fixture(scope="session")
+def prepared_drive() -> Callable[..., Path]:
+    """Make a workspace for tests to copy: `prepared_drive(place, ("flow",), splits={"train": 4}, width=96)`."""
+    return _prepared_drive
 
 
 @pytest.fixture(scope="session")

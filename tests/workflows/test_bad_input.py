@@ -227,7 +227,7 @@ def test_a_full_disk_stops_with_a_message_and_loses_nothing(
     for path in place.rglob("*_data/*.png"):
         read_image(path)  # whatever has its name is whole
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    assert prep("resize", "-C", place, "--workers", workers) == 0
+    assert prep("resize", "-C", place, "--workers", 0) == 0
     assert len(list(place.rglob("image_data/*.png"))) == 42
 
 

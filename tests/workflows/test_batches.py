@@ -37,11 +37,11 @@ def test_an_item_that_kills_its_process_stands_alone_and_all_others_are_settled_
         each = [results] * len(numbers) if isinstance(results, WorkerDied) else results
         settled.extend(zip(numbers, each, strict=True))
 
-    assert run_in_batches(partial(deadly.double, diary), range(30), ClusterOptions(workers=2), settle), "one died"
+    assert run_in_batches(partial(deadly.double, diary), range(16), ClusterOptions(workers=2), settle), "one died"
     results = dict(settled)
-    assert len(settled) == 30
+    assert len(settled) == 16
     assert isinstance(results.pop(deadly.VICTIM), WorkerDied)
-    assert results == {n: 2 * n for n in range(30) if n != deadly.VICTIM}
+    assert results == {n: 2 * n for n in range(16) if n != deadly.VICTIM}
     tries = Counter(map(int, diary.read_text().split()))
     assert tries[deadly.VICTIM] >= 3, "in a batch, alone, and alone once more"
     assert sum(n > 1 for n in tries.values()) > 1, "it was in a batch with others, which was split"

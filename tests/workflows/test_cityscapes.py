@@ -23,12 +23,8 @@ DEPTH = DepthCode(scale_m=0.005)
 
 
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("cityscapes") / "data"
-    from segprep.datasets.catalog.cityscapes import write_miniature
-
-    write_miniature(root, 4)
-    return root
+def miniature(cityscapes_miniature: Path) -> Path:
+    return cityscapes_miniature
 
 
 def _frame(snippet: Snippet, number: int, size: tuple[int, int]) -> Frame:
