@@ -5,7 +5,7 @@ own, so that no two are equal. The noise (0.4 grey levels) is such that LZ4 and 
 Cityscapes and CamVid at this size: 0.88 and 0.42 of the raw bytes. The flow is Farneback's on the noisy frames.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shard_writer import create_store, finish_store, write_shard
 from segprep.datasets.synthetic import CLASSES, World, render
 from segprep.flow.estimators.farneback import estimate
 
-__all__ = ["COLUMNS", "Scale", "make_arrays", "plan_store", "rows_of", "write_pngs", "write_store"]
+__all__ = ["COLUMNS", "Block", "Scale", "make_arrays", "plan_store", "rows_of", "write_pngs", "write_store"]
 
 COLUMNS = ("image", "flow", "label")
 
@@ -91,6 +91,16 @@ def _noisy(rgb_HWC: Array, seed: int) -> Array:
     return noisy_HWC
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """The cells of a column that lie in one array, (n, H, W[, C])."""
+
+    stored: Array
+
+    def __iter__(self) -> Iterator[tuple[Array, Array | None]]:
+        return cells_of(self.stored, None)
+
+
 def plan_store(arrays: Mapping[str, Array], codec: str, per_shard: int) -> StorePlan:
     """Return the plan of our store of these columns."""
     specs = tuple(_spec(name, values) for name, values in arrays.items())
@@ -102,7 +112,7 @@ def rows_of(arrays: Mapping[str, Array], plan: StorePlan, shard: int) -> ShardRo
     """Return the rows of a shard, as our writer takes them."""
     rows = plan.shard_rows(shard)
     infos = [RowInfo(SampleKey(f"sample_{row:06d}"), (9, 9), {}) for row in rows]
-    return ShardRows(infos, lambda name: (np.ascontiguousarray(arrays[name][rows.start : rows.stop]), None))
+    return ShardRows(infos, lambda name: Block(arrays[name][rows.start : rows.stop]))
 
 
 def write_store(path: Path, arrays: Mapping[str, Array], codec: str, per_shard: int) -> Path:

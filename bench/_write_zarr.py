@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
+from _read_data import Block
 
 from segprep.datasets.atomic import sync_folder
 from segprep.datasets.sample import Array
@@ -34,10 +36,14 @@ def write_by_zarr(path: Path, plan: StorePlan, index: int, rows: ShardRows) -> N
 
     with zarr.config.set({"array.write_empty_chunks": True}):
         for spec in plan.specs:
-            stored, valid = rows.block(spec.name)
-            write(spec.name, stored)
-            if valid is not None:
-                write(valid_name(spec.name), valid)
+            cells = rows.cells(spec.name)
+            if isinstance(cells, Block):
+                write(spec.name, cells.stored)
+                continue
+            stored, valid = zip(*cells, strict=True)
+            write(spec.name, np.stack(stored))
+            if spec.masked:
+                write(valid_name(spec.name), np.stack(valid))
         for name, values in row_values(plan, rows.rows).items():
             write(name, values)
 

@@ -1,8 +1,8 @@
 """What motion brings: `python bench/motion.py [--out DIR] [--tiny]`.
 
-Renders a drive, computes optical flow minus ego flow as SMSnet's motion image, labels what moves from the world's exact
-truth, and trains SMSnet twice alike, once with the motion image and once with zeros in its place. Prints the IoU of what
-stands and what moves among people and vehicles of the validation drive.
+Renders a drive, computes optical flow minus ego flow as SMSnet's motion image, labels what moves from the world's
+exact truth, and trains SMSnet twice alike, once with the motion image and once with zeros in its place. Prints the IoU
+of what stands and what moves among people and vehicles of the validation drive.
 """
 
 import argparse
@@ -64,7 +64,18 @@ def main() -> None:
     for number, (name, arguments) in enumerate(_ARMS.items()):
         run("train", "run", *common, *arguments, "--name", f"arm-{number}", cwd=place)
         metrics: dict[str, Any] = json.loads(
-            run("train", "eval", "--name", f"arm-{number}", "--checkpoint", "last", "--at", "network", "--json", cwd=place)
+            run(
+                "train",
+                "eval",
+                "--name",
+                f"arm-{number}",
+                "--checkpoint",
+                "last",
+                "--at",
+                "network",
+                "--json",
+                cwd=place,
+            )
         )
         iou = [each["iou"] for each in metrics["classes"]]
         rows.append([name, *(("absent" if v is None else f"{v:.3f}") for v in iou), f"{metrics['mean_iou'] or 0:.3f}"])

@@ -55,18 +55,18 @@ class StagedFile:
     final: Path
 
 
-def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+def atomic_write_bytes(path: Path, *data: bytes, durable: bool = True) -> None:
     """Write a whole file at once; missing folders are made.
 
     Args:
         path: Its name; an existing file is replaced.
-        data: Its content.
+        data: Its content, in one part or several.
         durable: Whether to wait until the disk has it. Without, a power cut may lose the file; it is atomic anyway.
 
     Raises:
         WriteFailedError: If it cannot be written. Nothing is left behind and an older file stays as it was.
     """
-    staged = stage(path, data, durable=durable)
+    staged = stage(path, *data, durable=durable)
     try:
         commit([staged], durable=durable)
     except BaseException:
@@ -74,7 +74,7 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None
         raise
 
 
-def stage(path: Path, data: bytes, *, durable: bool = True) -> StagedFile:
+def stage(path: Path, *data: bytes, durable: bool = True) -> StagedFile:
     """Write data under a temporary name beside `path`; missing folders are made.
 
     Raises:
@@ -84,7 +84,7 @@ def stage(path: Path, data: bytes, *, durable: bool = True) -> StagedFile:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

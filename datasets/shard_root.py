@@ -157,9 +157,12 @@ def newer_schema(attributes: JsonDict) -> bool:
     return not _is_intact(attributes | {"schema_version": SCHEMA_VERSION})
 
 
-def record_of(content: bytes) -> FileRecord:
-    """Return the size and digest of a file's content."""
-    return FileRecord(len(content), hashlib.sha256(content).hexdigest())
+def record_of(*content: bytes) -> FileRecord:
+    """Return the size and digest of a file's content, in one part or several."""
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+    return FileRecord(sum(map(len, content)), digest.hexdigest())
 
 
 def wrong_size(path: Path, record: FileRecord) -> str | None:

@@ -1,6 +1,6 @@
 """What a shard store keeps of each sample besides its columns, and the rows of one shard."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,10 @@ from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_layout import StorePlan, encode_json
 
-__all__ = ["RowInfo", "ShardRows", "row_values"]
+__all__ = ["RowInfo", "ShardRows", "cells_of", "row_values"]
 
 Matrix = npt.NDArray[np.float64]
+Cell = tuple[Array, Array | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +48,18 @@ class ShardRows:
 
     Attributes:
         rows: In the order of the store.
-        block: Called once per column with its name; returns the stored codes (n, H, W[, C]) of the column's dtype, and
-            the mask (n, H, W), nonzero where valid, or None for columns without one. Only one column's block is in
-            memory at a time if `block` makes it when it is called.
+        cells: Called once per column with its name; gives for each row the stored codes (H, W[, C]) of the column's
+            dtype, and the mask (H, W), nonzero where valid, or None for columns without one. One cell is in memory at
+            a time if they are made one by one.
     """
 
     rows: Sequence[RowInfo]
-    block: Callable[[str], tuple[Array, Array | None]]
+    cells: Callable[[str], Iterable[Cell]]
+
+
+def cells_of(stored: Array, valid: Array | None) -> Iterator[Cell]:
+    """Return the cells of arrays (n, H, W[, C]) and (n, H, W)."""
+    return ((each, None if valid is None else valid[row]) for row, each in enumerate(stored))
 
 
 def row_values(plan: StorePlan, rows: Sequence[RowInfo]) -> dict[str, Array]:

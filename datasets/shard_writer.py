@@ -164,14 +164,12 @@ def finish_store(
 
 
 def _encoded(spec: ArraySpec, codec: str, rows: ShardRows) -> ColumnParts:
-    """Encode a column's block, which is let go of afterwards: before the next column's is made."""
-    stored, valid = rows.block(spec.name)
-    count = len(rows.rows)
-    if len(stored) != count or (valid is not None and len(valid) != count):
-        raise SizeMismatchError(f"column {spec.name}: the block must have {count} rows, not {len(stored)}")
+    """Encode a column's cells one by one, so that little more than the bytes of its file are in memory."""
     parts = ColumnParts(spec, codec)
-    for place, row in enumerate(rows.rows):
-        parts.add(row, stored[place], None if valid is None else valid[place])
+    for number, (stored, valid) in enumerate(rows.cells(spec.name)):
+        if number == len(rows.rows):
+            raise SizeMismatchError(f"column {spec.name} has more than {number} rows")
+        parts.add(rows.rows[number], stored, valid)
     return parts
 
 
@@ -182,8 +180,7 @@ def _encode_rows(layout: ArrayLayout, values: Array) -> bytes:
 
 
 def _write(file: Path, parts: Sequence[bytes]) -> FileRecord:
-    content = b"".join(parts)
     with ThreadPoolExecutor(1) as beside:  # while the disk works
-        record = beside.submit(record_of, content)
-        atomic_write_bytes(file, content, durable=True)
+        record = beside.submit(record_of, *parts)
+        atomic_write_bytes(file, *parts, durable=True)
         return record.result()

@@ -1,5 +1,6 @@
 """The content of one shard: cells as they are, or variants of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -54,22 +55,20 @@ def _plain_rows(task: ShardTask) -> ShardRows:
     specs = {spec.name: spec for spec in task.store.specs}
     samples = [sample for sample, _ in task.rows]
 
-    def block(name: str) -> tuple[Array, Array | None]:
-        cells = [read_cell(task.workspace, task.store.split, columns[name], s.record.key) for s in samples]
-        stored = np.stack([values for values, _ in cells])
-        if columns[name].holds_raw_ids:
-            stored = np.stack([task.workspace.config.class_map.train_ids_of(ids_HW) for ids_HW in stored])
-        if not specs[name].masked:
-            return stored, None
+    def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
         everywhere = np.ones(specs[name].shape[:2], np.bool_)
-        return stored, np.stack([everywhere if valid is None else valid for _, valid in cells])
+        for sample in samples:
+            stored, valid = read_cell(task.workspace, task.store.split, columns[name], sample.record.key)
+            if columns[name].holds_raw_ids:
+                stored = task.workspace.config.class_map.train_ids_of(stored)
+            yield stored, (everywhere if valid is None else valid) if specs[name].masked else None
 
     infos = []
     for sample in samples:
         data = camera_data(task.workspace, sample)
         near = data.get("neighbour") or {}
         infos.append(_row_info(sample, 0, {}, data.get("K"), data.get("pose"), near.get("motion")))
-    return ShardRows(infos, block)
+    return ShardRows(infos, cells)
 
 
 def _variant_rows(task: ShardTask, augment: AugmentRequest) -> tuple[EncodedRows, dict[str, int]]:

@@ -1,6 +1,6 @@
 """Small real stores for the trainer's tests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from segprep.datasets.record import Direction
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shard_writer import create_store, finish_store, write_shard
 from segprep.datasets.workspace import WorkspaceConfig, write_config
 
@@ -86,12 +86,12 @@ def _write_store(path: Path, columns: Columns, source_scale: int = 1, variants: 
     ]
     plan = StorePlan(path.stem, tuple(specs), rows, rows, "lz4", key_bytes=4, source_bytes=64)
 
-    def block(name: str) -> tuple[Array, Array | None]:
+    def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
         masked = _CODES[name][0] is Kind.CODED
-        return columns[name], np.ones((rows, height, width), np.uint8) if masked else None
+        return cells_of(columns[name], np.ones((rows, height, width), np.uint8) if masked else None)
 
     create_store(path, plan)
-    finish_store(path, plan, [write_shard(path, plan, 0, ShardRows(infos, block))], CLASSES, {})
+    finish_store(path, plan, [write_shard(path, plan, 0, ShardRows(infos, cells))], CLASSES, {})
     return path
 
 

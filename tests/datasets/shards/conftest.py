@@ -1,6 +1,6 @@
 """A small store with every kind of column: 7 samples in shards of 3, so that the last shard is short."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
 
 ROWS, HEIGHT, WIDTH = 7, 12, 20
@@ -112,11 +112,11 @@ def shard_rows(blocks: dict[str, Array], infos: list[RowInfo]) -> Callable[[Stor
         rows = plan.shard_rows(index)
         part = slice(rows.start, rows.stop)
 
-        def block(name: str) -> tuple[Array, Array | None]:
+        def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
             valid = blocks.get(f"{name}_valid")
-            return blocks[name][part], None if valid is None else valid[part]
+            return cells_of(blocks[name][part], None if valid is None else valid[part])
 
-        return ShardRows(infos[part], block)
+        return ShardRows(infos[part], cells)
 
     return of
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shard_statistics import LabelStatistics, ValueStatistics
 from segprep.datasets.shard_verify import verify_store
 from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
@@ -38,11 +38,13 @@ RowsOf = Callable[[StorePlan, int], ShardRows]
 def changed(
     rows: ShardRows, column: str, change: Callable[[Array, Array | None], tuple[Array, Array | None]]
 ) -> ShardRows:
-    def block(name: str) -> tuple[Array, Array | None]:
-        stored, valid = rows.block(name)
-        return change(stored.copy(), valid) if name == column else (stored, valid)
+    def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
+        stored, valid = zip(*rows.cells(name), strict=True)
+        if name != column:
+            return zip(stored, valid, strict=True)
+        return cells_of(*change(np.stack(stored), None if valid[0] is None else np.stack(valid)))
 
-    return dataclasses.replace(rows, block=block)
+    return dataclasses.replace(rows, cells=cells)
 
 
 def test_value_statistics_are_those_of_all_valid_pixels(store_path: Path, blocks: dict[str, Array]) -> None:
@@ -88,21 +90,20 @@ def test_reports_and_plans_survive_json(plan: StorePlan, shard_rows: RowsOf, tmp
     assert len(report.files) == len(plan.arrays())
 
 
-def test_a_column_s_block_is_let_go_before_the_next_is_made(
-    plan: StorePlan, shard_rows: RowsOf, tmp_path: Path
-) -> None:
+def test_a_cell_is_let_go_before_the_next_but_one_is_made(plan: StorePlan, shard_rows: RowsOf, tmp_path: Path) -> None:
     rows = shard_rows(plan, 0)
     made: list[weakref.ref[Array]] = []
 
-    def block(name: str) -> tuple[Array, Array | None]:
-        assert all(earlier() is None for earlier in made), f"{len(made)} blocks before that of {name}"
-        stored, valid = (None if a is None else a.copy() for a in rows.block(name))
-        assert stored is not None
-        made.extend(weakref.ref(a) for a in (stored, valid) if a is not None)
-        return stored, valid
+    def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
+        for stored, valid in rows.cells(name):
+            assert all(earlier() is None for earlier in made[:-1]), f"{len(made)} cells before that of {name}"
+            copied = stored.copy()
+            made.append(weakref.ref(copied))
+            yield copied, valid
+            del copied
 
-    write_shard(tmp_path, plan, 0, dataclasses.replace(rows, block=block))
-    assert len(made) == len(plan.arrays()) - 8
+    write_shard(tmp_path, plan, 0, dataclasses.replace(rows, cells=cells))
+    assert len(made) == len(plan.specs) * len(rows.rows)
 
 
 @pytest.mark.parametrize("bad", [3, 254])
@@ -268,7 +269,7 @@ import json, os, sys, time
 import numpy as np
 from pathlib import Path
 from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows
+from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shard_writer import write_shard
 
 store, plan, where = Path(sys.argv[1]), StorePlan.from_json(json.loads(sys.argv[2])), sys.argv[3]
@@ -285,7 +286,7 @@ def block(name):
         wait()
     spec = next(s for s in plan.specs if s.name == name)
     valid = np.ones((plan.rows, *spec.shape[:2])) if spec.masked else None
-    return np.full((plan.rows, *spec.shape), value, spec.dtype), valid
+    return cells_of(np.full((plan.rows, *spec.shape), value, spec.dtype), valid)
 if where == "anywhere":
     print("now", flush=True)
 while True:
@@ -306,9 +307,10 @@ def test_a_killed_writer_leaves_every_file_as_it_was_or_as_it_should_become(
     rows = [RowInfo(SampleKey(str(i)), (9, 9), {}) for i in range(3)]
 
     def write(store: Path, value: int) -> dict[str, bytes]:
-        def block(name: str) -> tuple[Array, Array | None]:
+        def block(name: str) -> Iterator[tuple[Array, Array | None]]:
             spec = next(s for s in plan.specs if s.name == name)
-            return np.full((3, *spec.shape), value, spec.dtype), np.ones((3, 12, 20)) if spec.masked else None
+            stored = np.full((3, *spec.shape), value, spec.dtype)
+            return cells_of(stored, np.ones((3, 12, 20)) if spec.masked else None)
 
         write_shard(store, whole, 0, ShardRows(rows, block))
         return shard_files(store)
