@@ -7,32 +7,17 @@ of what stands and what moves among people and vehicles of the validation drive.
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _commands import run as run_command
 from _measure import load_line, table
 
 from segprep.datasets.synthetic import write_drive
 
-_PROGRAMS = {
-    "prep": "from segprep.workflows.cli import main; main()",
-    "train": "from segprep.train.cli import main; main()",
-}
 _ARMS = {"motion image": (), "zeros in its place": ("--set", 'data.blank=["flow"]')}
-
-
-def run(program: str, *arguments: object, cwd: Path) -> str:
-    """Run `prep` or `train`, show its progress, print its time, and return its output."""
-    began = time.perf_counter()
-    command = [sys.executable, "-c", _PROGRAMS[program], *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, text=True, check=True)
-    print(f"- `{program} {' '.join(map(str, arguments))}`: {time.perf_counter() - began:.1f} s", flush=True)
-    return done.stdout
 
 
 def main() -> None:
@@ -45,15 +30,16 @@ def main() -> None:
     place = options.out.absolute() / "workspace"
     place.mkdir(parents=True)
     print(load_line("at the start"))
+    run = partial(run_command, cwd=place, here=options.tiny)
     splits, workers = ({"train": 6, "val": 3}, ("--workers", "0")) if options.tiny else ({"train": 240, "val": 80}, ())
     write_drive(options.out / "drive", splits=splits, truth=True)
-    run("prep", "init", "synthetic", "../drive", cwd=place)
-    run("prep", "resize", "--factor", "2", *workers, cwd=place)
-    run("prep", "flow", "--ego", "pose", *workers, cwd=place)
+    run("prep", "init", "synthetic", "../drive")
+    run("prep", "resize", "--factor", "2", *workers)
+    run("prep", "flow", "--ego", "pose", *workers)
     truth = ("--annotations", "{sequence}/truth/moving/{stem}.png", "--annotation-map", "static=0,moving=255")
-    run("prep", "motion-labels", *truth, *workers, cwd=place)
-    run("prep", "shard", "--columns", "image,flow,label,motion_label", *workers, cwd=place)
-    # The tiny run is of another network: SMSnet's 90 million weights take minutes to save.
+    run("prep", "motion-labels", *truth, *workers)
+    run("prep", "shard", "--columns", "image,flow,label,motion_label", *workers)
+    # The tiny run is of another network: SMSnet's 42 million weights take long to save.
     network = ("frrn", "--base-channels", "2", "--precision", "fp32") if options.tiny else ("smsnet",)
     common: tuple[object, ...] = (
         *("--model", *network, "--inputs", "image,flow", "--set", "data.target=motion_label", "--batch-size", "4"),
@@ -62,20 +48,9 @@ def main() -> None:
     )
     rows = []
     for number, (name, arguments) in enumerate(_ARMS.items()):
-        run("train", "run", *common, *arguments, "--name", f"arm-{number}", cwd=place)
+        run("train", "run", *common, *arguments, "--name", f"arm-{number}")
         metrics: dict[str, Any] = json.loads(
-            run(
-                "train",
-                "eval",
-                "--name",
-                f"arm-{number}",
-                "--checkpoint",
-                "last",
-                "--at",
-                "network",
-                "--json",
-                cwd=place,
-            )
+            run("train", "eval", "--name", f"arm-{number}", "--checkpoint", "last", "--at", "network", "--json")
         )
         iou = [each["iou"] for each in metrics["classes"]]
         rows.append([name, *(("absent" if v is None else f"{v:.3f}") for v in iou), f"{metrics['mean_iou'] or 0:.3f}"])
@@ -84,5 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONWARNINGS", "default")
     main()

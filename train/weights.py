@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
+from segprep.train.checkpoint import check_names
 from segprep.train.imagenet import imagenet_file
 from segprep.train.models._network import Network
 
@@ -23,6 +24,7 @@ _WRAPPERS: Final = ("state_dict", "model")
 _PREFIX: Final = "module."  # of what torch's data-parallel wrappers save
 _TIMM: Final = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
 _COUNTER: Final = "num_batches_tracked"  # of batch norm; nothing here depends on it
+_HEADS: Final = "heads."
 _SHOWN: Final = 6
 _PART: Final = 3  # levels of a name that say which part of the network it belongs to
 
@@ -146,12 +148,17 @@ def load_network(network: Network, path: Path) -> LoadReport:
         path: `weights.safetensors` of the run's checkpoint.
 
     Raises:
-        ConfigurationError: If none of the file's tensors fits.
+        ConfigurationError: If they are those of another network; names what does not fit.
         MissingInputError: If there is no such file.
         UnreadableFileError: If it cannot be read.
     """
-    given = {name: {name: tensor} for name, tensor in read_weights(path).items()}
-    return _load(network, path, given, "of a run")
+    state = read_weights(path)
+    own, given = (
+        {name: tensor for name, tensor in each.items() if not name.startswith(_HEADS) and not name.endswith(_COUNTER)}
+        for each in (network.state_dict(), state)
+    )
+    check_names(own, given, str(path))
+    return _load(network, path, {name: {name: tensor} for name, tensor in state.items()}, "of a run")
 
 
 def _load(
@@ -180,7 +187,7 @@ def _load(
         name
         for name in own
         if name not in fitting
-        and not name.startswith("heads.")
+        and not name.startswith(_HEADS)
         and not name.endswith(_COUNTER)
         and (_part(name) in touched or not part_only)
     ]

@@ -59,7 +59,7 @@ Preset = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="What variants are drawn from: ssma (default), paris, fcn, none, or a TOML file with ranges of your own.",
+        help="What variants are drawn from: ssma (default), paris, fcn, flip, none, or a TOML file of ranges.",
         show_default=False,
     ),
 ]

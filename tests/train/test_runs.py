@@ -254,21 +254,3 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     assert _log(run)[-1]["step"] == step
     _resume(shards, "stopped")
     _assert_equal_runs(whole.run, run)
-
-
-def test_the_trainer_never_imports_the_task_scheduler(shards: Path) -> None:
-    program = f"""
-import sys
-from segprep.train.cli import main
-sys.argv = ["train", "run", "-C", {str(shards.parent)!r}, "--shards", {str(shards)!r}, "--steps", "1"]
-sys.argv += ["--base-channels", "1", "--batch-size", "1", "--precision", "fp32"]
-try:
-    main()
-except SystemExit as stop:
-    assert stop.code == 0, stop.code
-assert "torch" in sys.modules
-foreign = [m for m in sys.modules if m.split(".")[0] in ("dask", "distributed") or m.startswith(("segprep.prep",
-           "segprep.flow", "segprep.workflows"))]
-assert not foreign, foreign
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -176,7 +176,7 @@ def test_one_run_may_begin_with_another_by_name_by_folder_and_by_file(
     assert _train("run", *small, "--weights", "imagenet") == 2
     assert "no encoder that ImageNet weights fit" in capfd.readouterr().err
     assert _train("run", *small, "--model", "frrn", "--base-channels", 2, "--start", "first") == 2
-    assert "holds no weights of a run that fit this network" in capfd.readouterr().err
+    assert "cannot be loaded into this network" in capfd.readouterr().err
 
 
 def test_print_config_shows_every_value_and_trains_nothing(

@@ -270,5 +270,5 @@ def test_another_run_of_the_network_may_have_had_other_classes(
     state = network.state_dict()
     assert all(torch.equal(state[k], v) for k, v in earlier.trunk.state_dict(prefix="trunk.").items())
     wider = make_segmenter("segnet", (3,)).network
-    with pytest.raises(ConfigurationError, match="no weights of a run that fit this network"):
+    with pytest.raises(ConfigurationError, match="cannot be loaded into this network"):
         load_network(wider, tmp_path / "w.safetensors")
