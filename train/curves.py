@@ -21,7 +21,7 @@ Picture = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
 _LOSS, _RATE, _VALIDATION, _CLASSES = "loss", "lr", "val_", "val_iou"
-_WIDTH_IN, _HEIGHT_IN, _DPI = 12.0, 3.2, 100
+_WIDTH_IN, _HEIGHT_IN, _MARGIN_IN, _DPI = 12.0, 3.2, 0.5, 100
 _LOG_FROM = 10  # largest by smallest loss
 _POINTS: Final = 400  # of a line; more would be drawn over each other
 
@@ -67,7 +67,7 @@ def draw_curves(log: Path, title: str) -> Picture:
     charts = {caption: names for caption, names in charts.items() if names}
     if not charts:
         raise UnreadableFileError(f"{log} holds neither losses nor scores: there is nothing to draw")
-    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN * len(charts)), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN * len(charts)), dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
     figure.suptitle(title)
     all_axes = figure.subplots(len(charts), sharex=True, squeeze=False)[:, 0]
@@ -81,6 +81,8 @@ def draw_curves(log: Path, title: str) -> Picture:
         if caption == "loss" and least > 0 and greatest > _LOG_FROM * least:
             axes.set_yscale("log")
     all_axes[-1].set_xlabel("step")
+    margin_in = _MARGIN_IN / (_HEIGHT_IN * len(charts))
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=margin_in, top=1 - 0.7 * margin_in, hspace=0.06)
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba_HWC = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     picture: Picture = rgba_HWC[..., :3].copy()

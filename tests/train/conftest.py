@@ -107,6 +107,17 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def real_curves() -> None:
+    """Let runs draw their curves, which most tests have no use for and which takes half of a small run's time."""
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_curves" not in request.fixturenames:
+        monkeypatch.setattr("segprep.train.monitor.write_curves", lambda log, picture: None)
+
+
 @pytest.fixture(scope="session")
 def write_store() -> Callable[..., Path]:
     """The function that writes a store: (path, columns, source_scale=1, variants=())."""

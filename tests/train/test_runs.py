@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
+from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array
 from segprep.train import commands, loop
 from segprep.train.commands import TrainedRun
@@ -139,8 +140,12 @@ def test_the_seed_decides_the_run(shards: Path) -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.usefixtures("real_curves")
 def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
     trained = _start(shards, "told")
+    for picture in ("curves.png", "panel.png"):
+        assert read_image(trained.run.root / picture).shape[2] == 3
+    assert len(list((trained.run.root / "events").iterdir())) == 1
     entries = _log(trained.run)
     assert [e["step"] for e in entries] == [1, 2, 3, 4, 5, 6]
     assert all(e["images_per_second"] > 0 and e["loss"] > 0 for e in entries)

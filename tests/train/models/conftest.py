@@ -1,5 +1,7 @@
 """Networks of every kind, small where they can be small."""
 
+import copy
+import functools
 import importlib
 import math
 from collections.abc import Callable, Mapping
@@ -29,6 +31,16 @@ def _pair() -> list[InputColumn]:
 
 
 def _segmenter(name: str, classes: tuple[int, ...] = (5,), seed: int = 0, **options: Any) -> Segmenter:
+    """Copying is many times quicker than drawing fresh weights."""
+    return copy.deepcopy(_cached(name, classes, seed, tuple(options.items())))
+
+
+@functools.lru_cache(maxsize=6)
+def _cached(name: str, classes: tuple[int, ...], seed: int, options: tuple[tuple[str, Any], ...]) -> Segmenter:
+    return _fresh(name, classes, seed, **dict(options))
+
+
+def _fresh(name: str, classes: tuple[int, ...], seed: int, **options: Any) -> Segmenter:
     torch.manual_seed(seed)
     config = Config(name=name, options={**_SMALL.get(name, {}), **options}, precision="fp32")
     return build_segmenter(config, _pair(), classes)
@@ -53,6 +65,12 @@ def make_column() -> MakeColumn:
 def make_segmenter() -> MakeSegmenter:
     """The function that builds a network on an image and a motion image: (name, classes=(5,), seed=0, **options)."""
     return _segmenter
+
+
+@pytest.fixture(scope="session")
+def fresh_segmenter() -> MakeSegmenter:
+    """As `make_segmenter`, (name, classes, seed), but certainly drawn anew."""
+    return _fresh
 
 
 @pytest.fixture(scope="session")
