@@ -4,7 +4,7 @@ PIP_ARGS ?=
 TEST_PROCESSES ?= 2
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test test-workers lint bench clean
 
 install: .venv/.installed
 
@@ -20,9 +20,12 @@ lint: install
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
 	MYPYPATH=.typing:bench $(BIN)/mypy tests bench
 
-# Tests that start workers of Dask are marked `cluster` and run one by one.
-test: lint
+# Tests that start workers of Dask are marked `cluster` and run one by one; they leave a core to the types.
+test: install
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster" tests
+	$(MAKE) -j2 lint test-workers
+
+test-workers: install
 	$(BIN)/python -m pytest -q -m cluster tests
 
 # A user's day on a rendered drive. Nothing is downloaded but the packages.
@@ -60,7 +63,9 @@ bench: install
 	$(BIN)/python bench/read.py
 	$(BIN)/python bench/write.py
 	$(BIN)/python bench/modalities.py
+	$(BIN)/python bench/train.py
 	$(BIN)/python bench/camvid.py
+	$(BIN)/python bench/motion.py
 
 clean:
 	rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
