@@ -142,15 +142,5 @@ def write_pngs(folder: Path, arrays: Mapping[str, Array]) -> Path:
 
 def _spec(name: str, values: Array) -> ArraySpec:
     kind, code = _CODES[name]
-    return ArraySpec(
-        name=name,
-        kind=kind,
-        shape=values.shape[1:],
-        dtype=str(values.dtype),
-        channels=code.channels if values.ndim == 4 else ("id",),
-        code=code.to_json(),
-        code_scale=code.scale,
-        code_offset=code.offset,
-        masked=False,
-        classes=CLASSES.names if kind is Kind.LABEL else (),
-    )
+    classes = CLASSES.names if kind is Kind.LABEL else ()
+    return ArraySpec.of(name, kind, values.shape[1:], code, masked=False, classes=classes)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from segprep.datasets.codes import Code, MaskPlace
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import JsonDict
@@ -83,6 +84,33 @@ class ArraySpec:
         clash = self.attributes.keys() & (_CF_ATTRIBUTES | self.array_attributes().keys())
         if clash:
             refuse(f"the attribute names {', '.join(sorted(clash))} are taken")
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        kind: Kind,
+        shape: tuple[int, ...],
+        code: Code,
+        *,
+        masked: bool | None = None,
+        classes: tuple[str, ...] = (),
+        attributes: Mapping[str, Any] | None = None,
+    ) -> "ArraySpec":
+        """Describe a column whose values a code keeps; whether it is masked says the code, unless you do."""
+        return cls(
+            name=name,
+            kind=kind,
+            shape=shape,
+            dtype=str(code.dtype),
+            channels=code.channels,
+            code=code.to_json(),
+            code_scale=code.scale,
+            code_offset=code.offset,
+            masked=code.mask is not MaskPlace.NONE if masked is None else masked,
+            classes=classes,
+            attributes=dict(attributes or {}),
+        )
 
     @property
     def sample_bytes(self) -> int:

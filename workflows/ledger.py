@@ -263,12 +263,6 @@ class Ledger:
             rows = [(split, key, place, seed) for place, key in enumerate(keys)]
             self._db.executemany("INSERT INTO store_rows VALUES (?, ?, ?, ?)", rows)
 
-    def shard_arguments(self, split: str) -> JsonDict | None:
-        """Return the arguments of the last run of `prep shard` that finished a split's store."""
-        query = "SELECT arguments FROM runs WHERE command = 'shard' AND exit_code = 0 ORDER BY id DESC"
-        found = (json.loads(arguments) for (arguments,) in self._db.execute(query))
-        return next((each for each in found if not each["splits"] or split in each["splits"]), None)
-
     def start_run(self, command: str, arguments: JsonDict, versions: JsonDict, now: str) -> int:
         """Note the start of a command; returns the run's id."""
         with self.transaction():

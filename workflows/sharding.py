@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from segprep.datasets.catalog import CATALOG
-from segprep.datasets.codes import MaskPlace
 from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.kinds import Kind
@@ -257,16 +256,11 @@ def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> Arra
             f"them to one: `prep resize --size {shapes.most_common(1)[0][0][1]}x{shapes.most_common(1)[0][0][0]}`"
         )
     code = stored_code(column)
-    return ArraySpec(
-        name=column.name,
-        kind=column.kind,
-        shape=next(iter(shapes)),
-        dtype=str(code.dtype),
-        channels=code.channels,
-        code=code.to_json(),
-        code_scale=code.scale,
-        code_offset=code.offset,
-        masked=code.mask is not MaskPlace.NONE,
+    return ArraySpec.of(
+        column.name,
+        column.kind,
+        next(iter(shapes)),
+        code,
         classes=_class_names(workspace, column),
         attributes=_attributes(column),
     )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segprep.datasets.codes import DepthCode, JetCode, MaskPlace, PlainCode
+from segprep.datasets.codes import DepthCode, JetCode, PlainCode
 from segprep.datasets.columns import Cell, Column, StoredCell, encode_cell
 from segprep.datasets.errors import ConfigurationError, SegprepError, UnknownNameError
 from segprep.datasets.imageio import decode_image
@@ -155,18 +155,8 @@ def test_columns_survive_json_and_can_be_stored_in_shards(name: str) -> None:
     for column in build(name).outputs:
         assert Column.from_json(json.loads(json.dumps(column.to_json()))) == column
         assert column.code is not None
-        ArraySpec(
-            name=column.name,
-            kind=column.kind,
-            shape=tuple(encoded(name)[column.name].cell.facts["shape"]),
-            dtype=str(column.code.dtype),
-            channels=column.code.channels,
-            code=column.code.to_json(),
-            code_scale=column.code.scale,
-            code_offset=column.code.offset,
-            masked=column.code.mask is not MaskPlace.NONE,
-            attributes=dict(column.attributes),
-        )
+        shape = tuple(encoded(name)[column.name].cell.facts["shape"])
+        ArraySpec.of(column.name, column.kind, shape, column.code, attributes=dict(column.attributes))
 
 
 @every_member

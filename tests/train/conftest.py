@@ -1,5 +1,6 @@
 """Small real stores for the trainer's tests."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -60,20 +61,8 @@ def _write_store(path: Path, columns: Columns, source_scale: int = 1, variants: 
     specs = []
     for name, values in columns.items():
         kind, code = _CODES[name]
-        specs.append(
-            ArraySpec(
-                name=name,
-                kind=kind,
-                shape=values.shape[1:],
-                dtype=str(values.dtype),
-                channels=code.channels if values.ndim == 4 else ("id",),
-                code=code.to_json(),
-                code_scale=code.scale,
-                code_offset=code.offset,
-                masked=kind is Kind.CODED,
-                classes=_CLASSES_OF.get(name, ()),
-            )
-        )
+        spec = ArraySpec.of(name, kind, values.shape[1:], code, classes=_CLASSES_OF.get(name, ()))
+        specs.append(dataclasses.replace(spec, dtype=str(values.dtype)))
     rows, height, width = columns["label"].shape
     infos = [
         RowInfo(
