@@ -2,7 +2,7 @@
 
 Steps of `train run` (reading shards, verification, augmentation, log, events) against a bare loop of the same network,
 precision and optimizer over one batch that is already there as tensors. Arms run in processes of their own and take
-turns; each process leaves its first steps out. Images of 384x192 with flow, in batches of 4. On a GPU, where torch sees
+turns; each process leaves its first steps out. Images of 256x128 with flow, in batches of 4. On a GPU, where torch sees
 one, both arms run there.
 
 Arms: `flip` (the default) and `ssma` draw augmentations; `none` does not.
@@ -34,7 +34,7 @@ from segprep.train.runs import create_run
 from segprep.train.sources import open_sources
 from segprep.train.step import Part, Step, StepResult
 
-_FULL = {"scale": ((384, 192), 8, 64, 32), "steps": 24, "skipped": 4, "rounds": 7, "base_channels": 16}
+_FULL = {"scale": ((256, 128), 8, 64, 32), "steps": 16, "skipped": 4, "rounds": 5, "base_channels": 16}
 _TINY = {"scale": ((32, 16), 1, 4, 4), "steps": 3, "skipped": 1, "rounds": 1, "base_channels": 2}
 _BATCH = 4
 _ARMS = ("none", "flip", "ssma")

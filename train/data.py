@@ -190,7 +190,7 @@ class Reader:
 
 def prefetched(read: Callable[[Wanted], Found], wanted: Iterable[Wanted], threads: int = _THREADS) -> Iterator[Found]:
     """Yield `read(each)` for each of `wanted`, in their order; threads read the next two meanwhile."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
+    with ThreadPoolExecutor(threads, "reader", initializer=_compute_alone) as pool:
         pending: deque[Future[Found]] = deque()
         try:
             for each in wanted:
@@ -202,6 +202,14 @@ def prefetched(read: Callable[[Wanted], Found], wanted: Iterable[Wanted], thread
         finally:
             for future in pending:
                 future.cancel()
+
+
+def _compute_alone() -> None:
+    """Let torch use one thread for what this thread computes: its helpers would take the network's cores.
+
+    torch keeps the number per thread, so the network's own stays as it is.
+    """
+    torch.set_num_threads(1)
 
 
 def _class_map(store: ShardStore, label: ArraySpec) -> ClassMap:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Literal
 
 import torch
+from torch import nn
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation_config import AugmentationConfig
@@ -90,6 +91,9 @@ class Training:
             config.model, columns, [len(source.classes) for source in sources], blank=config.data.blank
         )
         self.segmenter.to(self.device)
+        if self.processes.count > 1 and self.device.type == "cuda":
+            # gloo, on CPUs, has none.
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.segmenter)  # type: ignore[no-untyped-call]
         if self.processes.rank:
             torch.manual_seed(config.seed + self.processes.rank)  # equal weights, but dropout of its own
         self.validation = Validation(self.segmenter, sources, config, self.processes)
@@ -105,6 +109,7 @@ class Training:
         self.step = 0
         self.best: float | None = None
         self._plateau = Plateau()
+        self._digests = tuple(identity(source.train) for source in self.sources)
 
     @property
     def parameters(self) -> int:
@@ -120,11 +125,15 @@ class Training:
         """
         state = self._saver.restore(run.checkpoints)
         if state is not None:
-            for source, digest in zip(self.sources, state.digests, strict=True):
-                if identity(source.train) != digest:
-                    raise ConflictError(
-                        f"{source.train.path} holds other samples than when {run.name} began: begin a new run"
-                    )
+            if state.digests != self._digests:
+                changed = [
+                    s.train.path for s, d in zip(self.sources, self._digests, strict=True) if d not in state.digests
+                ]
+                raise ConflictError(
+                    f"{run.name} began with {len(state.digests)} data sets, not {len(self._digests)}"
+                    if len(state.digests) != len(self._digests) or not changed
+                    else f"{changed[0]} holds other samples than when {run.name} began: begin a new run"
+                )
             self.step, self.best, self._plateau = state.step, state.best, state.plateau
         if self.processes.first:
             run.cut_log(self.step)
@@ -255,7 +264,7 @@ class Training:
             plateau=self._plateau,
             names=tuple(source.name for source in self.sources),
             class_maps=tuple(source.class_map.to_json() for source in self.sources),
-            digests=tuple(identity(source.train) for source in self.sources),
+            digests=self._digests,
             scalings=self.segmenter.scalings,
             scores=scores,
         )

@@ -1,6 +1,7 @@
 """From a network's name to a module that takes stored values and gives logits."""
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -158,8 +159,12 @@ def build_segmenter(
 
 
 def default_device() -> torch.device:
-    """Return the first GPU if torch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the first GPU if torch sees one, of torchrun's processes each its own, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
 
 
 def native_precision(device: torch.device) -> Precision:
