@@ -26,6 +26,7 @@ __all__ = [
     "Checkpoint",
     "SavedCheckpoint",
     "check_names",
+    "checkpoint_name",
     "list_checkpoints",
     "load_checkpoint",
     "load_into",
@@ -149,6 +150,12 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint | None:
         raise _damaged(path, "optimizer.pt is no file of tensors and plain values") from error
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
         raise _damaged(path, str(error).partition("\n")[0] or "a file is empty") from error
+
+
+def checkpoint_name(written: str) -> str:
+    """Return the folder's name for what people write: `step-6` for `step-00000006`; other names as they are."""
+    step = written.removeprefix("step-")
+    return f"step-{int(step):08d}" if step != written and step.isdecimal() else written
 
 
 def list_checkpoints(folder: Path) -> tuple[SavedCheckpoint, ...]:

@@ -159,7 +159,7 @@ def run_command(
 ) -> None:
     """Train on train.zarr of the workspace's shards, validate on val.zarr, write runs/<name>/.
 
-    Several machines' worth of processes: torchrun --nproc-per-node N --no-python train run ...
+    In several processes: torchrun --nproc-per-node N --no-python train run ...
     """
     from segprep.train import commands
     from segprep.train.config import augmentation_table, config_toml, parse_setting

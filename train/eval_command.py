@@ -6,7 +6,7 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import find_workspace
-from segprep.train.checkpoint import load_checkpoint, load_into
+from segprep.train.checkpoint import checkpoint_name, load_checkpoint, load_into
 from segprep.train.config import parse_config, read_toml
 from segprep.train.data import Reader
 from segprep.train.evaluate import SourceLabels
@@ -33,7 +33,7 @@ def evaluate_run(
     Args:
         place: Where.
         name: Of the run; None takes the last one.
-        checkpoint: `best`, `last` or `step-...`; None takes `best` where there is one.
+        checkpoint: `best`, `last` or `step-N`; None takes `best` where there is one.
         split: Name of a store, without `.zarr`.
         at: `source` or `network` size; None takes `source` where the original labels can be read.
         root: Folder of the original dataset; None asks the workspace of the shards.
@@ -44,7 +44,7 @@ def evaluate_run(
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
-    pointers = ("best", "last") if checkpoint is None else (checkpoint,)
+    pointers = ("best", "last") if checkpoint is None else (checkpoint_name(checkpoint),)
     pointer = next((p for p in pointers if (run.checkpoints / p).exists()), None)
     loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer)
     if pointer is None or loaded is None:
