@@ -23,6 +23,7 @@ __all__ = [
     "remove_partials",
     "stage",
     "sync_folder",
+    "write_failed",
 ]
 
 PARTIAL_SUFFIX = ".partial"
@@ -90,7 +91,7 @@ def stage(path: Path, *data: bytes, durable: bool = True) -> StagedFile:
                 os.fsync(file.fileno())
     except OSError as error:
         discard([StagedFile(temporary, path)])
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     except BaseException:
         discard([StagedFile(temporary, path)])
         raise
@@ -108,7 +109,7 @@ def commit(staged: Iterable[StagedFile], *, durable: bool = True) -> None:
         try:
             each.temporary.replace(each.final)
         except OSError as error:
-            raise _write_failed(each.final, error) from error
+            raise write_failed(each.final, error) from error
         folders[each.final.parent] = None
     if durable:
         for folder in folders:
@@ -137,7 +138,7 @@ def remove_partials(folder: Path) -> int:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise _write_failed(path, error) from error
+            raise write_failed(path, error) from error
     return len(partials)
 
 
@@ -156,12 +157,13 @@ def sync_folder(folder: Path) -> None:
     except OSError as error:
         # Some network file systems cannot sync folders. That is no loss of data that was promised.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise _write_failed(folder, error) from error
+            raise write_failed(folder, error) from error
     finally:
         os.close(descriptor)
 
 
-def _write_failed(path: Path, error: OSError) -> WriteFailedError:
+def write_failed(path: Path | str, error: OSError) -> WriteFailedError:
+    """Return the error that says which file cannot be written, why, and what to do."""
     remedy = _REMEDIES.get(error.errno or 0, "check the disk and the folder, then run again")
     failed = WriteFailedError(f"{path} cannot be written ({error.strerror or error}): {remedy}")
     failed.errno = error.errno

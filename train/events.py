@@ -4,6 +4,7 @@ Only the messages come from tensorboardX. Its writer writes in another thread, a
 the training waits for it for ever; here a record is written when it comes, and what goes wrong is raised.
 """
 
+import errno
 import os
 import struct
 import time
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from segprep.datasets.errors import WriteFailedError
+from segprep.datasets.atomic import write_failed
 from segprep.datasets.imageio import encode_image
 
 __all__ = ["EventFile"]
@@ -47,7 +48,7 @@ class EventFile:
             self._path = folder / f"{_PREFIX}{number:010d}"
             self._file = self._path.open("xb", buffering=0)
         except OSError as error:
-            raise WriteFailedError(f"events for TensorBoard cannot be written to {folder}: {error}") from error
+            raise write_failed(folder, error) from error
         self._write(Event(wall_time=time.time(), file_version=_VERSION))
         # TensorBoard takes the first start that it sees for the beginning and hides nothing: each file needs one.
         start = SessionLog(status=SessionLog.START)
@@ -94,11 +95,11 @@ class EventFile:
         end = self._file.tell()
         try:
             if self._file.write(record) != len(record):
-                raise OSError("the disk is full")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)  # a part of a record would hide what is written later
             self._file.seek(end)
-            raise WriteFailedError(f"{self._path} cannot be written: {error}: free some space and go on") from error
+            raise write_failed(self._path, error) from error
 
 
 def _checksum(data: bytes) -> bytes:

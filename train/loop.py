@@ -18,6 +18,7 @@ from segprep.datasets.interrupt import StopRequest, Why
 from segprep.datasets.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.averaging import MovingAverage
+from segprep.train.checkpoint import load_checkpoint
 from segprep.train.config import RunConfig
 from segprep.train.data import Batch, Reader, prefetched
 from segprep.train.losses import Loss, class_weights
@@ -123,21 +124,15 @@ class Training:
             ConflictError: If the shards are others than those that the run began with.
             DamagedStoreError: If the checkpoint cannot be read.
         """
-        state = self._saver.restore(run.checkpoints)
-        if state is not None:
-            if state.digests != self._digests:
-                changed = [
-                    s.train.path for s, d in zip(self.sources, self._digests, strict=True) if d not in state.digests
-                ]
-                raise ConflictError(
-                    f"{run.name} began with {len(state.digests)} data sets, not {len(self._digests)}"
-                    if len(state.digests) != len(self._digests) or not changed
-                    else f"{changed[0]} holds other samples than when {run.name} began: begin a new run"
-                )
+        checkpoint = load_checkpoint(run.checkpoints, "last")
+        if checkpoint is not None:
+            state = RunState.from_json(checkpoint.state)
+            self._check_samples(state, run)
+            self._saver.restore(checkpoint)
             self.step, self.best, self._plateau = state.step, state.best, state.plateau
         if self.processes.first:
             run.cut_log(self.step)
-        return state is not None
+        return checkpoint is not None
 
     def train(self, run: Run, max_minutes: float | None = None) -> Outcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
@@ -270,6 +265,19 @@ class Training:
         )
         self._saver.save(run.checkpoints, state, best=better)
         return scores
+
+    def _check_samples(self, state: RunState, run: Run) -> None:
+        """Refuse other samples than the run began with, before their classes fail to fit the weights."""
+        if state.digests == self._digests:
+            return
+        if len(state.digests) != len(self._digests):
+            raise ConflictError(f"{run.name} began with {len(state.digests)} data sets, not {len(self._digests)}")
+        changed = [s.train.path for s, d in zip(self.sources, self._digests, strict=True) if d not in state.digests]
+        raise ConflictError(
+            f"{changed[0]} holds other samples than when {run.name} began: begin a new run"
+            if changed
+            else f"{run.name} began with the same data sets in another order: name them as config.toml does"
+        )
 
     def _check_batch(self) -> None:
         data, count = self.config.data, self.processes.count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.atomic import atomic_write_bytes, write_failed
 from segprep.datasets.errors import ConfigurationError, ConflictError, WriteFailedError
 
 __all__ = ["Run", "create_run", "find_run", "next_name"]
@@ -44,9 +44,16 @@ class Run:
         return self.root / "checkpoints"
 
     def log(self, entry: dict[str, Any]) -> None:
-        """Append a line to the log."""
-        with self.log_path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry, allow_nan=False) + "\n")
+        """Append a line to the log.
+
+        Raises:
+            WriteFailedError: If the disk is full.
+        """
+        try:
+            with self.log_path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry, allow_nan=False) + "\n")
+        except OSError as error:
+            raise write_failed(self.log_path, error) from error
 
     def describe_shards(self, sources: Sequence[Mapping[str, Any]]) -> None:
         """Keep what the run learns from, in `shards.json`."""
@@ -86,7 +93,7 @@ def create_run(runs: Path, name: str, config: str) -> Run:
     except WriteFailedError:
         raise
     except OSError as error:
-        raise WriteFailedError(f"the run {run.root} cannot be written: {error}") from error
+        raise write_failed(run.root, error) from error
     return run
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.train.averaging import MovingAverage
-from segprep.train.checkpoint import Checkpoint, load_checkpoint, load_into, save_checkpoint
+from segprep.train.checkpoint import Checkpoint, load_into, save_checkpoint
 from segprep.train.network import Segmenter
 from segprep.train.processes import Processes
 from segprep.train.state import RunState
@@ -82,17 +82,13 @@ class Saver:
             )
             save_checkpoint(folder, checkpoint, best=best, keep=self._config.keep)
 
-    def restore(self, folder: Path) -> RunState | None:
-        """Go back to the last checkpoint; None if there is none yet.
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint.
 
         Raises:
             ConfigurationError: If the checkpoint is one of another network.
             ConflictError: If it was made with another number of processes.
-            DamagedStoreError: If it cannot be read.
         """
-        checkpoint = load_checkpoint(folder, "last")
-        if checkpoint is None:
-            return None
         load_into(self._segmenter.network, checkpoint)
         self._optimizer.load_state_dict(dict(checkpoint.optimizer))
         if self._average is not None and checkpoint.averaged is not None:
@@ -100,7 +96,6 @@ class Saver:
         if checkpoint.scaler is not None:
             self._scaler.load_state_dict(dict(checkpoint.scaler))
         self._set_random_states(checkpoint)
-        return RunState.from_json(checkpoint.state)
 
     def _set_random_states(self, checkpoint: Checkpoint) -> None:
         states, rank = checkpoint.random_state, self._processes.rank

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segprep.datasets.atomic import write_failed
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetMember, DatasetSource
 from segprep.datasets.class_files import read_class_map
@@ -99,7 +100,7 @@ def write_miniature(dataset: str, root: Path, frames: int) -> None:
     except OSError as error:
         if isinstance(error, WriteFailedError):
             raise
-        raise WriteFailedError(f"{error.filename or root} cannot be written: {error.strerror}") from error
+        raise write_failed(error.filename or root, error) from error
 
 
 def initialise(place: Path, request: InitRequest) -> Inventory:
@@ -155,7 +156,7 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteFailedError(f"{place} cannot be made: {error.strerror}") from error
+        raise write_failed(place, error) from error
     splits = tuple(dict.fromkeys(record.split for record in records))
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     with writer_lock(place):

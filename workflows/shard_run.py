@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segprep.datasets.atomic import atomic_write_bytes, sync_folder
+from segprep.datasets.atomic import atomic_write_bytes, sync_folder, write_failed
 from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
 from segprep.datasets.progress import Progress
 from segprep.datasets.sample import JsonDict, SampleKey
@@ -91,7 +91,7 @@ def write_split(
     except OSError as error:
         if isinstance(error, (WriteFailedError, ConflictError, DamagedStoreError)):
             raise
-        raise WriteFailedError(f"{error.filename or final} cannot be written: {error.strerror}") from error
+        raise write_failed(error.filename or final, error) from error
     return SplitResult(True, clipped)
 
 

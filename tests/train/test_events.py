@@ -121,5 +121,5 @@ def test_a_full_disk_is_an_error_at_once_and_leaves_whole_records(tmp_path: Path
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WriteFailedError, match="events for TensorBoard cannot be written"):
+    with pytest.raises(WriteFailedError, match="file stands where a folder is needed"):
         EventFile(tmp_path / "file" / "events")
