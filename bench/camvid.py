@@ -18,8 +18,8 @@ from _commands import run as run_command
 from _measure import load_line, table
 
 _FULL = {
-    "frrn": ["--base-channels", "16", "--epochs", "45"],
-    "adapnet": ["--epochs", "45", "--lr", "5e-4"],
+    "frrn": ["--base-channels", "16", "--epochs", "24"],
+    "adapnet": ["--epochs", "24", "--lr", "5e-4"],
 }
 _TINY = {"frrn": ["--base-channels", "4", "--steps", "4", "--batch-size", "2", "--precision", "fp32"]}
 

@@ -23,6 +23,7 @@ from segprep.train.config import RunConfig
 from segprep.train.data import Batch, Reader, prefetched
 from segprep.train.losses import Loss, class_weights
 from segprep.train.monitor import Monitor
+from segprep.train.moving_statistics import MovingStatistics
 from segprep.train.network import build_segmenter, default_device, input_columns
 from segprep.train.online import OnlineAugmentation
 from segprep.train.optimizers import build_optimizer, set_rate
@@ -102,6 +103,9 @@ class Training:
         scaler = torch.amp.GradScaler(self.device.type, enabled=config.model.precision == "fp16")
         decay = config.checkpoint.average
         self._average = MovingAverage(self.segmenter.network, decay) if decay else None
+        # Those of a whole network that was trained are right from the beginning; a compiled one would be compiled anew.
+        fresh = not config.model.start and not config.model.compile
+        self._statistics = MovingStatistics(self.segmenter.network) if fresh else None
         self._optimizer = optimizer
         self._saver = Saver(config.checkpoint, self.segmenter, optimizer, scaler, self._average, self.processes)
         losses = [Loss(config.loss, _weights_of(config, source)) for source in sources]
@@ -157,6 +161,8 @@ class Training:
             for parts in prefetched(self._read, self._rows()):
                 rate = learning_rate(self.config.schedule, self.step, self.steps, self._plateau.halvings)
                 set_rate(self._optimizer, rate)
+                if self._statistics is not None:
+                    self._statistics.begin_step(self.step)
                 result = self._update([self._on_device(part) for part in parts])
                 self._check(result, parts, run)
                 self.step += 1
