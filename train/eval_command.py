@@ -1,6 +1,7 @@
 """What `train eval` does, between the command line and the parts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
@@ -57,7 +58,8 @@ def evaluate_run(
     reader = Reader(store, config.data.inputs, config.data.target)
     state.check_classes(head, reader)
     columns = input_columns(reader.columns, store.statistics)
-    segmenter = build_segmenter(config.model, columns, state.class_counts, state.scalings, config.data.blank)
+    model = replace(config.model, compile=False)  # which takes longer than most evaluations
+    segmenter = build_segmenter(model, columns, state.class_counts, state.scalings, config.data.blank)
     load_into(segmenter.network, loaded, averaged=True)
     source, why_not = _source_labels(reader, root or _dataset_root(folder), at)
     about = {"run": run.name, "checkpoint": pointer, "step": state.step, "why_not_source": why_not}

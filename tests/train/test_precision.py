@@ -1,0 +1,62 @@
+"""Sixteen bits and compilation change how fast a network is, and nothing else that users see."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from segprep.train import commands
+from segprep.train.eval_command import evaluate_run
+from segprep.train.place import Place
+from segprep.train.runs import Run
+
+
+def _start(shards: Path, name: str, max_minutes: float | None = None, **model: Any) -> Run:
+    flags = {"steps": 4, "val_every": 4, "data": {"batch_size": 2}, "model": {"base_channels": 2, **model}}
+    (trained,) = commands.start_run(_place(shards), name, None, flags, max_minutes)
+    return trained.run
+
+
+def _place(shards: Path) -> Place:
+    return Place((shards,), True, shards.parent / "runs")
+
+
+def _losses(run: Run) -> list[float]:
+    return [json.loads(line)["loss"] for line in run.log_path.read_text().splitlines()]
+
+
+def _weights(run: Run) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_sixteen_bits_learn_nearly_the_same_and_resume_to_the_same_bits(shards: Path, precision: str) -> None:
+    exact = _start(shards, "exact", precision="fp32")
+    whole = _start(shards, "whole", precision=precision)
+    assert _losses(whole) == pytest.approx(_losses(exact), rel=0.05)
+    assert _losses(whole) != _losses(exact)
+    assert {tensor.dtype for tensor in _weights(whole).values()} == {torch.float32, torch.int64}
+    parted = _start(shards, "parted", max_minutes=0, precision=precision)
+    assert len(_losses(parted)) == 1
+    commands.resume_run(_place(shards), "parted", None, None)
+    assert _losses(parted) == _losses(whole)
+    for name, tensor in _weights(whole).items():
+        assert torch.equal(_weights(parted)[name], tensor), name
+
+
+def test_a_compiled_network_learns_the_same_and_its_checkpoint_is_like_any(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The code that inductor would make needs a C++ compiler and minutes; what it is given is the same.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    plain = _start(shards, "plain", precision="fp32")
+    compiled = _start(shards, "compiled", precision="fp32", compile=True)
+    assert _losses(compiled) == pytest.approx(_losses(plain), rel=1e-4)
+    assert _weights(compiled).keys() == _weights(plain).keys()
+    for name in ("compiled", "plain"):
+        report = evaluate_run(_place(shards), name, "last", "val", "network", None)
+        assert report.metrics["pixels"] == 2 * (20 * 28 - 6)
