@@ -69,7 +69,6 @@ def draw_curves(log: Path, title: str) -> Picture:
         raise UnreadableFileError(f"{log} holds neither losses nor scores: there is nothing to draw")
     figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN * len(charts)), dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
-    figure.suptitle(title)
     all_axes = figure.subplots(len(charts), sharex=True, squeeze=False)[:, 0]
     for axes, (caption, names) in zip(all_axes, charts.items(), strict=True):
         for name in names:
@@ -80,6 +79,7 @@ def draw_curves(log: Path, title: str) -> Picture:
         least, greatest = (pick([pick(lines[name][1]) for name in names]) for pick in (np.min, np.max))
         if caption == "loss" and least > 0 and greatest > _LOG_FROM * least:
             axes.set_yscale("log")
+    all_axes[0].set_title(title)
     all_axes[-1].set_xlabel("step")
     margin_in = _MARGIN_IN / (_HEIGHT_IN * len(charts))
     figure.subplots_adjust(left=0.07, right=0.985, bottom=margin_in, top=1 - 0.7 * margin_in, hspace=0.06)
