@@ -20,22 +20,21 @@ def _seen(batches: int) -> tuple[nn.BatchNorm2d, list[float]]:
     return norm, values
 
 
-@pytest.mark.parametrize("batches", [1, 2, 100])
-def test_at_first_every_batch_counts_alike_and_the_beginning_does_not(batches: int) -> None:
-    norm, values = _seen(batches)
-    assert norm.running_mean is not None
+def test_the_beginning_is_forgotten_at_once() -> None:
+    norm, values = _seen(4)
     assert norm.running_var is not None
-    assert norm.running_mean.item() == pytest.approx(sum(values) / batches, abs=1e-6)
-    assert norm.running_var.item() == pytest.approx(0, abs=1e-6)  # of each batch; it began as 1
+    assert norm.running_var.item() == pytest.approx(1 / 10 * 2 / 11 * 3 / 12 * 4 / 13)  # it began as 1
+    assert norm.running_mean is not None
+    expected = 0.0
+    for step, value in enumerate(values):
+        expected += 9 / (10 + step) * (value - expected)
+    assert norm.running_mean.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_later_batches_count_as_the_network_says() -> None:
-    norm, values = _seen(130)
-    expected = sum(values[:100]) / 100
-    for value in values[100:]:
-        expected += _MOMENTUM * (value - expected)
-    assert norm.running_mean is not None
-    assert norm.running_mean.item() == pytest.approx(expected, abs=1e-6)
+    norm, _ = _seen(900)
+    assert norm.momentum == _MOMENTUM
+    assert _seen(800)[0].momentum == pytest.approx(9 / 809)
 
 
 def test_a_norm_that_takes_the_mean_of_all_batches_is_left_alone() -> None:
