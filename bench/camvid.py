@@ -19,7 +19,7 @@ from _measure import load_line, table
 
 _FULL = {
     "frrn": ["--base-channels", "16", "--epochs", "24"],
-    "adapnet": ["--epochs", "24", "--lr", "5e-4"],
+    "adapnet": ["--epochs", "18", "--lr", "5e-4"],
 }
 _TINY = {"frrn": ["--base-channels", "4", "--steps", "4", "--batch-size", "2", "--precision", "fp32"]}
 

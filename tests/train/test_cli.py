@@ -81,8 +81,8 @@ def test_eval_takes_a_checkpoint_by_its_step(trained: Path, capfd: pytest.Captur
     capfd.readouterr()
     assert _train("eval", "-C", trained, "--checkpoint", "step-2", "--json") == 0
     assert json.loads(capfd.readouterr().out)["step"] == 2
-    assert _train("eval", "-C", trained, "--checkpoint", "step-1") == 2
-    assert "has no checkpoint step-00000001 yet" in capfd.readouterr().err
+    assert _train("eval", "-C", trained, "--checkpoint", "step-9") == 2
+    assert "has no checkpoint step-00000009 yet" in capfd.readouterr().err
 
 
 def test_shards_without_a_workspace_keep_their_runs_in_the_folder(
