@@ -42,15 +42,20 @@ def _last(run: Run) -> str:
     return (run.checkpoints / "last").resolve().name
 
 
-def _shard_with_fewer_classes(
-    shards: Path, write_store: Callable[..., Path], scenes: Callable[[range], dict[str, Array]]
-) -> None:
+@pytest.fixture
+def shard_with_fewer_classes(
+    shards: Path, write_store: Callable[..., Path], make_scenes: Callable[[range], dict[str, Array]]
+) -> Callable[[], None]:
     """Write both splits anew with two classes in the place of three, as after an edited class map."""
-    for split, numbers in (("train", range(5)), ("val", range(5, 7))):
-        shutil.rmtree(shards / f"{split}.zarr")
-        columns = scenes(numbers)
-        columns["motion_label"] = np.where(columns["label"] == 2, 0, columns["label"]).astype(np.uint8)
-        write_store(shards / f"{split}.zarr", columns)
+
+    def shard() -> None:
+        for split, numbers in (("train", range(5)), ("val", range(5, 7))):
+            shutil.rmtree(shards / f"{split}.zarr")
+            columns = make_scenes(numbers)
+            columns["motion_label"] = np.where(columns["label"] == 2, 0, columns["label"]).astype(np.uint8)
+            write_store(shards / f"{split}.zarr", columns)
+
+    return shard
 
 
 def _forget_checksums(store: Path) -> None:
@@ -106,14 +111,12 @@ def test_a_full_disk_at_the_log_ends_the_run_and_leaves_the_last_checkpoint(
 
 def test_a_run_does_not_go_on_with_other_classes(
     stopped: Run,
-    shards: Path,
     train: Callable[..., int],
-    write_store: Callable[..., Path],
-    make_scenes: Callable[[range], dict[str, Array]],
+    shard_with_fewer_classes: Callable[[], None],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     config = stopped.config_path.read_text()
-    _shard_with_fewer_classes(shards, write_store, make_scenes)
+    shard_with_fewer_classes()
     stopped.config_path.write_text(config.replace('target = "label"', 'target = "motion_label"'))
     capfd.readouterr()
     assert train("run", "--resume") == 5
@@ -128,11 +131,10 @@ def test_a_run_does_not_go_on_with_other_classes(
 def test_training_and_validation_must_have_the_same_classes(
     shards: Path,
     train: Callable[..., int],
-    write_store: Callable[..., Path],
-    make_scenes: Callable[[range], dict[str, Array]],
+    shard_with_fewer_classes: Callable[[], None],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    _shard_with_fewer_classes(shards, write_store, make_scenes)
+    shard_with_fewer_classes()
     _forget_checksums(shards / "val.zarr")
     root = shards / "val.zarr" / "zarr.json"
     root.write_text(root.read_text().replace('"static"', '"standing"'))

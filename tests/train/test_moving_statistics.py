@@ -1,10 +1,16 @@
 """Validations of short runs mean something."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from segprep.train.config import parse_config
+from segprep.train.loop import Training
 from segprep.train.moving_statistics import MovingStatistics
+from segprep.train.runs import create_run
+from segprep.train.sources import open_sources
 
 _MOMENTUM = 0.01
 
@@ -41,3 +47,17 @@ def test_a_norm_that_takes_the_mean_of_all_batches_is_left_alone() -> None:
     norm = nn.BatchNorm2d(1, momentum=None)
     MovingStatistics(norm).begin_step(3)
     assert norm.momentum is None
+
+
+@pytest.mark.parametrize(("start", "counts"), [("", 9 / 12), ("another run", 0.1)])
+def test_a_run_begins_so_unless_its_statistics_were_trained(shards: Path, start: str, counts: float) -> None:
+    table = {
+        "steps": 3,
+        "data": {"batch_size": 2},
+        "model": {"base_channels": 2, "precision": "fp32", "start": start},
+    }
+    config = parse_config(table, "the test")
+    training = Training(config, open_sources([shards], config.data.inputs))
+    training.train(create_run(shards.parent / "runs", "short", ""))
+    found = {each.momentum for each in training.segmenter.modules() if isinstance(each, nn.BatchNorm2d)}
+    assert found == {counts}
