@@ -4,7 +4,7 @@ PIP_ARGS ?=
 TEST_PROCESSES ?= 2
 BIN := .venv/bin
 
-.PHONY: install demo test test-workers lint bench clean
+.PHONY: install demo test test-workers search lint bench clean
 
 install: .venv/.installed
 
@@ -18,7 +18,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
-	MYPYPATH=.typing:bench $(BIN)/mypy tests bench
+	MYPYPATH=.typing:bench:tests $(BIN)/mypy tests bench
 
 # Tests that start workers of Dask are marked `cluster` and run one by one; they leave a core to the types.
 test: install
@@ -27,6 +27,10 @@ test: install
 
 test-workers: install
 	$(BIN)/python -m pytest -q -m cluster tests
+
+# Property tests with twenty times as many examples, other ones each time: not part of `make test`, which must not fail by chance.
+search: install
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile search -m "not cluster" -k "$(SEARCH)" tests
 
 # A user's day on a rendered drive. Nothing is downloaded but the packages.
 demo: install

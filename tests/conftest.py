@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from support.properties import register_profiles
+
+register_profiles()
+
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Every scheduler, worker and client of Dask reads this setting first and refuses a value that it does not know.

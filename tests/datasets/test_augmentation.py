@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation, draw
 from segprep.datasets.augmentation_config import PRESETS, AugmentationConfig, Span
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
 from segprep.datasets.sample import flip_x_map, scale_map
+from support.properties import examples
 
 SIZE = (512, 256)
 VARIANTS = range(300)
@@ -65,7 +66,7 @@ def test_the_parts_are_applied_in_their_order() -> None:
 
 
 @given(name=names, seed=st.integers(0, 2**40), variant=st.integers(0, 99), key=st.text(), output=st.none() | sizes)
-@settings(max_examples=60)
+@examples(60)
 def test_what_was_drawn_goes_through_json_and_can_be_drawn_again(
     name: str, seed: int, variant: int, key: str, output: tuple[int, int] | None
 ) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation
@@ -11,6 +11,7 @@ from segprep.datasets.sample import Camera, Matrix, Pose, flip_x_map, scale_map
 from segprep.datasets.synthetic import make_camera
 from segprep.flow.se3 import checked_motion, rotation_exp
 from segprep.prep.gravity import mount_down
+from support.properties import examples
 
 SIZE = (160, 90)
 CAMERA = Camera(np.array([[200.0, 0, 80.2], [0, 190.0, 41.7], [0, 0, 1]]), *SIZE, 0.2, make_camera(*SIZE).mount)
@@ -45,7 +46,7 @@ POSE = Pose(rigid((0.7, 0.2, -0.4), (10, -5, 2)))
 
 
 @given(augmentations)
-@settings(max_examples=80)
+@examples(80)
 def test_points_are_seen_where_their_pixels_went(augmentation: Augmentation) -> None:
     A = augmentation.affine()
     S = camera_turn(A, CAMERA.K)
@@ -66,7 +67,7 @@ def test_points_are_seen_where_their_pixels_went(augmentation: Augmentation) -> 
 
 
 @given(augmentations)
-@settings(max_examples=40)
+@examples(40)
 def test_poses_and_mounts_stay_rigid_and_agree_with_the_motion(augmentation: Augmentation) -> None:
     A = augmentation.affine()
     S = camera_turn(A, CAMERA.K)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.class_files import paris_description, read_class_map, train_id_map, write_paris_description
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
+from support.properties import examples
 
 NAMES = [
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation"),
@@ -190,7 +191,7 @@ def test_other_files_are_no_class_maps(tmp_path: Path) -> None:
 # -- prepared labels -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 254))
 def test_prepared_labels_keep_their_train_ids_and_everything_else_is_void(count: int) -> None:
     before = ClassMap(

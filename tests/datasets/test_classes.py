@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.errors import ConfigurationError, LabelIdError
+from support.properties import examples
 
 ROAD = SemanticClass("road", (128, 64, 128), (7, 8))
 CAR = SemanticClass("car", (0, 0, 142), (26,))
@@ -83,7 +84,7 @@ def test_a_long_list_of_known_ids_is_shortened_in_messages() -> None:
         many.to_train_ids(np.array([[60]], np.uint8))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(_class_maps(), st.data())
 def test_train_ids_come_back_as_raw_ids_of_the_same_class(class_map: ClassMap, data: st.DataObject) -> None:
     known = [i for c in class_map.classes for i in c.raw_ids] + list(class_map.ignored_raw_ids)
@@ -117,7 +118,7 @@ def test_pictures_show_the_classes_in_their_colours() -> None:
     assert STREET.names == ("road", "car", "wide")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(_class_maps())
 def test_class_maps_survive_json_and_toml(class_map: ClassMap) -> None:
     data = class_map.to_json()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import (
@@ -24,6 +24,7 @@ from segprep.datasets.codes import (
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import decode_image, encode_image
 from segprep.datasets.sample import Array, Mask
+from support.properties import examples
 
 CODES: tuple[Code, ...] = (
     PlainCode(),
@@ -66,7 +67,7 @@ def test_a_code_survives_json(code: Code) -> None:
 
 
 @pytest.mark.parametrize("code", CODES, ids=repr)
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(shape=SHAPES, seed=st.integers(0, 999))
 def test_decoding_and_encoding_again_changes_nothing(code: Code, shape: tuple[int, int], seed: int) -> None:
     stored = stored_arrays(code, shape, seed)
@@ -86,7 +87,7 @@ def test_decoding_and_encoding_again_changes_nothing(code: Code, shape: tuple[in
 
 
 @pytest.mark.parametrize("code", CODES, ids=repr)
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(shape=SHAPES, seed=st.integers(0, 999))
 def test_files_keep_the_stored_integers_and_the_mask(code: Code, shape: tuple[int, int], seed: int) -> None:
     given_valid = None if code.mask is MaskPlace.NONE else masks(shape, seed)

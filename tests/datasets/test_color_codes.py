@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -17,6 +17,7 @@ from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import decode_image, encode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
+from support.properties import examples
 
 CODE = JetCode(2.0, 80.0)
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
@@ -76,7 +77,7 @@ def test_all_levels_come_back_exactly() -> None:
 
 
 @given(values=depths(2, 80), seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_values_come_back_within_half_a_step_through_a_file(values: npt.NDArray[np.float32], seed: int) -> None:
     valid = np.random.default_rng(seed).random(values.shape) < 0.7
     encoded = CODE.encode(np.where(valid, values, np.nan), valid)
@@ -92,7 +93,7 @@ def test_values_come_back_within_half_a_step_through_a_file(values: npt.NDArray[
 
 
 @given(low=st.floats(-100, 100), width=st.floats(0.01, 1e4), values=depths(-200, 200))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_values_outside_the_range_get_its_ends_and_are_counted(
     low: float, width: float, values: npt.NDArray[np.float32]
 ) -> None:
@@ -120,7 +121,7 @@ def test_black_is_invalid_even_without_a_mask_and_a_masked_colour_is_too() -> No
 
 
 @given(seed=st.integers(0, 999))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_colours_that_jet_does_not_have_are_taken_for_the_nearest(seed: int) -> None:
     rng = np.random.default_rng(seed)
     stored = rng.integers(0, 256, (7, 5, 3), dtype=np.uint8)

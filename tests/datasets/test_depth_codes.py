@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segprep.datasets.codes import DepthCode, DisparityCode
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import read_image
+from support.properties import examples
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
 
@@ -20,7 +21,7 @@ SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
     metres=hnp.arrays(np.float32, SHAPES, elements=st.floats(0.0625, 255, width=32)),
     far=st.integers(0, 9),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_depth_comes_back_within_half_a_step_and_the_sky_stays_infinite(
     metres: npt.NDArray[np.float32], far: int
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import DepthCode, DepthFileCode, DisparityCode, PlainCode, code_from_json
@@ -16,6 +16,7 @@ from segprep.datasets.imageio import decode_image, encode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import Array, Mask, SampleKey
+from support.properties import examples
 
 NAMES = (*DEPTH_UNITS, "1/10000", "1/1")
 
@@ -58,7 +59,7 @@ def test_disparity_is_exactly_what_the_unit_says(unit: str, pixels: list[float |
     np.testing.assert_allclose(values[0], expected)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.integers(1, 65534))
 def test_rotated_bits_are_those_of_the_toolbox(millimetres: int) -> None:
     stored = (millimetres << 3 | millimetres >> 13) & 0xFFFF
@@ -67,7 +68,7 @@ def test_rotated_bits_are_those_of_the_toolbox(millimetres: int) -> None:
         assert values[0, 0] == pytest.approx(millimetres / 1000, rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 9_999_999), st.integers(1, 65534))
 def test_any_part_of_a_metre_is_a_unit(parts: int, stored: int) -> None:
     values, valid = read(f"1/{parts}", np.array([[stored]], np.uint16))

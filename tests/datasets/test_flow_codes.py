@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -13,6 +13,7 @@ from segprep.datasets.codes import Vkitti2FlowCode, code_from_json
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import decode_image, encode_image
 from segprep.datasets.sample import Array
+from support.properties import examples
 
 SIDES = st.integers(2, 9)
 
@@ -28,7 +29,7 @@ def published(picture_rgb: Array) -> Array:
 
 
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 999))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_files_are_read_as_published(width: int, height: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 2**16, (height, width, 3), dtype=np.uint16)
@@ -41,7 +42,7 @@ def test_files_are_read_as_published(width: int, height: int, seed: int) -> None
 
 
 @given(data=st.data(), width=SIDES, height=SIDES)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_vectors_come_back_within_half_a_step(data: st.DataObject, width: int, height: int) -> None:
     code = Vkitti2FlowCode(width, height)
     unit = data.draw(hnp.arrays(np.float32, (height, width, 2), elements=st.floats(-1, 1, width=32)))

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, Pose, SampleKey
+from support.properties import examples
 
 RATE = 30.0
 
@@ -91,7 +92,7 @@ def test_a_single_frame_has_no_neighbour_and_no_record_gives_none() -> None:
     assert link_neighbours([], Direction.NEXT, max_gap=9) == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), unique=True, max_size=25),
     st.sampled_from(Direction),
@@ -131,7 +132,7 @@ _numbers = st.floats(-1e6, 1e6, allow_nan=False)
 _matrices = st.lists(st.lists(_numbers, min_size=4, max_size=4), min_size=4, max_size=4).map(np.array)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.none() | _matrices, st.none() | _matrices, st.none() | _numbers, st.sampled_from(Direction))
 def test_records_survive_json_to_the_last_bit(
     pose: np.ndarray | None, motion: np.ndarray | None, time: float | None, direction: Direction

@@ -6,10 +6,11 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segprep.datasets.sample import Array, Camera, Matrix, Pose, flip_x_map, make_key, scale_map
+from support.properties import examples
 
 _sides = st.integers(1, 4000)
 _sizes = st.tuples(_sides, _sides)
@@ -54,7 +55,7 @@ def _rigid(values: tuple[float, ...]) -> Pose:
 _poses = st.tuples(*[_finite(-3, 3)] * 3, *[_finite(-100, 100)] * 3).map(_rigid)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_cameras(), _points, _sizes)
 def test_a_scaled_camera_sees_a_point_where_the_scaled_image_shows_it(
     camera: Camera, point: Array, target: tuple[int, int]
@@ -65,7 +66,7 @@ def test_a_scaled_camera_sees_a_point_where_the_scaled_image_shows_it(
     np.testing.assert_allclose(_project(scaled, point), A @ _project(camera, point), rtol=1e-9, atol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_cameras(), _points, _sizes, st.integers(-100, 100), st.integers(-100, 100), st.booleans())
 def test_cropping_and_flipping_and_scaling_in_one_map_or_one_by_one_are_the_same_camera(
     camera: Camera, point: Array, target: tuple[int, int], left: int, top: int, flipped: bool
@@ -108,7 +109,7 @@ def test_a_flipped_camera_has_a_negative_focal_length() -> None:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_cameras(), st.none() | _poses)
 def test_cameras_survive_json_to_the_last_bit(camera: Camera, mount: Pose | None) -> None:
     camera = Camera(camera.K, camera.width, camera.height, camera.baseline, None if mount is None else mount.matrix)
@@ -142,7 +143,7 @@ def test_a_camera_cannot_be_changed_through_the_array_that_it_was_made_from() ->
         camera.K[0, 0] = 9
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_poses, _poses, _points)
 def test_the_motion_between_poses_takes_points_from_the_first_camera_to_the_second(
     first: Pose, second: Pose, point: Array
@@ -162,7 +163,7 @@ def test_driving_forward_brings_points_closer() -> None:
 # -- keys ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(min_size=1, max_size=40))
 @example("aachen/a b")
 @example(".hidden")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.sample import Array, Pose
@@ -21,6 +21,7 @@ from segprep.datasets.synthetic import (
     render,
     trace,
 )
+from support.properties import examples
 
 WIDTH, HEIGHT = 256, 128
 WORLD = World(seed=11, pitch_wobble=0.01)
@@ -231,7 +232,7 @@ def test_optical_flow_can_follow_the_textures() -> None:
     assert np.median(error) < 0.5
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(
     world=st.builds(
         World,

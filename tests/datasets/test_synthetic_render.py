@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
@@ -27,6 +27,7 @@ from segprep.datasets.synthetic import (
 from segprep.datasets.synthetic.noise import fractal_noise, random_lattice
 from segprep.datasets.synthetic.patterns import band, stripes
 from segprep.datasets.synthetic.shapes import Solid
+from support.properties import examples
 
 ARRAYS = ("rgb_HWC", "nir_HW", "depth_HW", "label_HW", "instance_HW")
 
@@ -165,7 +166,7 @@ def test_no_two_things_in_view_share_a_number() -> None:
         assert max(numbers) <= 65535
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     bend=st.floats(0, 0.3),
@@ -226,7 +227,7 @@ def test_noise_has_nothing_finer_than_the_pixels_can_show(pixel: float) -> None:
 
 
 @given(x=st.floats(-50, 50), pixel=st.floats(1e-3, 20), period=st.floats(0.5, 5), share=st.floats(0.05, 0.95))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_stripes_are_the_mean_over_the_pixel(x: float, pixel: float, period: float, share: float) -> None:
     places = x + (np.arange(20000) + 0.5) / 20000 * pixel - pixel / 2
     mean = np.mean(places % period < share * period)

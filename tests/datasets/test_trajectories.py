@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog import CATALOG
@@ -28,6 +28,7 @@ from segprep.datasets.imageio import read_image
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import Array, Matrix, Pose
 from segprep.datasets.synthetic import camera_pose, make_camera, render
+from support.properties import examples
 
 FRAMES = 8
 IDENTITY = "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n"
@@ -163,7 +164,7 @@ def rotation(x: float, y: float, z: float, turn: float) -> Matrix:
 unit = st.floats(-1, 1).filter(lambda value: abs(value) > 0.01)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(unit, unit, unit, st.floats(-3, 3), st.floats(0.1, 10))
 def test_quaternions_of_any_length_turn_about_their_axis(
     x: float, y: float, z: float, turn: float, size: float
@@ -173,7 +174,7 @@ def test_quaternions_of_any_length_turn_about_their_axis(
     np.testing.assert_allclose(R, rotation(x, y, z, turn), atol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(unit, unit, unit, st.floats(-3, 3), st.lists(st.floats(-1e-3, 1e-3), min_size=9, max_size=9))
 def test_rounded_rotations_become_exact_ones(x: float, y: float, z: float, turn: float, noise: list[float]) -> None:
     R = rotation(x, y, z, turn)
@@ -298,7 +299,7 @@ def test_files_that_are_no_text_or_too_short_are_named(tmp_path: Path) -> None:
 # --- times and names
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(*(st.lists(st.integers(0, 60), max_size=12, unique=True) for _ in range(2)), st.integers(0, 6))
 def test_pairs_are_one_to_one_within_the_tolerance_and_leave_no_closer_couple(
     times: list[int], others: list[int], tolerance: int

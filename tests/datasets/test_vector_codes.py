@@ -3,11 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segprep.datasets.codes import KittiFlowCode, SmsnetFlowCode
+from support.properties import examples
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
 
@@ -32,7 +33,7 @@ def test_the_published_constants_of_smsnet() -> None:
 
 
 @given(uv=vectors(19.75))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_smsnet_vectors_come_back_within_half_a_grey_level(uv: npt.NDArray[np.float32]) -> None:
     code = SmsnetFlowCode()
     encoded = code.encode(uv, None)
@@ -44,7 +45,7 @@ def test_smsnet_vectors_come_back_within_half_a_grey_level(uv: npt.NDArray[np.fl
 
 
 @given(uv=vectors(19.75), scale=st.floats(0.5, 6.4))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_mirrored_motion_has_mirrored_codes(uv: npt.NDArray[np.float32], scale: float) -> None:
     code = SmsnetFlowCode(scale)
     there = code.encode(uv, None).stored.astype(int)
@@ -90,7 +91,7 @@ def test_invalid_motion_is_stored_as_no_motion_whatever_it_held() -> None:
 
 
 @given(uv=vectors(511.875))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_kitti_vectors_come_back_within_half_a_step(uv: npt.NDArray[np.float32]) -> None:
     code = KittiFlowCode()
     encoded = code.encode(uv, None)

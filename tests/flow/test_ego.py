@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import MotionError, SizeMismatchError
@@ -10,6 +10,7 @@ from segprep.datasets.sample import Array, Camera, Mask, Matrix, Pose, flip_x_ma
 from segprep.datasets.synthetic import Frame, Motion, World, motion, render
 from segprep.flow.ego import ego_flow
 from segprep.flow.se3 import inverse, rotation_exp
+from support.properties import examples
 
 WIDTH, HEIGHT = 256, 128
 WORLD = World(seed=11, yaw_rate=0.1, pitch_wobble=0.01)
@@ -187,7 +188,7 @@ def test_invalid_depth_is_invalid_flow_whatever_it_holds() -> None:
     assert found.valid.sum() == 90 * 160 - 5 - 160
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     omega=st.tuples(*[st.floats(-0.2, 0.2)] * 3),
     t=st.tuples(*[st.floats(-2, 2)] * 3),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
@@ -17,6 +17,7 @@ from segprep.datasets.synthetic.motion import Motion, motion
 from segprep.datasets.synthetic.render import render
 from segprep.datasets.synthetic.world import World
 from segprep.flow.estimators import ESTIMATORS, dis, farneback
+from support.properties import examples
 
 NAMES = ESTIMATORS.names()
 every_estimator = pytest.mark.parametrize("name", NAMES)
@@ -240,7 +241,7 @@ def test_motion_points_from_the_first_image_to_the_second(name: str, preset: str
 
 
 @every_estimator
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, suppress=(HealthCheck.function_scoped_fixture,))
 @given(
     zoom=st.floats(0.96, 1.05),
     degrees=st.floats(-2, 2),

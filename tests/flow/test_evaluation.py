@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import SizeMismatchError
 from segprep.flow.evaluation import evaluate_pairs
 from segprep.flow.field import FlowField
 from segprep.flow.metrics import flow_errors
+from support.properties import examples
 
 Pair = tuple[str, FlowField, FlowField]
 
@@ -45,7 +46,7 @@ def side_by_side(pairs: list[Pair]) -> tuple[FlowField, FlowField]:
     seed=st.integers(0, 999),
     spread=st.sampled_from([1e-3, 0.1, 3.0]),
 )
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_the_pooled_figures_are_those_of_all_pixels_in_one_field(
     sizes: list[tuple[int, int]], seed: int, spread: float
 ) -> None:

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import scale_map
 from segprep.flow.field import FlowField
 from segprep.flow.grid import resize_valid, resize_values
+from support.properties import examples
 
 SIDES = st.integers(1, 24)
 
@@ -18,7 +19,7 @@ def full(uv: np.typing.NDArray[np.float32]) -> FlowField:
 
 
 @given(width=SIDES, height=SIDES, to_width=SIDES, to_height=SIDES)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_constant_field_is_scaled_by_the_exact_ratios(width: int, height: int, to_width: int, to_height: int) -> None:
     uv = np.broadcast_to(np.array([3.0, -7.0], np.float32), (height, width, 2))
     resized = full(uv).resized(to_width, to_height)
@@ -85,7 +86,7 @@ def box_shares(source: int, target: int) -> np.typing.NDArray[np.float64]:
 
 
 @given(data=st.data(), width=SIDES, height=SIDES, seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_shrinking_takes_the_exact_mean_over_the_covered_area(
     data: st.DataObject, width: int, height: int, seed: int
 ) -> None:

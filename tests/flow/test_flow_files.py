@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import KittiFlowCode, Vkitti2FlowCode
@@ -15,6 +15,7 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array
 from segprep.flow.field import FlowField
 from segprep.flow.flow_files import PATTERN_FIELDS, FlowFormat, check_pattern, fill_pattern, read_flow
+from support.properties import examples
 
 FORMATS = ("flo", "kitti", "vkitti", "npy", "npz", "pfm")
 
@@ -51,7 +52,7 @@ def example(width: int, height: int, seed: int) -> FlowField:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress=(HealthCheck.function_scoped_fixture,))
 @given(width=st.integers(2, 20), height=st.integers(2, 20), seed=st.integers(0, 999))
 def test_every_format_gives_the_field_back_within_half_a_step(
     tmp_path: Path, form: str, width: int, height: int, seed: int

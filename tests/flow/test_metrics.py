@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -13,6 +13,7 @@ from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import Array
 from segprep.flow.field import FlowField
 from segprep.flow.metrics import FlowErrors, angular_error, endpoint_error, flow_errors
+from support.properties import examples
 
 FIELDS = st.tuples(st.integers(1, 4), st.integers(1, 5)).flatmap(
     lambda shape: st.tuples(
@@ -68,7 +69,7 @@ def test_angles_are_those_of_vectors_in_space_and_time() -> None:
 
 
 @given(pair=FIELDS)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_angles_agree_with_the_published_formula(pair: tuple[Array, Array]) -> None:
     a, b = (np.dstack([uv.astype(np.float64), np.ones(uv.shape[:2])]) for uv in pair)
     cosine = (a * b).sum(axis=2) / np.linalg.norm(a, axis=2) / np.linalg.norm(b, axis=2)
@@ -85,7 +86,7 @@ def test_angles_of_tiny_errors_are_not_lost() -> None:
 
 
 @given(pair=FIELDS, turn=st.sampled_from([1, 2, 3]))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_errors_do_not_depend_on_the_direction_of_the_axes(pair: tuple[Array, Array], turn: int) -> None:
     quarter = np.linalg.matrix_power(np.array([[0, -1], [1, 0]], np.float32), turn)
     for measure in (endpoint_error, angular_error):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation, draw
@@ -18,6 +18,7 @@ from segprep.datasets.sample import Array, Camera, Mask, Pose, Sample, SampleKey
 from segprep.flow.consistency import lands_inside
 from segprep.prep.augment import augment_sample, prepare
 from segprep.prep.augment_columns import check_columns
+from support.properties import examples
 
 WIDTH, HEIGHT = 96, 64
 SIZE = (WIDTH, HEIGHT)
@@ -130,7 +131,7 @@ def test_all_kinds_are_in_the_sample() -> None:
 
 
 @given(seed=st.integers(0, 99), share=st.sampled_from([0.3, 0.8, 1.0]))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_flipped_twice_is_the_same_for_every_kind(seed: int, share: float) -> None:
     sample = a_sample(seed, share)
     flipped = augment_sample(sample, whole(flip=True), COLUMNS)
@@ -161,7 +162,7 @@ def test_nothing_drawn_changes_no_bit() -> None:
 
 
 @given(augmentation=augmentations, seed=st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_no_id_is_new_and_nothing_beyond_the_edge_is_valid(augmentation: Augmentation, seed: int) -> None:
     sample = a_sample(seed, 1.0)
     sample = replace(sample, arrays={**sample.arrays, "label": sample.arrays["label"] % 19})
@@ -200,7 +201,7 @@ def test_invalid_values_never_matter() -> None:
 
 
 @given(augmentation=augmentations)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_depth_lies_between_its_neighbours_or_at_infinity(augmentation: Augmentation) -> None:
     depth = np.full((HEIGHT, WIDTH), 5, np.float32)
     depth[:, WIDTH // 2 :] = 7

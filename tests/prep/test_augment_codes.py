@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation
@@ -15,6 +15,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Mask, Sample, SampleKey
 from segprep.prep.augment import augment_sample
 from segprep.prep.augment_codes import decoded, encoded
+from support.properties import examples
 
 SIZE = WIDTH, HEIGHT = 80, 60
 JET = JetCode(2.0, 80.0)
@@ -70,7 +71,7 @@ def stored_variant(sample: Sample, augmentation: Augmentation) -> tuple[Sample, 
 
 
 @given(augmentation=augmentations, seed=st.integers(0, 50))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_a_jet_picture_is_the_colour_of_the_warped_scalar(augmentation: Augmentation, seed: int) -> None:
     depth = smooth(seed, 1, 60)
     depth[:5] = np.inf
@@ -87,7 +88,7 @@ def test_a_jet_picture_is_the_colour_of_the_warped_scalar(augmentation: Augmenta
 
 
 @given(augmentation=augmentations, seed=st.integers(0, 50))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_a_motion_image_is_the_code_of_the_turned_vectors(augmentation: Augmentation, seed: int) -> None:
     uv = np.stack([smooth(seed, -8, 8), smooth(seed + 1, -8, 8)], axis=2)
     before = encoded(a_sample(flow=uv), COLUMNS).sample

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog._kitti_calibration import KittiCalibration
@@ -15,6 +15,7 @@ from segprep.datasets.lidar import project_points, read_velodyne
 from segprep.datasets.sample import Array, Mask
 from segprep.datasets.synthetic import Frame, World, render
 from segprep.prep.completion import Fill, complete_depth, measured_depth
+from support.properties import examples
 
 SIZE = (384, 192)
 UNKNOWN = np.float32(-7)  # stands in holes: must not be looked at
@@ -123,7 +124,7 @@ def scenes(draw: st.DrawFn) -> tuple[Array, Mask, Array]:
 
 
 @pytest.mark.parametrize("fill", Fill)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(scene=scenes())
 def test_every_hole_is_filled_from_the_range_of_what_was_measured_which_stays_as_it_is(
     fill: Fill, scene: tuple[Array, Mask, Array]
@@ -145,7 +146,7 @@ def test_every_hole_is_filled_from_the_range_of_what_was_measured_which_stays_as
 
 
 @pytest.mark.parametrize("fill", Fill)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(scene=scenes(), power=st.integers(-3, 3))
 def test_the_unit_of_depth_does_not_matter(fill: Fill, scene: tuple[Array, Mask, Array], power: int) -> None:
     depth, valid, rgb = scene
@@ -162,7 +163,7 @@ def test_a_mirrored_image_is_filled_mirrored(street: Frame, fill: Fill, holes: s
     np.testing.assert_allclose(_filled(depth, valid[:, ::-1], fill, rgb)[:, ::-1], found, rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(scene=scenes())
 def test_nearest_takes_a_pixel_that_is_at_most_three_percent_farther_than_the_nearest(
     scene: tuple[Array, Mask, Array],

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog._cityscapes_calibration import camera_mount
@@ -13,6 +13,7 @@ from segprep.datasets.sample import Camera, Matrix
 from segprep.datasets.synthetic import make_camera
 from segprep.flow.se3 import rotation_exp
 from segprep.prep.gravity import IMAGE_DOWN, MAX_TURN_DEG, estimate_gravity, mount_down
+from support.properties import examples
 
 K = np.diag([50.0, 50, 1])
 AXES = ((0, 1, 0), (1, 0, 0), (0, 0, 1))
@@ -32,7 +33,7 @@ def degrees_between(a: Matrix, b: Matrix) -> float:
     return math.degrees(math.acos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.floats(-40, 40), st.floats(-25, 25), st.sampled_from([0.0, 0.02]))
 def test_gravity_of_a_tilted_room_is_found(pitch: float, roll: float, noise: float) -> None:
     R = rotation_exp(np.array([math.radians(pitch), 0, 0])) @ rotation_exp(np.array([0, 0, math.radians(roll)]))

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.sample import Array
 from segprep.prep.inspection import LabelFacts, count_labels, describe, measure_distances
+from support.properties import examples
 
 CLASSES = ClassMap(
     (
@@ -33,7 +34,7 @@ def counted(train_HW: Array) -> dict[int, list[int]]:
     return {c: each for c, each in table.items() if any(each)}
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     hnp.arrays(
         st.sampled_from([np.uint8, np.uint16]),
@@ -51,7 +52,7 @@ def test_ids_are_counted_by_class_and_band_and_unknown_ones_by_id(raw_HW: Array)
     assert (facts.unknown_values, facts.unknown_pixels) == (int(unknown > 0), unknown)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 5)),
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import DepthCode, JetCode, PlainCode
@@ -24,6 +24,7 @@ from segprep.prep.depth_range import FixedRange, OwnRange, Quantity, check_depth
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step
+from support.properties import examples
 
 KEY = SampleKey("a")
 STREET = Scene((2.0, 80.0))
@@ -294,7 +295,7 @@ def test_four_metres_between_two_and_eight_lie_at_a_third_of_either_scale() -> N
     depth=st.lists(st.floats(0.05, 2000), min_size=2, max_size=20),
     quantity=st.sampled_from(Quantity),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_positions_lie_in_0_to_1_exactly_for_depths_of_the_range_and_keep_their_order(
     near: float, factor: float, depth: list[float], quantity: Quantity
 ) -> None:

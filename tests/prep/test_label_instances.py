@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import CodeRangeError, SizeMismatchError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array
 from segprep.prep.labels import LabelMethod, nearest, resize_instances, resize_labels
+from support.properties import examples
 
 SIDES = st.integers(1, 14)
 METHODS = st.sampled_from(
@@ -61,7 +62,7 @@ def scenes(draw: st.DrawFn) -> tuple[Array, Array]:
 
 
 @given(scene=scenes(), method=METHODS, data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_each_pixel_has_the_instance_that_covers_most_of_its_label(
     scene: tuple[Array, Array], method: LabelMethod, data: st.DataObject
 ) -> None:
@@ -73,7 +74,7 @@ def test_each_pixel_has_the_instance_that_covers_most_of_its_label(
 
 
 @given(scene=scenes(), threshold=st.sampled_from([0, 0.5, 0.75, 1]), to_width=SIDES, to_height=SIDES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_with_paris_the_pixels_that_it_looks_at_are_weighed(
     scene: tuple[Array, Array], threshold: float, to_width: int, to_height: int
 ) -> None:

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array
 from segprep.prep.labels import LabelMethod, resize_labels
+from support.properties import examples
 
 SIDES = st.integers(1, 40)
 
@@ -70,7 +71,7 @@ def cases(draw: st.DrawFn) -> tuple[Array, tuple[int, int], LabelMethod]:
 
 
 @given(case=cases())
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_it_equals_the_published_method(case: tuple[Array, tuple[int, int], LabelMethod]) -> None:
     with without_ipp():
         expected = published(*case)
@@ -106,7 +107,7 @@ def test_a_picture_of_noise_is_weighed_in_portions() -> None:
 
 
 @given(case=cases())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_however_opencv_is_built_only_shares_at_the_threshold_can_differ(
     case: tuple[Array, tuple[int, int], LabelMethod],
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog import CATALOG
@@ -14,6 +14,7 @@ from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.imageio import read_image
 from segprep.prep.inspection import count_labels
 from segprep.prep.label_shares import divergence, suspect_mapping
+from support.properties import examples
 
 Pixels = npt.NDArray[np.float64]
 
@@ -83,7 +84,7 @@ def test_classes_of_equal_share_are_told_apart_by_where_they_lie() -> None:
     assert found.divergence_so_read == pytest.approx(0, abs=1e-12)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.permutations(range(5)), st.integers(1, 2000))
 def test_a_reading_is_only_named_if_it_explains_most(order: list[int], images: int) -> None:
     observed = SHARES[order] * 1000 + 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import CodeRangeError, SizeMismatchError
@@ -15,6 +15,7 @@ from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array
 from segprep.flow.grid import resize_values
 from segprep.prep.labels import LabelMethod, nearest, resize_labels
+from support.properties import examples
 
 VOTE = LabelMethod()
 NEAREST = LabelMethod("nearest")
@@ -69,7 +70,7 @@ def shrinking(draw: st.DrawFn) -> tuple[Array, tuple[int, int]]:
 @given(
     case=shrinking(), threshold=st.sampled_from([0, 0.1, 0.5, 0.6, 0.75, 2 / 3, 1]), void=st.sampled_from([0, 9, 255])
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_vote_equals_a_count_of_exact_areas(
     case: tuple[Array, tuple[int, int]], threshold: float, void: int
 ) -> None:
@@ -81,7 +82,7 @@ def test_the_vote_equals_a_count_of_exact_areas(
 
 
 @given(case=shrinking(), share=st.sampled_from([0.1, 0.25, 0.5, 1]), order=st.permutations([0, 255, 252, 3]))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_priority_equals_a_count_of_exact_areas(
     case: tuple[Array, tuple[int, int]], share: float, order: list[int]
 ) -> None:
@@ -157,7 +158,7 @@ def test_cells_of_thousands_of_pixels_and_ids_are_counted_right(share: float) ->
 
 
 @given(data=st.data(), source=st.integers(1, 4000), target=st.integers(1, 4000))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_nearest_takes_the_pixel_that_holds_the_exact_centre(data: st.DataObject, source: int, target: int) -> None:
     taken = nearest(np.arange(source, dtype=np.uint16)[None], (target, 1))[0]
     place = data.draw(st.integers(0, target - 1))
@@ -173,7 +174,7 @@ def test_nearest_by_whole_factors_takes_the_middle() -> None:
 
 
 @given(height=SIDES, width=SIDES, to_height=st.integers(17, 40), to_width=st.integers(17, 40), seed=SEEDS)
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_when_enlarging_nothing_is_voted_on(height: int, width: int, to_height: int, to_width: int, seed: int) -> None:
     ids = np.random.default_rng(seed).integers(0, 5, (height, width), dtype=np.uint8)
     expected = nearest(ids, (to_width, to_height))

@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.imageio import decode_image, encode_image, read_image
 from segprep.datasets.sample import Array
 from segprep.datasets.synthetic import World, render
 from segprep.prep.likeness import MOST_DIFFERENT_BITS, AlikePair, alike_across, likeness_hash
+from support.properties import examples
 
 
 def hash_of(picture: Array) -> int:
@@ -103,7 +104,7 @@ def nearest(hashes: list[int], groups: list[int]) -> set[tuple[int, int, int]]:
     return found
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(st.tuples(st.integers(0, 2**9 - 1), st.integers(0, 2)), max_size=25))
 def test_the_search_finds_just_the_nearest_ones_of_other_groups(rows: list[tuple[int, int]]) -> None:
     hashes, groups = [h * (2**55 + 1) for h, _ in rows], [g for _, g in rows]

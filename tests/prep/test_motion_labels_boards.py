@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
@@ -16,6 +16,7 @@ from segprep.flow.field import FlowField
 from segprep.flow.se3 import rotation_exp
 from segprep.prep.motion_labels import MOTION_CLASSES, MotionLabels, State, Tolerance, label_motion
 from segprep.prep.motion_parallax import find_translation
+from support.properties import examples
 
 PERSON, CAR = CLASSES.names.index("person"), CLASSES.names.index("car")
 ROAD, IGNORE = 0, 255
@@ -280,7 +281,7 @@ def test_a_thing_that_fills_the_picture_is_judged_without_background() -> None:
         assert (_states(found), found.background_px) == ([state], None)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.integers(0, 2**32 - 1))
 def test_a_mirrored_scene_gives_mirrored_labels(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -296,7 +297,7 @@ def test_a_mirrored_scene_gives_mirrored_labels(seed: int) -> None:
         assert one.score == pytest.approx(other.score, rel=0.02, abs=0.01)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 2**32 - 1))
 def test_anything_gives_only_known_labels_on_movable_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)

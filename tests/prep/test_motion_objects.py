@@ -1,10 +1,11 @@
 """Which pixels are one thing: by instance, by connected area, cut where depth jumps."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.prep.motion_objects import MovableObject, find_objects
+from support.properties import examples
 
 CAR, PERSON, ROAD, IGNORE = 3, 4, 0, 255
 
@@ -71,7 +72,7 @@ def test_the_distance_from_the_edge_counts_other_things_and_not_the_picture() ->
     assert not found.inside(0).any()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 2**32 - 1))
 def test_the_pixels_of_all_things_are_the_movable_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)

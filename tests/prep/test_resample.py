@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import CodeRangeError, SizeMismatchError
@@ -11,6 +11,7 @@ from segprep.datasets.kinds import RULES, Kind, Resampling
 from segprep.datasets.sample import Array, scale_map
 from segprep.prep.labels import LabelMethod
 from segprep.prep.resample import resample
+from support.properties import examples
 
 METHODS = [LabelMethod(), LabelMethod("nearest"), LabelMethod("priority", priority=(10, 1), share=0.5)]
 SIDES = st.integers(1, 20)
@@ -31,7 +32,7 @@ def example(kind: Kind, width: int, height: int, seed: int = 0) -> Array:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(width=SIDES, height=SIDES, seed=st.integers(0, 99), masked=st.booleans())
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_the_same_size_changes_no_bit_and_gives_a_copy(
     kind: Kind, width: int, height: int, seed: int, masked: bool
 ) -> None:
@@ -54,7 +55,7 @@ def test_the_same_size_changes_no_bit_and_gives_a_copy(
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(width=SIDES, height=SIDES, to_width=SIDES, to_height=SIDES)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_constants_stay_constant_but_for_the_scale_of_vectors(
     kind: Kind, width: int, height: int, to_width: int, to_height: int
 ) -> None:
@@ -73,7 +74,7 @@ def test_constants_stay_constant_but_for_the_scale_of_vectors(
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if RULES[k].masked])
 @given(width=SIDES, height=SIDES, to_width=SIDES, to_height=SIDES, seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_what_invalid_pixels_hold_never_matters(
     kind: Kind, width: int, height: int, to_width: int, to_height: int, seed: int
 ) -> None:

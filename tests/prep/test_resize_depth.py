@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.classes import ClassMap, SemanticClass
@@ -12,6 +12,7 @@ from segprep.datasets.errors import CodeRangeError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Sample, SampleKey
 from segprep.prep.resize import TargetSize
 from segprep.prep.resize_depth import ResizeDepth, depth_from_disparity, refuse_implausible
+from support.properties import examples
 
 KEY = SampleKey("a")
 HALF = TargetSize(factor=2)
@@ -70,7 +71,7 @@ def test_the_label_is_an_input_only_where_it_masks() -> None:
     assert [i.name for i in ResizeDepth.of_disparity(HALF, PLAIN).inputs] == ["disparity", "image", "camera"]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.tuples(st.integers(1, 20), st.integers(1, 20)),
     st.tuples(st.integers(1, 20), st.integers(1, 20)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.codes import KittiFlowCode, PlainCode, SmsnetFlowCode
@@ -19,6 +19,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, Mask, Pose, Sample, SampleKey
 from segprep.prep.resize import ResizeCamera, ResizeColumn, TargetSize
 from segprep.prep.step import Origin
+from support.properties import examples
 
 KEY = SampleKey("a")
 HALF = TargetSize(factor=2)
@@ -88,7 +89,7 @@ def test_images_are_averaged_over_the_area() -> None:
     assert cell.facts["source_size"] == [6, 4]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.tuples(*[st.integers(1, 24)] * 2), st.tuples(*[st.integers(1, 24)] * 2), st.floats(-9, 9), st.floats(-9, 9))
 def test_even_motion_scales_by_the_exact_ratio_of_each_axis(
     source: tuple[int, int], target: tuple[int, int], u: float, v: float

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import CodeRangeError, MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix, flip_x_map
 from segprep.prep import surface_normals as module
 from segprep.prep.surface_normals import checked_depth, surface_normals
+from support.properties import examples
 
 WIDTH, HEIGHT = 60, 44
 CAMERA = Camera(np.array([[50.0, 0, 31.3], [0, 55.0, 18.9], [0, 0, 1]]), WIDTH, HEIGHT)
@@ -93,7 +94,7 @@ def fitted(depth_HW: Array, entering_HW: Mask, at: tuple[int, int], radius: int)
     return normal
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.integers(0, 9999), st.integers(1, 4), st.sampled_from([0.1, 0.3, 0.9]), st.booleans())
 def test_every_window_is_a_least_squares_fit_of_what_is_known_and_measured(
     seed: int, radius: int, share: float, filled: bool

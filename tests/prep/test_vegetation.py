@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,6 +23,7 @@ from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step
 from segprep.prep.vegetation import INDICES, IndexImage, vegetation_index
+from support.properties import examples
 
 KEY = SampleKey("a")
 NAMES = sorted(INDICES)
@@ -86,7 +87,7 @@ def test_worked_numbers() -> None:
 
 @every_index
 @given(nir=reflectances(), red=reflectances(), blue=reflectances())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_values_are_numbers_between_minus_one_and_one_or_marked_invalid(
     name: str, nir: Reflectance, red: Reflectance, blue: Reflectance
 ) -> None:
@@ -107,7 +108,7 @@ def test_values_are_numbers_between_minus_one_and_one_or_marked_invalid(
 
 
 @given(nir=reflectances(), red=reflectances(), factor=st.floats(0.1, 1))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_ndvi_changes_its_sign_with_the_bands_and_not_with_the_light(
     nir: Reflectance, red: Reflectance, factor: float
 ) -> None:
@@ -121,7 +122,7 @@ def test_ndvi_changes_its_sign_with_the_bands_and_not_with_the_light(
 
 
 @given(nir=reflectances(), red=reflectances())
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_index_without_blue_needs_no_guard_and_the_one_with_blue_only_where_blue_is_bright(
     nir: Reflectance, red: Reflectance
 ) -> None:
@@ -213,7 +214,7 @@ def test_bits_are_8_or_16(bits: object) -> None:
 
 @every_index
 @given(seed=st.integers(0, 999))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_8_bits_and_the_same_light_in_16_give_the_same(name: str, seed: int) -> None:
     byte = pictures(seed)
     word = {k: v.astype(np.uint16) * np.uint16(257) for k, v in byte.items()}

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.shard_statistics import LabelStatistics
 from segprep.train.losses import ClassWeights, Config, Loss, class_weights
+from support.properties import examples
 
 _CLASSES = 4
 _WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 3.0])
@@ -105,7 +106,7 @@ def test_bootstrapping_ranks_weighted_losses() -> None:
     assert _value(config, logits, labels, torch.tensor([1.0, 3.0])) == pytest.approx(3 * np.log(2))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.sampled_from(_EXACT_CONFIGS), st.integers(0, 99), st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
 def test_the_parts_of_a_batch_add_up_to_the_whole(config: Config, seed: int, ignored: float, weighted: bool) -> None:
     logits, labels = _batch(seed, images=4, ignored=ignored)

@@ -4,20 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.metrics import ConfusionMatrix
 from segprep.train.schedule import Config, learning_rate
+from support.properties import examples
 
 _CLASSES = 4
 _targets = arrays(np.uint8, (5, 6), elements=st.sampled_from([0, 1, 2, 3, 255]))
 _guesses = arrays(np.uint8, (5, 6), elements=st.integers(0, _CLASSES - 1))
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_guesses, _targets, _guesses, _targets)
 def test_scores_equal_those_counted_pixel_by_pixel(
     guess: np.ndarray, target: np.ndarray, other_guess: np.ndarray, other_target: np.ndarray

@@ -3,14 +3,15 @@
 import collections
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.order import Order, Row
+from support.properties import examples
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(samples=st.integers(1, 40), batch=st.integers(1, 7), seed=st.integers(0, 2**63 - 1))
 def test_every_epoch_shows_every_sample_once_whatever_the_batch(samples: int, batch: int, seed: int) -> None:
     order = Order([samples], None, seed)
@@ -28,7 +29,7 @@ def test_the_order_changes_with_the_epoch_and_the_seed() -> None:
     assert len(orders) == 4
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4),
     start=st.integers(0, 400),

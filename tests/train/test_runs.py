@@ -2,11 +2,9 @@
 
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from segprep.train.place import Place
 from segprep.train.runs import Run, create_run
 from segprep.train.sources import open_sources
 from segprep.train.step import Part, Step, StepResult
+from support.gate import Gate
 
 StoreMaker = Callable[..., Path]
 SceneMaker = Callable[[range], dict[str, Array]]
@@ -240,17 +239,17 @@ def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
 
 
 def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
-    whole = _start(shards, "whole", steps=20, val_every=100)
+    whole = _start(shards, "whole", steps=20, val_every=5)
     arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "20"]
-    arguments += ["--val-every", "100", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
+    arguments += ["--val-every", "5", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
     command = [sys.executable, "-c", "from segprep.train.cli import main; main()", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    gate = Gate(shards.parent / "gate", "*/stopped/checkpoints/*", 1)
+    environment = {**gate.environment, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     run = Run(shards.parent / "runs" / "stopped")
-    while not run.log_path.exists():
-        assert process.poll() is None
-        time.sleep(0.005)
+    gate.wait_until_reached(process)
     process.send_signal(signal.SIGINT)
+    gate.open()
     _, message = process.communicate()
     assert process.returncode == 130, message
     assert "train run --resume --name stopped" in message

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.schedule import Config, Plateau, learning_rate
+from support.properties import examples
 
 
 def test_poly_ends_at_the_end_rate_and_never_below_it() -> None:
@@ -76,7 +77,7 @@ def test_a_validation_without_a_number_changes_nothing() -> None:
     assert state.updated(float("nan"), Config()) == state
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.floats(0, 1), max_size=12), st.integers(0, 12), st.integers(1, 3))
 def test_a_plateau_that_was_saved_goes_on_as_if_it_had_not_been(metrics: list[float], cut: int, patience: int) -> None:
     config = Config(kind="plateau", patience=patience)

@@ -13,6 +13,7 @@ from segprep.datasets.command_line import run_app
 from segprep.datasets.imageio import write_image
 from segprep.datasets.synthetic import write_drive
 from segprep.workflows.cli import app
+from support.gate import Gate
 
 Prep = Callable[..., int]
 
@@ -39,11 +40,16 @@ def _tree_bytes(root: Path) -> dict[str, bytes]:
     }
 
 
-def _start_prep(*arguments: object, cwd: Path, own_group: bool = False) -> "subprocess.Popen[str]":
-    """Start `prep` as a process of its own."""
+def _start_prep(
+    *arguments: object, cwd: Path, own_group: bool = False, gate: Gate | None = None
+) -> "subprocess.Popen[str]":
+    """Start `prep` as a process of its own, which waits at a gate."""
     command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=own_group)
+    environment = None if gate is None else gate.environment
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=own_group, env=environment
+    )
 
 
 def _prep(*arguments: object) -> int:
@@ -82,7 +88,7 @@ def tree_bytes() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture(scope="session")
 def start_prep() -> Callable[..., "subprocess.Popen[str]"]:
-    """Start `prep` as a process: `start_prep("resize", cwd=folder)`."""
+    """Start `prep` as a process: `start_prep("resize", cwd=folder, gate=gate)`."""
     return _start_prep
 
 

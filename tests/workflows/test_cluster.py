@@ -28,6 +28,7 @@ from segprep.workflows.cli import app
 from segprep.workflows.cluster import ClusterOptions
 from segprep.workflows.ledger import Ledger
 from segprep.workflows.runner import RunOptions, Summary, run_steps
+from support.gate import Gate
 
 pytestmark = pytest.mark.cluster
 
@@ -67,17 +68,19 @@ def workspace(tmp_path: Path, make_camvid: Callable[..., Path]) -> Workspace:
 
 @dataclass
 class UsersCluster:
-    """A scheduler and a worker that nobody here started."""
+    """A scheduler and a worker that nobody here started, and where that worker waits."""
 
     address: str
     scheduler: "subprocess.Popen[bytes]"
     worker: "subprocess.Popen[bytes]"
+    gate: Gate
 
 
-def _dask(*arguments: str) -> "subprocess.Popen[bytes]":
-    program, *rest = arguments
+def _dask(program: str, *rest: str, gate: Gate | None = None) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", f"distributed.cli.dask_{program}", "--host", "127.0.0.1", "--no-dashboard", *rest]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = None if gate is None else gate.environment
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, env=environment)
 
 
 def _stop(*processes: "subprocess.Popen[bytes]") -> None:
@@ -95,14 +98,15 @@ def _stop(*processes: "subprocess.Popen[bytes]") -> None:
 def users_cluster(tmp_path: Path, steps: object) -> Iterator[UsersCluster]:
     place = tmp_path / "scheduler.json"
     scheduler = _dask("scheduler", "--port", "0", "--scheduler-file", str(place))
-    worker = _dask("worker", "--nthreads", "1", "--no-nanny", "--scheduler-file", str(place))
+    gate = Gate(tmp_path / "gate", "*/train/image_data/*.png", 2)
+    worker = _dask("worker", "--nthreads", "1", "--no-nanny", "--scheduler-file", str(place), gate=gate)
     try:
         deadline = time.monotonic() + 60
         while not place.exists() or not place.read_text():
             if scheduler.poll() is not None or time.monotonic() > deadline:
                 pytest.fail("the scheduler did not start")
             time.sleep(0.05)
-        yield UsersCluster(json.loads(place.read_text())["address"], scheduler, worker)
+        yield UsersCluster(json.loads(place.read_text())["address"], scheduler, worker, gate)
     finally:
         _stop(worker, scheduler)
 
@@ -110,6 +114,7 @@ def users_cluster(tmp_path: Path, steps: object) -> Iterator[UsersCluster]:
 def test_a_cluster_of_the_users_own_gives_the_same_bytes_and_one_thread_per_worker(
     users_cluster: UsersCluster, workspace: Workspace, tmp_path: Path, tree_bytes: Snapshot, steps: Any
 ) -> None:
+    users_cluster.gate.open()
     alone = tmp_path / "alone"
     assert _run("init", "camvid", workspace.config.dataset_root, "-C", alone) == 0
     for place, where in ((alone, ("--workers", 0)), (workspace.root, ("--scheduler", users_cluster.address))):
@@ -153,17 +158,14 @@ def test_a_command_waits_for_the_workers_of_a_scheduler_that_has_none_yet(worksp
 def test_a_scheduler_that_dies_ends_the_command_and_what_was_finished_is_kept(
     users_cluster: UsersCluster, workspace: Workspace, tmp_path: Path, steps: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slow = [sys.executable, "-c", "from segprep.workflows.cli import main; main()"]
-    slow += ["resize", "--size", "1200x900", "-C", str(workspace.root), "--scheduler", users_cluster.address]
-    with subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while len(list(workspace.root.glob("train/image_data/*.png"))) < 2:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"the command did not begin: {process.communicate()}")
-            time.sleep(0.005)
+    command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()"]
+    command += ["resize", "--factor", "2", "-C", str(workspace.root), "--scheduler", users_cluster.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        users_cluster.gate.wait_until_reached(process)
         users_cluster.scheduler.kill()
         _, err = process.communicate(timeout=60)
+        users_cluster.worker.kill()  # it would go on with what it has begun
+        users_cluster.worker.wait()
     assert process.returncode == 3, err
     assert f"the connection to the Dask scheduler {users_cluster.address} was lost" in err
     assert "Traceback" not in err

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,25 +10,17 @@ import pytest
 
 from segprep.datasets.command_line import run_app
 from segprep.workflows.cli import app
+from support.gate import Gate
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Snapshot = Callable[[Path], dict[str, bytes]]
 
-FRAMES = 84
+FRAMES = 20
 SHARD = ("shard", "--split", "train", "--samples-per-shard", "4", "--workers")
 
 
 def _run(*arguments: object) -> None:
     assert run_app(app, "prep", [str(a) for a in arguments]) == 0
-
-
-def _wait_for(pattern: str, count: int, root: Path, process: "subprocess.Popen[str]") -> None:
-    """Wait until a running command has made so many files."""
-    deadline = time.monotonic() + 60
-    while len(list(root.glob(pattern))) < count:
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"{pattern} did not reach {count} files: {process.communicate()}")
-        time.sleep(0.001)
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
@@ -45,8 +36,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def uninterrupted(world: Path, make_camvid: Callable[..., Path], tree_bytes: Snapshot) -> dict[str, bytes]:
     """A dataset below `world / "camvid"` and the bytes of its workspace, made in one go."""
-    # Large enough that a command runs for seconds, so that a kill falls into its middle.
-    make_camvid(world / "camvid", train=FRAMES - 24, val=24, width=480, height=360)
+    make_camvid(world / "camvid", train=FRAMES - 4, val=4)
     place = world / "whole"
     _run("init", "camvid", world / "camvid", "-C", place)
     _run("resize", "--factor", "2", "-C", place, "--workers", "0")
@@ -64,14 +54,16 @@ def test_sigkill_and_rerun_give_the_same_bytes(
     place = world / f"killed{workers}"
     _run("init", "camvid", world / "camvid", "-C", place)
     resize = ("resize", "--factor", "2", "--workers")
-    process = start_prep(*resize, workers, cwd=place)
-    _wait_for("train/image_data/*.png", 1, place, process)
+    gate = Gate(world / f"gate{workers}", "*/train/image_data/*.png", 2)
+    process = start_prep(*resize, workers, cwd=place, gate=gate)
+    gate.wait_until_reached(process)
     _kill(process)
     assert len(list(place.glob("*/label_data/*.png"))) < FRAMES
     _run(*resize, again, "-C", place)
 
-    process = start_prep(*SHARD, workers, cwd=place)
-    _wait_for("shards/train.zarr.partial/image/c.*", 3, place, process)
+    gate = Gate(world / f"shard-gate{workers}", "*/shards/train.zarr.partial/image/c.*", 2)
+    process = start_prep(*SHARD, workers, cwd=place, gate=gate)
+    gate.wait_until_reached(process)
     _kill(process)
     assert not (place / "shards/train.zarr").exists()
     _run(*SHARD, again, "-C", place)
@@ -88,9 +80,11 @@ def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
 ) -> None:
     place = world / f"interrupted{workers}"
     _run("init", "camvid", world / "camvid", "-C", place)
-    process = start_prep("resize", "--factor", "2", "--workers", workers, cwd=place, own_group=True)
-    _wait_for("train/image_data/*.png", 1, place, process)
+    gate = Gate(world / f"interrupt-gate{workers}", "*/train/image_data/*.png", 1)
+    process = start_prep("resize", "--factor", "2", "--workers", workers, cwd=place, own_group=True, gate=gate)
+    gate.wait_until_reached(process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+    gate.open()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
     assert "`prep resize` goes on from here" in err
@@ -108,8 +102,9 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(
 ) -> None:
     place = world / "locked"
     _run("init", "camvid", world / "camvid", "-C", place)
-    first = start_prep("resize", "--factor", "2", "--workers", 0, cwd=place)
-    _wait_for("train/image_data/*.png", 1, place, first)
+    gate = Gate(world / "lock-gate", "*/train/image_data/*.png", 1)
+    first = start_prep("resize", "--factor", "2", "--workers", 0, cwd=place, gate=gate)
+    gate.wait_until_reached(first)
     assert run_app(app, "prep", ["resize", "--factor", "2", "-C", str(place), "--workers", "0"]) == 5
     assert f"process {first.pid} on " in capsys.readouterr().err
     _kill(first)

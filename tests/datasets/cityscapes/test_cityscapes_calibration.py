@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog._cityscapes_calibration import Odometry, camera_motion, camera_mount, constant_turn
+from support.properties import examples
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(*(st.floats(-0.5, 0.5) for _ in range(3)), *(st.floats(-3, 3) for _ in range(3)))
 def test_mounts_follow_the_calibrations_formula(
     yaw: float, pitch: float, roll: float, x: float, y: float, z: float
@@ -36,7 +37,7 @@ def test_positive_yaw_looks_left_and_positive_pitch_down() -> None:
     assert (camera_mount(**level | {"pitch": 0.1})[:3, :3] @ ahead)[2] < -0.09
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.floats(-5, 30), st.floats(-1, 1), st.floats(-0.2, 0.2))
 def test_a_constant_turn_is_many_small_steps(speed: float, yaw_rate: float, seconds: float) -> None:
     M = constant_turn(Odometry(speed, yaw_rate), seconds)

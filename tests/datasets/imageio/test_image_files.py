@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError, WriteFailedError
 from segprep.datasets.imageio import MAX_PIXELS, decode_image, encode_image, image_size, read_image, write_image
 from segprep.datasets.sample import Array
+from support.properties import examples
 
 Noise = Callable[..., Array]
 Chunk = Callable[[bytes, bytes], bytes]
@@ -41,7 +42,7 @@ EXACT = [
 
 
 @pytest.mark.parametrize(("suffix", "channels", "dtype"), EXACT)
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 99))
 def test_what_is_written_is_read_back_exactly(
     noise: Noise, suffix: str, channels: tuple[int, ...], dtype: str, height: int, width: int, seed: int

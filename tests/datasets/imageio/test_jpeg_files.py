@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image, image_size, read_image
 from segprep.datasets.sample import Array
+from support.properties import examples
 
 Noise = Callable[..., Array]
 Smooth = Callable[[tuple[int, ...]], Array]
@@ -40,7 +41,7 @@ def test_a_jpeg_whose_pixels_stop_before_its_end_mark_is_an_error(smooth: Smooth
             decode_image(data[:length] + b"\xff\xd9", PATH)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),

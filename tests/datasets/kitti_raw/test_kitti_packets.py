@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog._kitti_calibration import KittiCalibration
@@ -15,6 +15,7 @@ from segprep.datasets.catalog._oxts import OxtsPacket, imu_pose, mercator_scale,
 from segprep.datasets.imageio import write_image
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Matrix
+from support.properties import examples
 
 Scan = Callable[..., list[SampleRecord]]
 Rigid = Callable[..., Matrix]
@@ -32,7 +33,7 @@ def turn(axis: int, angle: float) -> Matrix:
     return R
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(*(st.floats(-3, 3) for _ in range(3)), *(st.floats(-80, 80) for _ in range(3)))
 def test_poses_follow_the_documented_formula(
     roll: float, pitch: float, yaw: float, lat: float, lon: float, alt: float

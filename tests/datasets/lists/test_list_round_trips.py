@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from segprep.datasets.catalog import CATALOG
@@ -24,6 +24,7 @@ from segprep.datasets.manifest import encode_list, read_lists, write_list
 from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, Pose, SampleKey, make_key
 from segprep.datasets.synthetic import write_drive
+from support.properties import examples
 
 MakePair = Callable[..., SampleRecord]
 
@@ -34,7 +35,7 @@ _names = st.text(_letters | _awkward, min_size=1, max_size=12).map(lambda name: 
 _pairs = st.lists(st.tuples(_names, st.booleans()), min_size=1, max_size=6, unique_by=lambda x: make_key(x[0]).lower())
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(pairs=_pairs, suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]), header=st.booleans())
 def test_names_of_any_characters_come_back(
     make_pair: MakePair,
@@ -55,7 +56,7 @@ def test_names_of_any_characters_come_back(
     assert [r.to_json() for r in read] == [r.to_json() for r in records]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(_pairs)
 def test_a_txt_holds_names_without_blanks_and_refuses_all_others_by_name(
     make_pair: MakePair, tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, bool]]
@@ -73,7 +74,7 @@ def test_a_txt_holds_names_without_blanks_and_refuses_all_others_by_name(
     assert all(f"{name}.png" in str(caught.value) for name in awkward)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(_pairs)
 def test_the_standard_library_reads_the_csv_alike(make_pair: MakePair, pairs: list[tuple[str, bool]]) -> None:
     assume(not any("\u2028" in name for name, _ in pairs))
@@ -126,7 +127,7 @@ def _records(draw: st.DrawFn) -> list[SampleRecord]:
     return records
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(records=_records(), suffix=st.sampled_from([".jsonl", ".parquet"]))
 def test_whole_records_come_back_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory, records: list[SampleRecord], suffix: str

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, SizeMismatchError
@@ -11,6 +11,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.shard_codec import CODECS, decode_chunk, encode_chunk, join_shard, split_shard
 from segprep.datasets.shard_columns import ArraySpec
 from segprep.datasets.shard_layout import ROW_ARRAYS, StorePlan, samples_per_shard
+from support.properties import examples
 
 
 def image(height: int, width: int) -> ArraySpec:
@@ -97,7 +98,7 @@ def test_columns_of_different_size_are_refused_with_their_sizes(plan: StorePlan)
         dataclasses.replace(plan, specs=(*plan.specs, other))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     codec=st.sampled_from(sorted(CODECS)),
     dtype=st.sampled_from(["uint8", "int16", "uint16", "uint32", "float64"]),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from segprep.datasets import shard_local, shard_mapping
@@ -25,6 +25,7 @@ from segprep.datasets.shard_layout import StorePlan
 from segprep.datasets.shard_metadata import ROOT_FILE, root_file
 from segprep.datasets.shard_root import read_root
 from segprep.datasets.shards import ShardStore
+from support.properties import examples
 
 COLUMNS = ("image", "label", "instance", "optical_flow", "depth")  # 3, 1, 1, 2, 1 channels of 1, 1, 2, 2, 2 bytes
 IMAGE = "image/c.1.0.0.0"  # rows 3, 4, 5
@@ -48,7 +49,7 @@ def own(shared: Path, tmp_path: Path) -> Path:
     return tmp_path / "train.zarr"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress=(HealthCheck.function_scoped_fixture,))
 @given(data=st.data())
 def test_crops_are_the_windows_of_whole_samples(shared: Path, blocks: Mapping[str, Array], data: st.DataObject) -> None:
     store = ShardStore.open(shared)

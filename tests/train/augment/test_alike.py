@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation, draw
@@ -14,6 +14,7 @@ from segprep.datasets.codes import DisparityCode
 from segprep.datasets.columns import Column
 from segprep.datasets.kinds import RULES, Kind
 from segprep.datasets.sample import Sample
+from support.properties import examples
 
 Augment = Callable[[Sample, Augmentation], Sample]
 Augmented = Callable[..., list[Sample]]
@@ -52,7 +53,7 @@ def test_all_kinds_are_in_the_sample(all_columns: Columns) -> None:
 
 
 @given(config=configurations, seed=st.integers(0, 9999), output=st.sampled_from(OUTPUTS))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_every_column_is_what_it_would_be_if_it_were_augmented_before_it_is_stored(
     config: AugmentationConfig,
     seed: int,

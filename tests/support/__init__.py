@@ -1,0 +1,1 @@
+"""What several test files need: import it as `support.<module>`."""
