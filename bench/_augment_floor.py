@@ -23,13 +23,13 @@ from _augment_tasks import COLUMNS, store_path
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation import Augmentation
-from segprep.datasets.augmentation_color import tone_curve, vignette_gains
+from segprep.datasets.augmentation.color import tone_curve, vignette_gains
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, Matrix
-from segprep.datasets.shard_codec import encode_chunk, join_shard
-from segprep.datasets.shard_layout import ROW_ARRAYS
-from segprep.prep.augment_warp import GridWarp
-from segprep.workflows.shard_blocks import ShardTask
+from segprep.datasets.shards.chunks import encode_chunk, join_shard
+from segprep.datasets.shards.layout import ROW_ARRAYS
+from segprep.prep.augment.warp import GridWarp
+from segprep.workflows.stores.content import ShardTask
 
 __all__ = ["FloorTask", "floor", "floor_arrays", "floor_task"]
 

@@ -10,14 +10,14 @@ from _augment_tasks import COLUMNS, store_path, write_one
 from _measure import timed
 from _step_figures import Seconds, clocked, difference_table, ratio_text
 
-from segprep.datasets.columns import Column
 from segprep.datasets.sample import Array, Sample, SampleKey
-from segprep.datasets.shard_codec import decode_chunk, split_shard
-from segprep.datasets.shard_statistics import ValueStatistics, id_counts
+from segprep.datasets.shards.chunks import decode_chunk, split_shard
+from segprep.datasets.shards.statistics import ValueStatistics, id_counts
+from segprep.datasets.workspace.cells import Column
 from segprep.flow.consistency import lands_inside
-from segprep.prep.augment_codes import encoded
-from segprep.workflows.shard_blocks import ShardTask
-from segprep.workflows.variants import SampleVariants
+from segprep.prep.augment.coding import encoded
+from segprep.workflows.stores.content import ShardTask
+from segprep.workflows.stores.variants import SampleVariants
 
 __all__ = ["step_report"]
 

@@ -9,14 +9,14 @@ from _flow_drive import Drive
 from _prep_tasks import prep
 from _worker_arms import Arms
 
-from segprep.datasets.augmentation_config import preset_config
+from segprep.datasets.augmentation.config import preset_config
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.shard_writer import ShardReport, write_shard
+from segprep.datasets.shards.writer import ShardReport, write_shard
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.augment_request import AugmentRequest
-from segprep.workflows.ledger import Ledger
-from segprep.workflows.shard_blocks import ShardTask, shard_rows
-from segprep.workflows.sharding import plan_split
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.stores.augment_request import AugmentRequest
+from segprep.workflows.stores.content import ShardTask, shard_rows
+from segprep.workflows.stores.planning import plan_split
 
 __all__ = ["COLUMNS", "arms_of", "make_shards", "make_workspace", "store_path", "write_one"]
 

@@ -37,7 +37,7 @@ def run(program: str, *arguments: object, cwd: Path, here: bool = False) -> str:
 
 
 def _run_here(program: str, words: list[str], cwd: Path) -> str:
-    from segprep.datasets.command_line import run_app
+    from segprep.datasets.program.command_line import run_app
     from segprep.train.cli import app as train
     from segprep.workflows.cli import app as prep
 

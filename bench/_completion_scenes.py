@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segprep.datasets.catalog._kitti_calibration import KittiCalibration
+from segprep.datasets.catalog._kitti.calibration import KittiCalibration
 from segprep.datasets.codes import DepthCode
 from segprep.datasets.imageio import read_image
-from segprep.datasets.lidar import project_points, read_velodyne
+from segprep.datasets.imageio.scans import project_points, read_velodyne
 from segprep.datasets.sample import Array, Mask
 from segprep.datasets.synthetic import World, render
 

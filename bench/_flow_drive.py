@@ -11,11 +11,11 @@ from _prep_tasks import init_workspace, prep
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetSource
-from segprep.datasets.columns import decode_source
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
 from segprep.datasets.synthetic import write_drive
 from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.cells import decode_source
 from segprep.flow.field import FlowField
 from segprep.flow.flow_files import read_flow
 

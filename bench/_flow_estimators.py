@@ -10,7 +10,7 @@ from _measure import in_turn, median_ms, table, timed
 
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array
-from segprep.flow.ego import ego_flow
+from segprep.flow.camera.ego import ego_flow
 from segprep.flow.estimators import ESTIMATORS
 from segprep.flow.evaluation import evaluate_pairs
 from segprep.flow.field import FlowField

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from segprep.datasets.codes import Code, DepthCode, Encoded, KittiFlowCode, SmsnetFlowCode
-from segprep.datasets.columns import read_record_cell
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
+from segprep.datasets.workspace.cells import read_record_cell
+from segprep.flow.camera.ego import ego_flow
 from segprep.flow.consistency import consistent
-from segprep.flow.ego import ego_flow
 from segprep.flow.estimators import dis
 from segprep.flow.field import FlowField
-from segprep.prep.motion import motion_residual, residual_facts
+from segprep.prep.motion.optical import motion_residual, residual_facts
 
 __all__ = ["parts_of"]
 

@@ -15,10 +15,10 @@ from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.errors import MotionError
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import Camera, Matrix, Pose
-from segprep.flow.ego import ego_flow
+from segprep.flow.camera.ego import ego_flow
+from segprep.flow.camera.odometry import Correction, estimate_motion
 from segprep.flow.field import FlowField
-from segprep.flow.odometry import Correction, estimate_motion
-from segprep.prep.motion import compute_optical_flow, motion_residual
+from segprep.prep.motion.optical import compute_optical_flow, motion_residual
 
 __all__ = ["Scene", "find_scenes", "render_scenes", "static_report"]
 

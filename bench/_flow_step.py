@@ -19,8 +19,8 @@ from segprep.datasets.codes import DepthCode, KittiFlowCode
 from segprep.datasets.imageio import encode_image, read_image
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Array, SampleKey
-from segprep.workflows.ledger import CellRow, Ledger
-from segprep.workflows.worker import Job
+from segprep.workflows.ledger.database import CellRow, Ledger
+from segprep.workflows.running.worker import Job
 
 __all__ = ["step_report"]
 

@@ -7,7 +7,7 @@ import cv2
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.sample import Array
-from segprep.prep.labels import LabelMethod, resize_labels
+from segprep.prep.labels.resampling import LabelMethod, resize_labels
 
 __all__ = ["METHODS", "PARIS", "Method", "priority", "thin_ids"]
 

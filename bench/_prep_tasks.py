@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.command_line import run_app
+from segprep.datasets.program.command_line import run_app
 from segprep.datasets.workspace import Workspace, load_workspace
 from segprep.prep.step import Step
 from segprep.workflows.cli import app
-from segprep.workflows.freshness import State
-from segprep.workflows.ledger import KnownSample, Ledger
-from segprep.workflows.runner import RunOptions, plan
-from segprep.workflows.stages import build_steps, resolve
-from segprep.workflows.worker import BatchResult, Job, process_batch
+from segprep.workflows.ledger.database import KnownSample, Ledger
+from segprep.workflows.ledger.freshness import State
+from segprep.workflows.running.runner import RunOptions, plan
+from segprep.workflows.running.worker import BatchResult, Job, process_batch
+from segprep.workflows.stages.registry import build_steps, resolve
 
 __all__ = ["Task", "init_workspace", "make_tasks", "prep", "run_task"]
 

@@ -16,10 +16,10 @@ from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.codes import Code, IdCode, PlainCode, SmsnetFlowCode
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shard_writer import create_store, finish_store, write_shard
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.writer import create_store, finish_store, write_shard
 from segprep.datasets.synthetic import CLASSES, World, render
 from segprep.flow.estimators.farneback import estimate
 

@@ -15,10 +15,10 @@ from _read_child import Arm, Batches, Sample
 from _read_loader import COLUMNS, RowArm, shuffled
 
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_codec import split_shard
 from segprep.datasets.shards import ShardStore
-from segprep.train.data import Batch, Reader, prefetched
-from segprep.train.order import Row
+from segprep.datasets.shards.chunks import split_shard
+from segprep.train.reading.order import Row
+from segprep.train.reading.reader import Batch, Reader, prefetched
 
 __all__ = ["open_arm"]
 

@@ -21,10 +21,10 @@ from segprep.datasets.imageio import encode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array
 from segprep.datasets.workspace import Workspace
-from segprep.prep.labels import LabelMethod, resize_labels
-from segprep.prep.resample import resample
-from segprep.workflows.ledger import Ledger
-from segprep.workflows.worker import settle_process
+from segprep.prep.labels.resampling import LabelMethod, resize_labels
+from segprep.prep.resizing.resample import resample
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.running.worker import settle_process
 
 __all__ = ["step_report"]
 

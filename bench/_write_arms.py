@@ -20,10 +20,10 @@ from _read_data import COLUMNS, plan_store, rows_of
 from _step_figures import clocked
 from _write_zarr import write_by_zarr
 
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import ShardRows
-from segprep.datasets.shard_writer import create_store, write_shard
-from segprep.workflows.worker import settle_process
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import ShardRows
+from segprep.datasets.shards.writer import create_store, write_shard
+from segprep.workflows.running.worker import settle_process
 
 __all__ = ["KINDS", "arm_path", "open_arm"]
 

@@ -12,12 +12,12 @@ from _worker_arms import Arms
 from _write_zarr import write_by_zarr
 
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.shard_rows import ShardRows
-from segprep.datasets.shard_writer import ShardReport, create_store, write_shard
+from segprep.datasets.shards.rows import ShardRows
+from segprep.datasets.shards.writer import ShardReport, create_store, write_shard
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger import Ledger
-from segprep.workflows.shard_blocks import ShardTask, shard_rows
-from segprep.workflows.sharding import plan_split
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.stores.content import ShardTask, shard_rows
+from segprep.workflows.stores.planning import plan_split
 
 __all__ = ["KINDS", "arms_of", "make_shards", "make_workspace", "store_path", "zarr_arms_of"]
 

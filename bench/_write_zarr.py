@@ -16,9 +16,9 @@ from _read_data import Block
 
 from segprep.datasets.atomic import sync_folder
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_columns import valid_name
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import ShardRows, row_values
+from segprep.datasets.shards.columns import valid_name
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import ShardRows, row_values
 
 __all__ = ["refuse_other_bytes", "write_by_zarr"]
 

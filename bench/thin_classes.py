@@ -21,7 +21,7 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array
 from segprep.datasets.synthetic import CLASSES, World, render
-from segprep.prep.labels import nearest
+from segprep.prep.labels.resampling import nearest
 
 _FACTORS = (2, 4, 8)
 _Counts = npt.NDArray[np.int64]

@@ -23,16 +23,16 @@ import torch
 from _measure import in_turn, load_line, table
 from _read_data import Scale, make_arrays, write_store
 
-from segprep.train.config import parse_config
-from segprep.train.data import Reader
-from segprep.train.loop import Training
-from segprep.train.losses import Loss
-from segprep.train.network import build_segmenter, default_device, input_columns
-from segprep.train.optimizers import build_optimizer
-from segprep.train.order import Row
-from segprep.train.runs import create_run
-from segprep.train.sources import open_sources
-from segprep.train.step import Part, Step, StepResult
+from segprep.train.learning.config import parse_config
+from segprep.train.learning.loop import Training
+from segprep.train.learning.losses import Loss
+from segprep.train.learning.optimizers import build_optimizer
+from segprep.train.learning.step import Part, Step, StepResult
+from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
+from segprep.train.reading.order import Row
+from segprep.train.reading.reader import Reader
+from segprep.train.reading.sources import open_sources
+from segprep.train.runs.folder import create_run
 
 _FULL = {"scale": ((256, 128), 8, 64, 32), "steps": 16, "skipped": 4, "rounds": 5, "base_channels": 16}
 _TINY = {"scale": ((32, 16), 1, 4, 4), "steps": 3, "skipped": 1, "rounds": 1, "base_channels": 2}

@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.workspace.cells import Cell, Column
 
 __all__ = ["Absent", "Input", "Origin", "Step"]
 

@@ -1,4 +1,4 @@
-"""The rules of the folders: imports go down, the trainer knows no Dask, `--help` is light, the wheel is complete."""
+"""The rules of folders and rooms: imports go down, the trainer knows no Dask, `--help` is light, the wheel is whole."""
 
 import ast
 import subprocess
@@ -16,6 +16,45 @@ ALLOWED = {
     "prep": {"prep", "flow", "datasets"},
     "workflows": {"workflows", "prep", "flow", "datasets"},
     "train": {"train", "datasets"},
+}
+
+
+# Rooms and loose modules of each folder, the ground first: a room may use what lies on floors below its own, no room
+# beside it. Modules that lie loose on one floor may use each other.
+FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "datasets": (
+        ("atomic", "class_files", "classes", "errors", "kinds", "plugins", "record", "sample"),
+        ("augmentation", "codes", "imageio", "program"),
+        ("lists", "shards", "synthetic", "workspace"),
+        ("catalog",),
+    ),
+    "flow": (
+        ("colors", "consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
+        ("estimators",),
+        ("camera",),
+    ),
+    "prep": (
+        ("step",),
+        ("augment", "depth", "inspection", "labels", "spectral"),
+        ("modalities", "resizing"),
+        ("motion",),
+    ),
+    "train": (
+        ("models", "reading", "runs"),
+        ("augment", "network"),
+        ("evaluation",),
+        ("learning",),
+        ("command",),
+        ("cli",),
+    ),
+    "workflows": (
+        ("ledger",),
+        ("running", "samples", "stages"),
+        ("checks", "stores"),
+        ("views",),
+        ("command",),
+        ("cli",),
+    ),
 }
 
 
@@ -49,6 +88,55 @@ def test_imports_go_only_downward(path: Path) -> None:
         assert parts[0] not in FOLDERS, f"{path} imports {name}: the import name is segprep.{name}"
         if parts[0] == "segprep":
             assert parts[1] in ALLOWED[folder], f"{path} imports {name}"
+
+
+def _room_of(name: str) -> tuple[str, str] | None:
+    """Return folder and room of a dotted name; a loose module is its own room. None for folders themselves."""
+    parts = name.split(".")
+    return (parts[1], parts[2]) if parts[0] == "segprep" and len(parts) > 2 else None
+
+
+def _floor(folder: str, room: str) -> int:
+    return next((number for number, rooms in enumerate(FLOORS[folder]) if room in rooms), -1)
+
+
+def _is_loose(folder: str, room: str) -> bool:
+    return (ROOT / folder / f"{room}.py").is_file()
+
+
+def test_every_room_stands_on_one_floor() -> None:
+    for folder, floors in FLOORS.items():
+        rooms = {p.parent.name for p in (ROOT / folder).glob("*/*.py")}
+        loose = {p.stem for p in (ROOT / folder).glob("*.py")} - {"__init__"}
+        assert sorted(rooms | loose) == sorted(room for floor in floors for room in floor), folder
+
+
+def test_rooms_use_only_floors_below() -> None:
+    """With `pytest -s` it prints what each room uses."""
+    uses: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for path in _modules():
+        folder, room = path.relative_to(ROOT).with_suffix("").parts[:2]
+        found = {used for name in _imports(path) if (used := _room_of(name)) is not None}
+        uses.setdefault((folder, room), set()).update(found - {(folder, room)})
+    arrows_up = [
+        f"{folder}/{room} -> {other_room}"
+        for (folder, room), used in sorted(uses.items())
+        for other, other_room in sorted(used)
+        if other == folder
+        and _floor(folder, other_room) >= _floor(folder, room)
+        and not (_is_loose(folder, room) and _is_loose(folder, other_room))
+    ]
+    for folder, floors in reversed(FLOORS.items()):
+        for number, rooms in reversed(list(enumerate(floors))):
+            for room in rooms:
+                names = sorted(f"{o}/{r}" if o != folder else r for o, r in uses.get((folder, room), ()))
+                print(f"{folder}, floor {number}: {room} uses {', '.join(names) or 'nothing'}")  # noqa: T201
+    assert arrows_up == []
+
+
+def test_every_room_of_tests_has_its_room() -> None:
+    folders = {p.parent.relative_to(ROOT / "tests") for p in (ROOT / "tests").rglob("test_*.py")}
+    assert [str(folder) for folder in sorted(folders) if not (ROOT / folder).is_dir()] == []
 
 
 def test_there_are_no_import_cycles() -> None:
@@ -103,9 +191,8 @@ def test_the_whole_trainer_never_loads_dask() -> None:
     assert _loaded_after(f"import {imports}").isdisjoint({"dask", "distributed"})
 
 
-def test_datasets_has_no_init_and_segprep_is_no_listed_package() -> None:
-    assert not (ROOT / "datasets/__init__.py").exists()
-    assert '"segprep",' not in (ROOT / "pyproject.toml").read_text(encoding="utf-8").replace(" ", "")
+def test_datasets_has_no_init() -> None:
+    assert not (ROOT / "datasets/__init__.py").exists(), "from the checkout it would hide another package `datasets`"
 
 
 def test_the_wheel_holds_every_module_under_one_top_level_name(tmp_path: Path) -> None:

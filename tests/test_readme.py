@@ -14,7 +14,7 @@ import cv2
 import pytest
 import torch
 
-from segprep.datasets.command_line import run_app
+from segprep.datasets.program.command_line import run_app
 
 ROOT = Path(__file__).resolve().parents[1]
 _PROGRAMS = {

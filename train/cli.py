@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from segprep.datasets.command_line import Directory, JsonOutput, new_app, parse_size, run_app
 from segprep.datasets.errors import ConfigurationError, ExitCode
+from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, parse_size, run_app
 
 if TYPE_CHECKING:
-    from segprep.train.commands import TrainedRun
+    from segprep.train.command.run import TrainedRun
 
 __all__ = ["app", "main"]
 
@@ -161,10 +161,10 @@ def run_command(
 
     In several processes: torchrun --nproc-per-node N --no-python train run ...
     """
-    from segprep.train import commands
-    from segprep.train.config import augmentation_table, config_toml, parse_setting
-    from segprep.train.place import find_place
-    from segprep.train.stages import merged_tables
+    from segprep.train.command import run as commands
+    from segprep.train.command.place import find_place
+    from segprep.train.learning.config import augmentation_table, config_toml, parse_setting
+    from segprep.train.learning.protocols import merged_tables
 
     flags: dict[str, Any] = _given(
         {
@@ -223,8 +223,8 @@ def eval_command(
     as_json: JsonOutput = False,
 ) -> None:
     """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/."""
-    from segprep.train.eval_command import evaluate_run
-    from segprep.train.place import find_place
+    from segprep.train.command.evaluation import evaluate_run
+    from segprep.train.command.place import find_place
 
     place = find_place(workspace, [] if shards is None else [shards])
     report = evaluate_run(place, name, checkpoint, split, at, root, dataset)

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from segprep.datasets.command_line import Directory, JsonOutput, new_app, run_app
+from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, run_app
 from segprep.datasets.record import Direction
-from segprep.workflows.modality_options import modality, named_modalities
-from segprep.workflows.options import (
+from segprep.workflows.command.modality_options import modality, named_modalities
+from segprep.workflows.command.options import (
     Augment,
     DryRun,
     Limit,
@@ -26,8 +26,8 @@ from segprep.workflows.options import (
     parse_names,
     parse_pair,
 )
-from segprep.workflows.stage_command import stage_command
-from segprep.workflows.stage_options import flow, motion_labels, resize
+from segprep.workflows.command.stage_command import stage_command
+from segprep.workflows.command.stage_options import flow, motion_labels, resize
 
 __all__ = ["app", "main"]
 
@@ -99,8 +99,8 @@ def init(
     as_json: JsonOutput = False,
 ) -> None:
     """Recognise a dataset, list its samples, and make a workspace here."""
-    from segprep.workflows import commands
-    from segprep.workflows.initialise import InitRequest
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.samples.initialise import InitRequest
 
     names = parse_names(columns)
     row = None if names is None else tuple(names)
@@ -139,8 +139,8 @@ def flow_eval(
     as_json: JsonOutput = False,
 ) -> None:
     """Compare flow with its truth: end-point error, outliers, angular error, over valid pixels."""
-    from segprep.workflows import commands
-    from segprep.workflows.ledger import Selection
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.ledger.database import Selection
 
     selection = Selection(tuple(split or ()), only, limit)
     commands.flow_eval(workspace, selection, truth, column, flow, flow_format, as_json=as_json)
@@ -167,9 +167,9 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Decode every source file and say what is wrong with the dataset; exit with 4 if anything is."""
-    from segprep.workflows import commands
-    from segprep.workflows.cluster import ClusterOptions
-    from segprep.workflows.ledger import Selection
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.ledger.database import Selection
+    from segprep.workflows.running.cluster import ClusterOptions
 
     selection = Selection(tuple(split or ()), only, limit)
     cluster = ClusterOptions(workers, scheduler)
@@ -208,8 +208,8 @@ def write_list(
     as_json: JsonOutput = False,
 ) -> None:
     """Write a list of the samples, which other tools and `prep init list` read."""
-    from segprep.workflows import commands
-    from segprep.workflows.ledger import Selection
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.ledger.database import Selection
 
     selection = Selection(tuple(split or ()), only, limit)
     names = parse_names(columns)
@@ -219,7 +219,7 @@ def write_list(
 @app.command()
 def status(workspace: Directory = _HERE, as_json: JsonOutput = False) -> None:
     """Show the table of what exists, what failed, what is stale and why."""
-    from segprep.workflows import commands
+    from segprep.workflows.command import actions as commands
 
     commands.status(workspace, as_json=as_json)
 
@@ -241,8 +241,8 @@ def show(
     workspace: Directory = _HERE,
 ) -> None:
     """Draw every column of a sample in one PNG, or how variants of it would look."""
-    from segprep.workflows import commands
-    from segprep.workflows.augment_request import augment_request
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.stores.augment_request import augment_request
 
     commands.show(key, out, workspace, augment_request(augment, preset, parse_pair(size), seed), variant)
 
@@ -276,9 +276,9 @@ def shard(
     quiet: Quiet = False,
 ) -> None:
     """Freeze the table into one Zarr store per split, of the samples or of augmented variants of them."""
-    from segprep.workflows import commands
-    from segprep.workflows.augment_request import augment_request
-    from segprep.workflows.cluster import ClusterOptions
+    from segprep.workflows.command import actions as commands
+    from segprep.workflows.running.cluster import ClusterOptions
+    from segprep.workflows.stores.augment_request import augment_request
 
     call = commands.ShardCall(
         columns=parse_names(columns),
@@ -307,7 +307,7 @@ def verify(
     as_json: JsonOutput = False,
 ) -> None:
     """Check that Zarr stores hold what was written; exit with 6 if not."""
-    from segprep.workflows import store_commands
+    from segprep.workflows.command import store_actions as store_commands
 
     store_commands.verify(stores or [], workspace, fast=fast, repair=repair, as_json=as_json)
 
@@ -321,7 +321,7 @@ def stats(
     as_json: JsonOutput = False,
 ) -> None:
     """Show pixels and weights of the classes, and mean, deviation and valid share of every column."""
-    from segprep.workflows import store_commands
+    from segprep.workflows.command import store_actions as store_commands
 
     store_commands.stats(stores or [], workspace, as_json=as_json)
 
@@ -339,7 +339,7 @@ def peek(
     as_json: JsonOutput = False,
 ) -> None:
     """Print what a store holds of one sample, and draw its columns in one PNG. Needs no workspace."""
-    from segprep.workflows import store_commands
+    from segprep.workflows.command import store_actions as store_commands
 
     store_commands.peek(store, key, variant, out, as_json=as_json)
 

@@ -1,7 +1,6 @@
 """What a file of the catalog holds: `SPEC`, `class_map`, `scan` and `write_miniature`."""
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,10 +8,7 @@ from typing import Protocol
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.record import Direction, SampleRecord
 
-__all__ = ["PICTURES", "DatasetMember", "DatasetSource", "DatasetSpec", "files_by_stem"]
-
-PICTURES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm")
-"""Suffixes of the files that images and labels are."""
+__all__ = ["DatasetMember", "DatasetSource", "DatasetSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +81,3 @@ class DatasetMember(Protocol):
 
     def write_miniature(self, root: Path, frames: int) -> None:
         """Write `frames` (at least 2) rendered samples in this layout: to try a pipeline, and for tests."""
-
-
-def files_by_stem(folder: Path, suffixes: Sequence[str] = PICTURES) -> dict[str, str]:
-    """Return stem to file name for the pictures of a folder; empty if there is no such folder.
-
-    Stems are in Unicode's composed form: macOS writes accents apart from their letters, and an image and its label must
-    still find each other.
-
-    Raises:
-        ValueError: If two files differ only in their suffix, so that a stem does not say which is meant.
-    """
-    if not folder.is_dir():
-        return {}
-    found: dict[str, str] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            stem = unicodedata.normalize("NFC", path.stem)
-            if stem in found:
-                raise ValueError(f"{folder} has both {found[stem]} and {path.name}: keep one of them")
-            found[stem] = path.name
-    return found

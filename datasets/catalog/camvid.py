@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import PlainCode, RawLabelCode
 from segprep.datasets.errors import DatasetNotFoundError

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._cityscapes_classes import CLASS_SHARES, SCHEMES, scheme_classes
-from segprep.datasets.catalog._cityscapes_layout import layout_text, require_images
-from segprep.datasets.catalog._cityscapes_scan import scan_cityscapes
+from segprep.datasets.catalog._cityscapes.classes import CLASS_SHARES, SCHEMES, scheme_classes
+from segprep.datasets.catalog._cityscapes.layout import layout_text, require_images
+from segprep.datasets.catalog._cityscapes.scan import scan_cityscapes
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.record import Direction, SampleRecord
@@ -48,6 +48,6 @@ def write_miniature(root: Path, frames: int) -> None:
 
     gtCoarse lies beside gtFine and has one more frame, in train_extra, so that `cityscapes_coarse` reads the same root.
     """
-    from segprep.datasets.catalog._cityscapes_miniature import write_cityscapes
+    from segprep.datasets.catalog._cityscapes.miniature import write_cityscapes
 
     write_cityscapes(root, fine=frames, coarse_only=1)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from segprep.datasets.catalog import cityscapes
-from segprep.datasets.catalog._cityscapes_classes import scheme_classes
-from segprep.datasets.catalog._cityscapes_layout import layout_text, require_images
-from segprep.datasets.catalog._cityscapes_scan import scan_cityscapes
+from segprep.datasets.catalog._cityscapes.classes import scheme_classes
+from segprep.datasets.catalog._cityscapes.layout import layout_text, require_images
+from segprep.datasets.catalog._cityscapes.scan import scan_cityscapes
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.record import Direction, SampleRecord
@@ -39,6 +39,6 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write the miniature of `cityscapes`, one of the frames in train_extra."""
-    from segprep.datasets.catalog._cityscapes_miniature import write_cityscapes
+    from segprep.datasets.catalog._cityscapes.miniature import write_cityscapes
 
     write_cityscapes(root, fine=frames - 1, coarse_only=1)

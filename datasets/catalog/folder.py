@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from segprep.datasets.catalog._found_classes import found_class_map
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.found_classes import found_class_map
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import Code, PlainCode, RawLabelCode, SmsnetFlowCode, code_from_json
-from segprep.datasets.depth_units import DEPTH_SUFFIXES, depth_unit
+from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES, depth_unit
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._found_classes import UNLABELLED
-from segprep.datasets.catalog._intrinsics import first_size
-from segprep.datasets.catalog._kitti_calibration import KittiCalibration
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.found_classes import UNLABELLED
+from segprep.datasets.catalog._common.intrinsics import first_size
+from segprep.datasets.catalog._kitti.calibration import KittiCalibration
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, VelodyneCode
 from segprep.datasets.errors import DatasetNotFoundError
@@ -54,7 +55,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write rendered frames with scans and calibration, a quarter of them, at least one, in `testing`."""
-    from segprep.datasets.catalog._kitti_miniature import write_kitti_object
+    from segprep.datasets.catalog._kitti.miniature import write_kitti_object
 
     write_kitti_object(root, frames)
 

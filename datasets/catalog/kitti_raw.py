@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from segprep.datasets.catalog._found_classes import UNLABELLED
-from segprep.datasets.catalog._intrinsics import first_size
-from segprep.datasets.catalog._kitti_calibration import CALIBRATION_FILES, KittiCalibration
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
-from segprep.datasets.catalog._oxts import imu_pose, mercator_scale, read_oxts, read_times
-from segprep.datasets.catalog._recordings import SPLIT_LISTS, listed_splits
-from segprep.datasets.catalog._trajectories import rigid_pose
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.found_classes import UNLABELLED
+from segprep.datasets.catalog._common.intrinsics import first_size
+from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, listed_splits
+from segprep.datasets.catalog._common.trajectories import rigid_pose
+from segprep.datasets.catalog._kitti.calibration import CALIBRATION_FILES, KittiCalibration
+from segprep.datasets.catalog._kitti.oxts import imu_pose, mercator_scale, read_oxts, read_times
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, VelodyneCode
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
@@ -79,7 +80,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write two rendered drives with calibration, packets, time stamps and scans, the second to validate on."""
-    from segprep.datasets.catalog._kitti_miniature import write_kitti
+    from segprep.datasets.catalog._kitti.miniature import write_kitti
 
     write_kitti(root, frames)
 

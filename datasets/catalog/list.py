@@ -1,4 +1,4 @@
-"""Samples that lists name, wherever their files lie below one folder: see `segprep.datasets.manifest`."""
+"""Samples that lists name, wherever their files lie below one folder: see `segprep.datasets.lists.files`."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from segprep.datasets.catalog._found_classes import UNLABELLED, found_class_map
+from segprep.datasets.catalog._common.found_classes import UNLABELLED, found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode
 from segprep.datasets.errors import DatasetNotFoundError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import read_image
-from segprep.datasets.manifest import find_lists, read_lists, write_list
+from segprep.datasets.lists.files import find_lists, read_lists, write_list
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
@@ -66,8 +66,8 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write rendered frames with labels and PARIS's lists, a quarter of them (at least one) in `val.csv`."""
-    from segprep.datasets._list_entry import plain_source
     from segprep.datasets.imageio import write_image
+    from segprep.datasets.lists.entries import plain_source
     from segprep.datasets.sample import SampleKey
     from segprep.datasets.synthetic import World, render
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._found_classes import UNLABELLED, found_class_map
-from segprep.datasets.catalog._intrinsics import CAMERA_FILES
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
-from segprep.datasets.catalog._recordings import SPLIT_LISTS, find_recordings, listed_splits
-from segprep.datasets.catalog._rgbd_scan import IMAGE_FOLDERS, LABEL_FOLDERS, first_folder, scan_recording
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.found_classes import UNLABELLED, found_class_map
+from segprep.datasets.catalog._common.intrinsics import CAMERA_FILES
+from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
+from segprep.datasets.catalog._rgbd.scan import IMAGE_FOLDERS, LABEL_FOLDERS, first_folder, scan_recording
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode
 from segprep.datasets.errors import DatasetNotFoundError
@@ -72,7 +73,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write two rendered recordings with labels, the second, in the other variant of the files, to validate on."""
-    from segprep.datasets.catalog._rgbd_miniature import (
+    from segprep.datasets.catalog._common.miniature import (
         depth_picture,
         number_line,
         rendered_recordings,

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._found_classes import UNLABELLED
-from segprep.datasets.catalog._intrinsics import first_size, intrinsic_matrix, read_intrinsics
+from segprep.datasets.catalog._common.found_classes import UNLABELLED
+from segprep.datasets.catalog._common.intrinsics import first_size, intrinsic_matrix, read_intrinsics
+from segprep.datasets.catalog._common.text_lines import read_lines
+from segprep.datasets.catalog._common.trajectories import read_pose
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
-from segprep.datasets.catalog._text_lines import read_lines
-from segprep.datasets.catalog._trajectories import read_pose
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.errors import DatasetNotFoundError
@@ -69,7 +69,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write two rendered sequences of a scene, the second to test on."""
-    from segprep.datasets.catalog._rgbd_miniature import depth_picture, number_line, rendered_recordings, write_lines
+    from segprep.datasets.catalog._common.miniature import depth_picture, number_line, rendered_recordings, write_lines
     from segprep.datasets.imageio import write_image
 
     scene = root / "street"

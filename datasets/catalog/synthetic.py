@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from segprep.datasets.catalog._member import DatasetSource, DatasetSpec, files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import DatasetNotFoundError

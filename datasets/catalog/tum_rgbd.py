@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from segprep.datasets.catalog._found_classes import UNLABELLED
-from segprep.datasets.catalog._intrinsics import CAMERA_FILES, find_camera, intrinsic_matrix
+from segprep.datasets.catalog._common.found_classes import UNLABELLED
+from segprep.datasets.catalog._common.intrinsics import CAMERA_FILES, find_camera, intrinsic_matrix
+from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
+from segprep.datasets.catalog._common.text_lines import read_lines
+from segprep.datasets.catalog._common.trajectories import nearest_pairs, read_timed_poses
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
-from segprep.datasets.catalog._recordings import SPLIT_LISTS, find_recordings, listed_splits
-from segprep.datasets.catalog._text_lines import read_lines
-from segprep.datasets.catalog._trajectories import nearest_pairs, read_timed_poses
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.errors import DatasetNotFoundError
@@ -77,8 +77,8 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
 
 def write_miniature(root: Path, frames: int) -> None:
     """Write two rendered sequences, the second to validate on; depth images and poses have times of their own."""
-    from segprep.datasets.catalog._rgbd_miniature import number_line, rendered_recordings, write_lines
-    from segprep.datasets.catalog._tum_miniature import write_sequence
+    from segprep.datasets.catalog._common.miniature import number_line, rendered_recordings, write_lines
+    from segprep.datasets.catalog._rgbd.tum_miniature import write_sequence
 
     for recording in rendered_recordings(("rgbd_dataset_street1", "rgbd_dataset_street2"), frames):
         write_sequence(root / recording.name, recording, _DEPTH)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from segprep.datasets.columns import Column
 from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace.cells import Column
 from segprep.prep.step import Step
 
 __all__ = ["ModalityMember", "Scene"]

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segprep.datasets.codes import LinearCode
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample
-from segprep.prep.bands import DEFAULT_BANDS, Band, parse_bands, reflectance
+from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.modalities._member import Scene
+from segprep.prep.spectral.bands import DEFAULT_BANDS, Band, parse_bands, reflectance
+from segprep.prep.spectral.vegetation import INDICES, vegetation_index
 from segprep.prep.step import Input, Origin
-from segprep.prep.vegetation import INDICES, vegetation_index
 
 __all__ = ["VEGETATION_DEFAULTS", "VegetationStep", "build_vegetation_step"]
 

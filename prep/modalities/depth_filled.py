@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 
 from segprep.datasets.codes import DepthCode, IdCode
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample
-from segprep.prep.completion import Fill, complete_depth
-from segprep.prep.depth_range import check_depth
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.completion import Fill, complete_depth
+from segprep.prep.depth.depth_range import check_depth
 from segprep.prep.modalities._depth_input import depth_name
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Final, TypeGuard
 
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Camera, JsonDict, Sample
-from segprep.prep.gravity import mount_down
-from segprep.prep.hha import PRESETS, HhaImage, hha
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.gravity import mount_down
+from segprep.prep.depth.hha import PRESETS, HhaImage, hha
 from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Absent, Input, Origin, Step

@@ -8,11 +8,11 @@ from typing import Final, TypeGuard
 import numpy as np
 
 from segprep.datasets.codes import JetCode
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample
-from segprep.prep.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
 from segprep.prep.modalities._depth_input import depth_name
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step

@@ -7,14 +7,14 @@ from typing import Final
 import numpy as np
 
 from segprep.datasets.codes import LinearCode
-from segprep.datasets.columns import Cell, Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.surface_normals import MAX_RADIUS, checked_depth, surface_normals
 from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step
-from segprep.prep.surface_normals import MAX_RADIUS, checked_depth, surface_normals
 
 __all__ = ["DEFAULTS", "Normals", "build"]
 

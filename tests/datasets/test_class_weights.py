@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segprep.datasets.shard_statistics import LabelStatistics
+from segprep.datasets.shards.statistics import LabelStatistics
 
 
 def _statistics(*counts: dict[int, int]) -> LabelStatistics:

@@ -14,10 +14,10 @@ from segprep.datasets.imageio import write_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import Array, SampleKey
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shard_writer import create_store, finish_store, write_shard
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.writer import create_store, finish_store, write_shard
 from segprep.datasets.workspace import WorkspaceConfig, write_config
 
 HEIGHT, WIDTH = 20, 28
@@ -104,7 +104,7 @@ def real_curves() -> None:
 @pytest.fixture(autouse=True)
 def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_curves" not in request.fixturenames:
-        monkeypatch.setattr("segprep.train.monitor.write_curves", lambda log, picture: None)
+        monkeypatch.setattr("segprep.train.runs.monitor.write_curves", lambda log, picture: None)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segprep.datasets.command_line import run_app
 from segprep.datasets.imageio import write_image
+from segprep.datasets.program.command_line import run_app
 from segprep.datasets.synthetic import write_drive
 from segprep.workflows.cli import app
 from support.gate import Gate

@@ -7,11 +7,10 @@ from functools import partial
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.kinds import Kind
-from segprep.datasets.progress import Progress
+from segprep.datasets.program.progress import Progress
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.batches import run_in_batches
 from segprep.workflows.checks.distances import (
     depth_ranges,
     implausible_depth,
@@ -24,8 +23,9 @@ from segprep.workflows.checks.findings import Calibration, Category, CheckedSamp
 from segprep.workflows.checks.images import alike_images, same_images
 from segprep.workflows.checks.labels import unknown_ids, unlabelled
 from segprep.workflows.checks.shares import class_shares, count_classes
-from segprep.workflows.cluster import ClusterOptions, WorkerDied
-from segprep.workflows.ledger import Ledger, Selection
+from segprep.workflows.ledger.database import Ledger, Selection
+from segprep.workflows.running.batches import run_in_batches
+from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 
 __all__ = ["CheckResult", "check_dataset"]
 

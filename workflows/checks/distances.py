@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segprep.datasets.kinds import Kind
-from segprep.prep.inspection import DistanceFacts
+from segprep.prep.inspection.facts import DistanceFacts
 from segprep.workflows.checks.findings import NEIGHBOURS, Category, CheckedSample, Finding, Severity, columns_of
 
 __all__ = ["DepthRange", "depth_ranges", "implausible_depth", "missing_calibration", "missing_neighbours"]

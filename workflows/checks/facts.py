@@ -8,12 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.columns import decode_file
 from segprep.datasets.errors import SegprepError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Mask
-from segprep.prep.inspection import (
+from segprep.datasets.workspace.cells import decode_file
+from segprep.prep.inspection.facts import (
     DistanceFacts,
     LabelFacts,
     PictureFacts,
@@ -21,7 +21,7 @@ from segprep.prep.inspection import (
     describe,
     measure_distances,
 )
-from segprep.prep.likeness import likeness_hash
+from segprep.prep.inspection.likeness import likeness_hash
 
 __all__ = ["FileFacts", "Problem", "Trouble", "inspect_files"]
 

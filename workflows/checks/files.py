@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from segprep.datasets.sample import SampleKey
-from segprep.prep.inspection import PictureFacts
+from segprep.prep.inspection.facts import PictureFacts
 from segprep.workflows.checks.facts import FileFacts, Trouble
 from segprep.workflows.checks.findings import (
     NEIGHBOURS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segprep.prep.likeness import alike_across
+from segprep.prep.inspection.likeness import alike_across
 from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity
 
 __all__ = ["alike_images", "same_images"]

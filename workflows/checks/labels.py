@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from segprep.prep.inspection import LabelFacts, LabelValue
+from segprep.prep.inspection.facts import LabelFacts, LabelValue
 from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity, by_split
 
 __all__ = ["labels_of", "unknown_ids", "unlabelled"]

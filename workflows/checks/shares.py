@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
-from segprep.prep.inspection import BANDS
-from segprep.prep.label_shares import Suspicion, suspect_mapping
+from segprep.prep.inspection.facts import BANDS
+from segprep.prep.inspection.label_shares import Suspicion, suspect_mapping
 from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity, by_split, percent
 from segprep.workflows.checks.labels import labels_of
 

@@ -8,7 +8,7 @@ import pytest
 from segprep.datasets.codes import PlainCode, RawLabelCode
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.manifest import read_lists
+from segprep.datasets.lists.files import read_lists
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import SampleKey
 

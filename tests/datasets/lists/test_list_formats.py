@@ -19,7 +19,7 @@ from segprep.datasets.codes import (
     SmsnetFlowCode,
 )
 from segprep.datasets.kinds import Kind
-from segprep.datasets.manifest import encode_list, find_lists, read_lists
+from segprep.datasets.lists.files import encode_list, find_lists, read_lists
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 
 ReadText = Callable[..., list[SampleRecord]]

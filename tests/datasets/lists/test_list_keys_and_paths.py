@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segprep.datasets.errors import UnreadableFileError
-from segprep.datasets.manifest import read_lists
+from segprep.datasets.lists.files import read_lists
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import make_key
 

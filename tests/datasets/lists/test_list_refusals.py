@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
-from segprep.datasets.manifest import read_lists
+from segprep.datasets.lists.files import read_lists
 from segprep.datasets.record import SampleRecord
 
 MakeList = Callable[[Path, str, str | bytes], Path]

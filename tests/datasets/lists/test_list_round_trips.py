@@ -20,7 +20,7 @@ from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import DepthCode, IdCode, KittiFlowCode, LinearCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.manifest import encode_list, read_lists, write_list
+from segprep.datasets.lists.files import encode_list, read_lists, write_list
 from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, Pose, SampleKey, make_key
 from segprep.datasets.synthetic import write_drive

@@ -10,7 +10,7 @@ import pytest
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.manifest import encode_list, find_lists, only_columns, read_lists, write_list
+from segprep.datasets.lists.files import encode_list, find_lists, only_columns, read_lists, write_list
 from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, Pose, SampleKey
 

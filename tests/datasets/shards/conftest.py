@@ -9,10 +9,10 @@ import pytest
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
 
 ROWS, HEIGHT, WIDTH = 7, 12, 20
 

@@ -16,11 +16,11 @@ from zarr.storage import MemoryStore
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_metadata import ROOT_FILE, encode_root
-from segprep.datasets.shard_rows import RowInfo
-from segprep.datasets.shard_verify import Damage, verify_store
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.metadata import ROOT_FILE, encode_root
+from segprep.datasets.shards.rows import RowInfo
+from segprep.datasets.shards.verify import Damage, verify_store
 
 FLIPS = 100  # of each codec's store
 ROOT_FLIPS = 40

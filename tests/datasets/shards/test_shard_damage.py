@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segprep.datasets import shard_verify
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_layout import SCHEMA_VERSION, StorePlan
-from segprep.datasets.shard_metadata import ROOT_FILE, root_file
-from segprep.datasets.shard_root import FileRecord, StoreRoot, read_root, wrong_size
-from segprep.datasets.shard_verify import verify_store
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards import verify as shard_verify
+from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan
+from segprep.datasets.shards.metadata import ROOT_FILE, root_file
+from segprep.datasets.shards.root import FileRecord, StoreRoot, read_root, wrong_size
+from segprep.datasets.shards.verify import verify_store
 
 IMAGE = "image/c.1.0.0.0"  # rows 3, 4, 5
 LOST = ("aachen_3", "aachen_4", "aachen_5")

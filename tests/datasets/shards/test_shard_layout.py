@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, SizeMismatchError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.shard_codec import CODECS, decode_chunk, encode_chunk, join_shard, split_shard
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import ROW_ARRAYS, StorePlan, samples_per_shard
+from segprep.datasets.shards.chunks import CODECS, decode_chunk, encode_chunk, join_shard, split_shard
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import ROW_ARRAYS, StorePlan, samples_per_shard
 from support.properties import examples
 
 

@@ -16,10 +16,10 @@ from zarr.codecs import Crc32cCodec, GzipCodec, ZstdCodec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_metadata import ROOT_FILE
-from segprep.datasets.shard_rows import RowInfo
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.metadata import ROOT_FILE
+from segprep.datasets.shards.rows import RowInfo
 
 Rewrite = Callable[..., Path]
 

@@ -17,14 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from segprep.datasets import shard_local, shard_mapping
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_metadata import ROOT_FILE, root_file
-from segprep.datasets.shard_root import read_root
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards import local as shard_local
+from segprep.datasets.shards import mapping as shard_mapping
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.metadata import ROOT_FILE, root_file
+from segprep.datasets.shards.root import read_root
 from support.properties import examples
 
 COLUMNS = ("image", "label", "instance", "optical_flow", "depth")  # 3, 1, 1, 2, 1 channels of 1, 1, 2, 2, 2 bytes

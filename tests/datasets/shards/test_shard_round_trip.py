@@ -13,10 +13,10 @@ import zarr
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import UnknownNameError
 from segprep.datasets.sample import Array
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo
 
 
 @pytest.mark.parametrize("codec", ["lz4", "none", "zstd"])

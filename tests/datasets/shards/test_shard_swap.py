@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from segprep.datasets.shard_swap import exchange
+from segprep.datasets.shards.swap import exchange
 
 
 def test_two_folders_change_places_or_nothing_happens(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ from segprep.datasets.errors import (
     WriteFailedError,
 )
 from segprep.datasets.sample import Array, SampleKey
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shard_statistics import LabelStatistics, ValueStatistics
-from segprep.datasets.shard_verify import verify_store
-from segprep.datasets.shard_writer import ShardReport, create_store, finish_store, write_shard
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.statistics import LabelStatistics, ValueStatistics
+from segprep.datasets.shards.verify import verify_store
+from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
 
 RowsOf = Callable[[StorePlan, int], ShardRows]
 
@@ -235,7 +235,7 @@ def test_what_another_plan_has_begun_is_refused_however_little_it_wrote(
         atomic_write_bytes(path, data, durable=durable)
 
     with monkeypatch.context() as patch:
-        patch.setattr("segprep.datasets.shard_writer.atomic_write_bytes", write)
+        patch.setattr("segprep.datasets.shards.writer.atomic_write_bytes", write)
         with pytest.raises(WriteFailedError, match="killed"):
             create_store(tmp_path, plan)
     assert len(names) == written
@@ -268,9 +268,9 @@ WRITER = """
 import json, os, sys, time
 import numpy as np
 from pathlib import Path
-from segprep.datasets.shard_layout import StorePlan
-from segprep.datasets.shard_rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shard_writer import write_shard
+from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.writer import write_shard
 
 store, plan, where = Path(sys.argv[1]), StorePlan.from_json(json.loads(sys.argv[2])), sys.argv[3]
 value = 2

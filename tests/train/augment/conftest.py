@@ -21,13 +21,13 @@ from segprep.datasets.codes import (
     PlainCode,
     SmsnetFlowCode,
 )
-from segprep.datasets.columns import Column
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, Camera, Mask, Sample, SampleKey
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.prep.augment import augment_sample
-from segprep.prep.augment_codes import decoded, encoded
-from segprep.train.augment import BatchAugmenter
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.workspace.cells import Column
+from segprep.prep.augment.coding import decoded, encoded
+from segprep.prep.augment.samples import augment_sample
+from segprep.train.augment.augmenter import BatchAugmenter
 
 SIZE = WIDTH, HEIGHT = 96, 72
 CAMERA = Camera(np.array([[90.0, 0, 44], [0, 80.0, 30], [0, 0, 1]]), *SIZE)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.augmentation import Augmentation, draw
-from segprep.datasets.augmentation_config import PRESETS, AugmentationConfig, Span
+from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, Span
 from segprep.datasets.codes import DisparityCode
-from segprep.datasets.columns import Column
 from segprep.datasets.kinds import RULES, Kind
 from segprep.datasets.sample import Sample
+from segprep.datasets.workspace.cells import Column
 from support.properties import examples
 
 Augment = Callable[[Sample, Augmentation], Sample]

@@ -8,9 +8,9 @@ import pytest
 from torch import Tensor
 
 from segprep.datasets.augmentation import Augmentation, draw
-from segprep.datasets.augmentation_config import PRESETS
+from segprep.datasets.augmentation.config import PRESETS
 from segprep.datasets.sample import Sample
-from segprep.train.augment import BatchAugmenter
+from segprep.train.augment.augmenter import BatchAugmenter
 
 Augmented = Callable[..., list[Sample]]
 BatchOf = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]

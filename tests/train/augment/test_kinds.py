@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from segprep.datasets.augmentation import Augmentation
-from segprep.datasets.augmentation_camera import warped_camera
-from segprep.datasets.augmentation_config import PRESETS
+from segprep.datasets.augmentation.camera import warped_camera
+from segprep.datasets.augmentation.config import PRESETS
 from segprep.datasets.codes import DisparityCode, JetCode
-from segprep.datasets.columns import Column
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, Sample, SampleKey
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.prep.augment import augment_sample
-from segprep.prep.augment_codes import decoded, encoded
-from segprep.train.augment import BatchAugmenter
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.workspace.cells import Column
+from segprep.prep.augment.coding import decoded, encoded
+from segprep.prep.augment.samples import augment_sample
+from segprep.train.augment.augmenter import BatchAugmenter
 
 Augmented = Callable[..., list[Sample]]
 Columns = Mapping[str, Column]

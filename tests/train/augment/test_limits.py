@@ -9,12 +9,12 @@ from torch import Tensor
 
 from segprep.datasets.augmentation import Augmentation
 from segprep.datasets.codes import PlainCode
-from segprep.datasets.columns import Column
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Sample
-from segprep.datasets.shard_columns import ArraySpec
-from segprep.train.augment import BatchAugmenter
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.workspace.cells import Column
+from segprep.train.augment.augmenter import BatchAugmenter
 
 Augmented = Callable[..., list[Sample]]
 BatchOf = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]

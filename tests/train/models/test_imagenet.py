@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WriteFailedError
-from segprep.train import imagenet
-from segprep.train.imagenet import ImageNetFile, imagenet_file
+from segprep.train.network import imagenet
+from segprep.train.network.imagenet import ImageNetFile, imagenet_file
 
 CONTENT = bytes(range(256)) * 9000  # more than two chunks
 

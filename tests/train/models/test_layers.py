@@ -12,7 +12,7 @@ from segprep.train.models._decoder import DecoderHead
 from segprep.train.models._layers import Freezable, GlobalNorm, SplitConv2d, enlarge, make_bilinear
 from segprep.train.models._network import InputColumn, InputScaling, imagenet_scaling
 from segprep.train.models.smsnet import input_scaling as smsnet_scaling
-from segprep.train.network import Segmenter
+from segprep.train.network.segmenter import Segmenter
 
 
 @pytest.mark.parametrize("stride", [1, 2])

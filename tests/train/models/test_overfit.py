@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segprep.train.metrics import ConfusionMatrix
+from segprep.train.evaluation.metrics import ConfusionMatrix
 from segprep.train.models import MODELS
-from segprep.train.network import Segmenter
+from segprep.train.network.segmenter import Segmenter
 
 SIZE, CLASSES = 32, 3
 

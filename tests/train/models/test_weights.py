@@ -13,8 +13,8 @@ from torch import Tensor
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.train.models import MODELS, adapnet, fcn8s, frrn, segnet, smsnet, ssma
 from segprep.train.models._network import InputColumn, Network
-from segprep.train.network import Segmenter
-from segprep.train.weights import load_backbone, load_expert, load_network, read_weights
+from segprep.train.network.segmenter import Segmenter
+from segprep.train.network.weights import load_backbone, load_expert, load_network, read_weights
 
 _UNITS = {1: 3, 2: 4, 3: 6, 4: 3}
 MakeColumn = Callable[..., InputColumn]

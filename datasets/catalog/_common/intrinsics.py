@@ -1,0 +1,112 @@
+"""Intrinsics of a recording: a text file with numbers, or Open3D's JSON."""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from segprep.datasets.catalog._common.text_lines import read_lines
+from segprep.datasets.errors import MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import image_size
+from segprep.datasets.sample import Camera, Matrix
+
+__all__ = ["CAMERA_FILES", "find_camera", "first_size", "intrinsic_matrix", "read_intrinsics", "read_pinhole_json"]
+
+_TEXT_NAMES: Final = ("K.txt", "camera-intrinsics.txt", "intrinsics.txt")
+_JSON_PATTERN: Final = "camera*.json"
+
+CAMERA_FILES: Final = ", ".join((*_TEXT_NAMES, _JSON_PATTERN))
+"""What `find_camera` looks for, as a text to show."""
+
+
+def find_camera(folder: Path, images: Iterable[Path], default: Camera | None = None) -> Camera | None:
+    """Read the intrinsics that lie in a folder; None if no image tells their size.
+
+    Args:
+        folder: Looked through for `CAMERA_FILES`; the first counts.
+        images: Those of the camera. Text files do not say for which size they are: the first readable header does.
+        default: Returned if there are no such files.
+
+    Raises:
+        UnreadableFileError: If the file is broken, or there are several JSON files.
+    """
+    for name in _TEXT_NAMES:
+        K = read_intrinsics(folder / name)
+        if K is not None:
+            size = first_size(images)
+            return None if size is None else Camera(K, *size)
+    files = sorted(folder.glob(_JSON_PATTERN))
+    if len(files) > 1:
+        raise UnreadableFileError(
+            f"{folder} has {', '.join(file.name for file in files)}, and nothing tells which of them holds: keep one"
+        )
+    return read_pinhole_json(files[0]) if files else default
+
+
+def first_size(images: Iterable[Path]) -> tuple[int, int] | None:
+    """Return (width, height) of the first image whose header can be read; None if there is none."""
+    for path in images:
+        with suppress(UnreadableFileError, MissingInputError):  # its sample fails by name later
+            return image_size(path)
+    return None
+
+
+def intrinsic_matrix(fx: float, fy: float, cx: float, cy: float) -> Matrix:
+    """Return the (3, 3) K of pixels counted from 0 at the centre of the first one."""
+    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+
+
+def read_intrinsics(path: Path) -> Matrix | None:
+    """Read K from "fx fy cx cy", a 3x3 or a 4x4 matrix, over any number of lines; None if there is no such file.
+
+    Raises:
+        UnreadableFileError: If the file holds anything else.
+    """
+    lines = read_lines(path)
+    if lines is None:
+        return None
+    values = [value for line in lines for value in line.finite_numbers()]
+    if len(values) == 4:
+        fx, fy, cx, cy = values
+        return _checked(path, intrinsic_matrix(fx, fy, cx, cy))
+    side = {9: 3, 16: 4}.get(len(values))
+    if side is None:
+        raise UnreadableFileError(
+            f"{path} holds {len(values)} numbers: 4 (fx fy cx cy), 9 (3x3) or 16 (4x4) make intrinsics"
+        )
+    return _checked(path, np.array(values).reshape(side, side)[:3, :3])
+
+
+def read_pinhole_json(path: Path) -> Camera:
+    """Read Open3D's pinhole camera: `width`, `height` and `intrinsic_matrix`, nine numbers column by column.
+
+    Raises:
+        UnreadableFileError: If the file holds anything else.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        sides = [data[name] for name in ("width", "height")]
+        values = np.array(data["intrinsic_matrix"], np.float64)
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise UnreadableFileError(
+            f"{path} is no camera of Open3D with width, height and intrinsic_matrix ({error!r}): get it again"
+        ) from error
+    if not all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides):
+        raise UnreadableFileError(f"{path}: width and height must be whole numbers above 0, not {sides}")
+    if values.shape != (9,) or not np.isfinite(values).all():
+        raise UnreadableFileError(f"{path}: intrinsic_matrix must be nine numbers, not {values.tolist()}")
+    return Camera(_checked(path, values.reshape(3, 3).T), *sides)
+
+
+def _checked(path: Path, K: Matrix) -> Matrix:
+    if K[0, 0] <= 0 or K[1, 1] <= 0 or K[1, 0] != 0 or K[2].tolist() != [0, 0, 1]:
+        raise UnreadableFileError(
+            f"{path}: fx 0 cx / 0 fy cy / 0 0 1 with positive focal lengths is expected, not "
+            f"{' / '.join(' '.join(f'{value:g}' for value in row) for row in K)}"
+        )
+    return K

@@ -1,0 +1,1 @@
+"""What recordings of depth cameras share."""

@@ -1,0 +1,13 @@
+"""The only place that reads and writes pixels."""
+
+from segprep.datasets.imageio.files import (
+    MAX_PIXELS,
+    SUFFIXES,
+    decode_image,
+    encode_image,
+    image_size,
+    read_image,
+    write_image,
+)
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "decode_image", "encode_image", "image_size", "read_image", "write_image"]

@@ -1,0 +1,211 @@
+"""The only place that reads and writes pixels.
+
+PNG (8 and 16 bits), JPEG, PPM and PGM, Middlebury's .flo, NumPy's .npy and PFM, in and out; NumPy's .npz, HDF5 and
+MATLAB's .mat of version 7.3 in. Its first bytes decide what a file is and not its suffix, because data sets hold PNG
+files called .jpg. A truncated, damaged or foreign file raises an error that names it; nothing half-decoded is returned.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import floats as _floats
+from segprep.datasets.imageio import hdf5 as _hdf5
+from segprep.datasets.imageio import jpeg as _jpeg
+from segprep.datasets.imageio import netpbm as _netpbm
+from segprep.datasets.imageio import npz as _npz
+from segprep.datasets.imageio import png as _png
+from segprep.datasets.sample import Array
+
+__all__ = ["MAX_PIXELS", "SUFFIXES", "decode_image", "encode_image", "image_size", "read_image", "write_image"]
+
+MAX_PIXELS = 2**28
+"""Larger pictures (16384 x 16384) are refused before memory is taken for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    name: str
+    signatures: tuple[bytes, ...]
+    read_size: Callable[[BinaryIO], tuple[int, int]]
+    decode: Callable[[bytes], Array]
+    decode_colors: Callable[[bytes], Array] | None = None  # where the colours of a palette can be shown instead
+    compressed: bool = False  # the size of the file is no bound for the size of the picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    dtypes: tuple[str, ...]
+    channels: tuple[int, ...]  # 0 for (H, W)
+    encode: Callable[[Array], bytes]
+
+
+_READERS = (
+    _Reader("PNG", (_png.SIGNATURE,), _png.read_size, _png.decode, _png.decode_colors, compressed=True),
+    _Reader("JPEG", (_jpeg.SIGNATURE,), _jpeg.read_size, _jpeg.decode, compressed=True),
+    _Reader("PPM, PGM or PFM", _netpbm.SIGNATURES, _netpbm.read_size, _netpbm.decode),
+    _Reader(".flo", (_floats.FLO_SIGNATURE,), _floats.read_flo_size, _floats.decode_flo),
+    _Reader(".npy", (_floats.NPY_SIGNATURE,), _floats.read_npy_size, _floats.decode_npy),
+    _Reader(".npz", _npz.SIGNATURES, _npz.read_size, _npz.decode, compressed=True),
+    _Reader("HDF5 or .mat (7.3)", _hdf5.SIGNATURES, _hdf5.read_size, _hdf5.decode, compressed=True),
+)
+
+_JPEG_WRITER = _Writer(("uint8",), (0, 3), _jpeg.encode)
+_WRITERS = {
+    ".png": _Writer(("uint8", "uint16"), (0, 3, 4), _png.encode),
+    ".jpg": _JPEG_WRITER,
+    ".jpeg": _JPEG_WRITER,
+    ".pgm": _Writer(("uint8", "uint16"), (0,), _netpbm.encode_pnm),
+    ".ppm": _Writer(("uint8", "uint16"), (3,), _netpbm.encode_pnm),
+    ".pfm": _Writer(("float32",), (0, 3), _netpbm.encode_pfm),
+    ".flo": _Writer(("float32",), (2,), _floats.encode_flo),
+}
+
+SUFFIXES = (*_WRITERS, ".npy")
+"""Suffixes that `write_image` and `encode_image` know."""
+
+_FOREIGN = (
+    (b"version https://git-lfs", "a Git LFS pointer: run `git lfs pull`"),
+    (b"<", "a page of HTML or XML, such as a failed download leaves: get the file again"),
+    (b"GIF8", "a GIF: convert it to PNG"),
+    (b"BM", "a BMP: convert it to PNG"),
+    (b"II*\0", "a TIFF: convert it to PNG"),
+    (b"MM\0*", "a TIFF: convert it to PNG"),
+    (b"RIFF", "a WebP: convert it to PNG"),
+    (b"MATLAB 5.0", "a MATLAB file of an old version: save it again with save(..., '-v7.3')"),
+    (b"\0\0\0", "a block of zeros, such as a crash leaves, or of an unknown format: get the file again"),
+)
+
+
+def read_image(path: Path, *, palette_colors: bool = False) -> Array:
+    """Read a picture or a field of numbers.
+
+    Pictures are upright: an orientation in EXIF data is applied. Colour profiles, gamma and transparency are not.
+
+    Args:
+        path: The file.
+        palette_colors: Whether a picture with a palette gives the colours, as images need it, or the indices, which are
+            the ids of labels.
+
+    Returns:
+        (H, W) for grey values and palette indices, (H, W, 3) RGB, (H, W, 4) RGBA: uint8 or uint16 as stored. A .flo
+        gives (H, W, 2) float32, a .pfm (H, W) or (H, W, 3) float32, a .npy its array, a .npz its only array or, of
+        several, the one called `flow` or `depth`. HDF5 gives (H, W), its only array of rows and columns or, of
+        several, the one called `depth` or `depths`; a .mat likewise, as MATLAB shows it.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        UnreadableFileError: If it is truncated, damaged, of a foreign format, a folder, or forbidden.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return decode_image(data, path, palette_colors=palette_colors)
+
+
+def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Array:
+    """Decode the bytes of a file that was read already, as `read_image` does.
+
+    Args:
+        data: All bytes.
+        path: Stands in error messages, nothing else.
+        palette_colors: See `read_image`.
+
+    Raises:
+        UnreadableFileError: If they are truncated, damaged, or of a foreign format.
+    """
+    reader = _reader(data[:32], path)
+    try:
+        if reader.compressed:
+            _check_size(*reader.read_size(io.BytesIO(data)))
+        if palette_colors and reader.decode_colors is not None:
+            return reader.decode_colors(data)
+        return reader.decode(data)
+    except ValueError as error:
+        raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (width, height) of the upright picture from the headers alone; the pixels are neither read nor checked.
+
+    Raises:
+        MissingInputError: If the file does not exist.
+        UnreadableFileError: If its header is truncated, damaged or of a foreign format.
+    """
+    try:
+        with path.open("rb") as file:
+            reader = _reader(file.read(32), path)
+            file.seek(0)
+            return reader.read_size(file)
+    except ValueError as error:
+        raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
+    except UnreadableFileError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def write_image(path: Path, array: Array) -> None:
+    """Write a picture in the format of its suffix, completely or not at all; missing folders are made.
+
+    Raises:
+        CodeRangeError: If the format cannot hold such an array.
+        WriteFailedError: If the disk is full, read-only, or forbidden.
+    """
+    atomic_write_bytes(path, encode_image(path.suffix, array))
+
+
+def encode_image(suffix: str, array: Array) -> bytes:
+    """Return the bytes of a file; equal arrays give equal bytes.
+
+    Args:
+        suffix: One of `SUFFIXES`, for example ".png".
+        array: As `read_image` returns it. JPEG loses detail (quality 95), all others are exact.
+
+    Raises:
+        CodeRangeError: If the format is unknown or cannot hold such an array.
+    """
+    if suffix.lower() == ".npy" and array.dtype.kind in "biuf":
+        return _floats.encode_npy(array)
+    writer = _WRITERS.get(suffix.lower())
+    if writer is None and suffix.lower() != ".npy":
+        raise CodeRangeError(f"there is no way to write {suffix!r} files. Known: {', '.join(SUFFIXES)}")
+    channels = array.shape[2] if array.ndim == 3 else 0
+    if writer is None or array.dtype.name not in writer.dtypes or array.ndim not in (2, 3) or not array.size:
+        raise CodeRangeError(f"a {suffix} file cannot hold {array.dtype} of shape {array.shape}")
+    if channels not in writer.channels or (array.ndim == 3 and not channels):
+        raise CodeRangeError(f"a {suffix} file cannot hold an array of shape {array.shape}")
+    return writer.encode(np.ascontiguousarray(array))
+
+
+def _reader(start: bytes, path: Path) -> _Reader:
+    for reader in _READERS:
+        if start.startswith(reader.signatures):
+            return reader
+    if not start:
+        raise UnreadableFileError(f"{path} is empty (0 bytes): get the file again")
+    for signature, what in _FOREIGN:
+        if start.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(signature):
+            raise UnreadableFileError(f"{path} holds {what}")
+    known = ", ".join(r.name for r in _READERS)
+    raise UnreadableFileError(f"{path} is truncated or of an unknown format. Known: {known}")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {MAX_PIXELS} that are accepted")
+
+
+def _unreadable(path: Path, error: OSError) -> MissingInputError | UnreadableFileError:
+    if isinstance(error, FileNotFoundError):
+        return MissingInputError(f"{path} does not exist, but it is needed: complete the data set")
+    if isinstance(error, IsADirectoryError):
+        return UnreadableFileError(f"{path} is a folder where a file is needed")
+    return UnreadableFileError(f"{path} cannot be read: {error.strerror or error}")

@@ -1,0 +1,187 @@
+"""PNG in and out. Every chunk is checked before anything is decoded, because decoders return half of a damaged file."""
+
+import struct
+import zlib
+from typing import BinaryIO, NamedTuple
+
+import cv2
+import numpy as np
+
+from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
+from segprep.datasets.sample import Array
+
+__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_size"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_SIDE_CHUNKS = (b"PLTE", b"tRNS", b"eXIf")
+
+_AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+# Level 1 and one fixed filter: twice as fast as the default levels of other tools for 5 % more bytes.
+_ENCODE = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+
+
+class _Header(NamedTuple):
+    width: int
+    height: int
+    depth: int
+    color: int
+    compression: int
+    filtering: int
+    interlace: int
+
+
+def read_size(file: BinaryIO) -> tuple[int, int]:
+    """Return (width, height) of the upright picture from the start of a file.
+
+    Raises:
+        ValueError: If the header is truncated or damaged.
+    """
+    start = file.read(33)
+    if len(start) < 33:
+        raise ValueError("truncated within its header")
+    _check(start, 8, 13)
+    header = _header(start[12:16], start[16:29])
+    return oriented_size((header.width, header.height), _read_orientation(file))
+
+
+def decode(data: bytes) -> Array:
+    """Decode a whole file.
+
+    Returns:
+        (H, W) of grey values or palette indices, (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16, upright: turned as
+        EXIF says. Grey values of less than 8 bits are spread over 0..255, palette indices stay as they are. Colour
+        profiles and gamma are not applied.
+
+    Raises:
+        ValueError: If a single byte is missing, a checksum is wrong or the content makes no sense.
+    """
+    return _decode(data, expand_palette=False)
+
+
+def decode_colors(data: bytes) -> Array:
+    """Decode a whole file as `decode` does, but show the colours of a palette: (H, W, 3), or (H, W, 4) with its alpha.
+
+    Raises:
+        ValueError: As `decode`; also if a palette lacks a colour that is used.
+    """
+    return _decode(data, expand_palette=True)
+
+
+def _decode(data: bytes, *, expand_palette: bool) -> Array:
+    header, chunks, offsets = _walk(data)
+    color = _GREY if header.color == _PALETTE else header.color
+    if header.color == _PALETTE or any(kind not in _CRITICAL for kind in chunks):
+        # Gamma, transparency keys and animation frames are not pixels; without its palette a picture of indices is a
+        # grey one.
+        kept = [offset for offset, kind in zip(offsets, chunks, strict=True) if kind in _CRITICAL[2:]]
+        plain = struct.pack(">IIBBBBB", *header._replace(color=color))
+        view = memoryview(data)
+        pixels = b"".join([SIGNATURE, _chunk(b"IHDR", plain), *(_raw_chunk(view, offset) for offset in kept)])
+    else:
+        pixels = data
+    # Most pictures are 8-bit RGB, for which OpenCV can leave the channels in their order.
+    as_rgb = (header.color, header.depth) == (_RGB, 8)
+    decoded = cv2.imdecode(np.frombuffer(pixels, np.uint8), _AS_RGB if as_rgb else cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise ValueError("its compressed pixels are damaged")
+    picture: Array = decoded
+    if picture.shape[:2] != (header.height, header.width):
+        raise ValueError(f"{picture.shape[1]}x{picture.shape[0]} pixels were decoded, its header says {header[:2]}")
+    if picture.ndim == 3 and not as_rgb:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB if picture.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+    if header.color == _PALETTE and header.depth < 8:
+        picture = picture // np.uint8(255 // (2**header.depth - 1))
+    bodies = {kind: _body(data, offset) for kind, offset in zip(chunks, offsets, strict=True) if kind in _SIDE_CHUNKS}
+    if expand_palette and header.color == _PALETTE:
+        picture = _palette_colors(picture, bodies.get(b"PLTE", b""), bodies.get(b"tRNS", b""))
+    return oriented(picture, read_orientation(bodies[b"eXIf"]) if b"eXIf" in bodies else UPRIGHT)
+
+
+def encode(picture: Array) -> bytes:
+    """Encode (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16. Equal pictures give equal bytes."""
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    _, buffer = cv2.imencode(".png", picture, _ENCODE)
+    return buffer.tobytes()
+
+
+def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
+    """Check all chunks and return the header, the names of the chunks and their places."""
+    names: list[bytes] = []
+    offsets: list[int] = []
+    header: _Header | None = None
+    offset = len(SIGNATURE)
+    while not names or names[-1] != b"IEND":
+        if offset + 12 > len(data):
+            raise ValueError("truncated: its end mark is missing")
+        (length,) = struct.unpack_from(">I", data, offset)
+        _check(data, offset, length)
+        name = data[offset + 4 : offset + 8]
+        if header is None:
+            header = _header(name, data[offset + 8 : offset + 8 + length])
+        names.append(name)
+        offsets.append(offset)
+        offset += 12 + length
+    if header is None or b"IDAT" not in names:
+        raise ValueError("there are no pixels in it")
+    return header, names, offsets
+
+
+def _check(data: bytes, offset: int, length: int) -> None:
+    end = offset + 12 + length
+    if end > len(data):
+        raise ValueError(f"truncated: {len(data)} bytes, at least {end} expected")
+    if zlib.crc32(memoryview(data)[offset + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+        raise ValueError(f"damaged: wrong checksum of the block at byte {offset}")
+
+
+def _header(name: bytes, body: bytes) -> _Header:
+    if name != b"IHDR" or len(body) != 13:
+        raise ValueError("its header is missing")
+    header = _Header(*struct.unpack(">IIBBBBB", body))
+    if header.depth not in _DEPTHS.get(header.color, ()) or not header.width or not header.height:
+        raise ValueError(f"its header makes no sense: {header}")
+    return header
+
+
+def _read_orientation(file: BinaryIO) -> int:
+    """Look for EXIF data among the chunks before the pixels; `file` stands behind the header."""
+    while len(start := file.read(8)) == 8:
+        (length,) = struct.unpack_from(">I", start)
+        if start[4:] == b"eXIf":
+            return read_orientation(file.read(length))
+        if start[4:] in (b"IDAT", b"IEND"):
+            break
+        file.seek(length + 4, 1)
+    return UPRIGHT
+
+
+def _palette_colors(indices_HW: Array, palette: bytes, alpha: bytes) -> Array:
+    colors = np.frombuffer(palette, np.uint8).reshape(-1, 3)
+    if int(indices_HW.max(initial=0)) >= len(colors):
+        raise ValueError(f"its palette has {len(colors)} colours, its pixels ask for number {indices_HW.max()}")
+    if alpha:
+        opacity = np.full((len(colors), 1), 255, np.uint8)
+        opacity[: len(alpha), 0] = np.frombuffer(alpha[: len(colors)], np.uint8)
+        colors = np.hstack([colors, opacity])
+    picture: Array = colors[indices_HW]
+    return picture
+
+
+def _body(data: bytes, offset: int) -> bytes:
+    (length,) = struct.unpack_from(">I", data, offset)
+    return data[offset + 8 : offset + 8 + length]
+
+
+def _raw_chunk(data: memoryview, offset: int) -> memoryview:
+    (length,) = struct.unpack_from(">I", data, offset)
+    return data[offset : offset + 12 + length]
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

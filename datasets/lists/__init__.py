@@ -1,0 +1,1 @@
+"""Lists of samples in files: CSV, text, JSON lines, Parquet."""

@@ -1,0 +1,133 @@
+"""Reading the arrays of a store that lies on this machine and that segprep wrote, without zarr-python."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.sample import Array
+from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
+from segprep.datasets.shards.chunks import decode_chunk
+from segprep.datasets.shards.mapping import MappedFiles, MappedShard, Snapshot, ask_for, disk_waits
+from segprep.datasets.shards.metadata import ROOT_FILE
+from segprep.datasets.shards.root import REMEDY, StoreRoot, record_of, wrong_size
+
+__all__ = ["LocalArrays"]
+
+_FAILURES = (DamagedStoreError, OSError, ValueError, RuntimeError)
+
+
+class LocalArrays:
+    """The arrays of a local store. See `StoreArrays`.
+
+    Args:
+        path: The store.
+        root: Its attributes.
+    """
+
+    def __init__(self, path: Path, root: StoreRoot) -> None:
+        self._path = path
+        self._root = root
+        self._plan = root.plan
+        self._layouts = root.plan.arrays()
+        self._files = MappedFiles(path, root)
+        self._shards: dict[str, list[MappedShard]] = {}
+        self._asks = False
+
+    def check(self) -> None:
+        """See `StoreArrays.check`."""
+        for name in self._layouts:
+            file = f"{name}/{ROOT_FILE}"
+            reason = wrong_size(self._path / file, self._root.files[file])
+            try:
+                if reason is None and record_of((self._path / file).read_bytes()) != self._root.files[file]:
+                    reason = "its content is not what was written"
+            except OSError as error:
+                reason = f"the file is not readable: {error.strerror}"
+            if reason is not None:
+                raise DamagedStoreError(f"{self._path}: {file} is damaged: {reason}. {REMEDY}")
+        for name, layout in self._layouts.items():
+            for shard in range(self._plan.shards):
+                file = layout.file(shard)
+                reason = wrong_size(self._path / file, self._root.files[file])
+                if reason is not None:
+                    raise UnreadableRowsError(f"shard file {file}", reason, name, self._plan.shard_rows(shard))
+
+    def replaced(self) -> bool:
+        """See `StoreArrays.replaced`."""
+        return self._files.replaced()
+
+    def read(self, name: str, row: int) -> Array:
+        """See `StoreArrays.read`."""
+        shard, place = divmod(row, self._plan.samples_per_shard)
+        try:
+            return self._shards_of(name)[shard].read(place)
+        except _FAILURES as error:
+            raise self._unreadable(name, row, error) from error
+
+    def fill(self, name: str, rows: Sequence[int], out: Array, corners: Sequence[Corner] | None) -> None:
+        """See `StoreArrays.fill`."""
+        shards, per_shard = self._shards_of(name), self._plan.samples_per_shard
+        current: dict[int, Snapshot] = {}
+        watched = len(rows) > 1 and not self._asks
+        row = 0
+        try:
+            for row in rows:
+                number, place = divmod(row, per_shard)
+                if number not in current:
+                    current[number] = shards[number].current()
+                if self._asks or not current[number].sound[place]:
+                    ask_for(current[number], place)
+                    watched = False
+            waits = disk_waits() if watched else 0
+            for n, row in enumerate(rows):
+                number, place = divmod(row, per_shard)
+                if corners is None:
+                    shards[number].whole(current[number], place, out[n])
+                else:
+                    shards[number].window(current[number], place, corners[n], out[n])
+            # What was read before is not in memory any more: the store is larger than what the system has left for it.
+            self._asks = self._asks or (watched and disk_waits() > waits)
+        except _FAILURES as error:
+            raise self._unreadable(name, row, error) from error
+
+    def rows(self, name: str) -> Array:
+        """See `StoreArrays.rows`."""
+        parts = [self._rows_of(name, shard) for shard in range(self._plan.shards)]
+        return np.concatenate(parts)
+
+    def rows_near(self, name: str, row: int) -> tuple[Array, int]:
+        """See `StoreArrays.rows_near`."""
+        shard, place = divmod(row, self._plan.samples_per_shard)
+        return self._rows_of(name, shard), place
+
+    def _rows_of(self, name: str, shard: int) -> Array:
+        layout = self._layouts[name]
+        file, rows = layout.file(shard), self._plan.shard_rows(shard)
+        reason = wrong_size(self._path / file, self._root.files[file])
+        if reason is None:
+            try:
+                content = (self._path / file).read_bytes()
+                shape = (layout.rows_per_file, *layout.shape[1:])
+                return decode_chunk(content, shape, layout.dtype, layout.codec)[: len(rows)]
+            except (DamagedStoreError, OSError) as error:
+                reason = str(error)
+        raise UnreadableRowsError(f"shard file {file}", reason, name, rows)
+
+    def _unreadable(self, name: str, row: int, error: Exception) -> UnreadableRowsError:
+        file = self._layouts[name].file(row // self._plan.samples_per_shard)
+        return UnreadableRowsError(f"shard file {file}", str(error), name, range(row, row + 1))
+
+    def _shards_of(self, name: str) -> list[MappedShard]:
+        shards = self._shards.get(name)
+        if shards is None:
+            layout, path = self._layouts[name], self._path
+            files = [layout.file(shard) for shard in range(self._plan.shards)]
+            shards = self._shards[name] = [
+                MappedShard(
+                    path / file, self._root.files[file].size, layout, len(self._plan.shard_rows(i)), self._files
+                )
+                for i, file in enumerate(files)
+            ]
+        return shards

@@ -1,0 +1,142 @@
+"""Reading the arrays of every other store with zarr-python: remote ones, and those that another program wrote.
+
+zarr-python reads a file that is missing or empty as fill values without an error; here both are errors.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import FsspecStore, LocalStore, WrapperStore
+
+from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.sample import Array, JsonDict
+from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
+from segprep.datasets.shards.root import StoreRoot, is_foreign, parse_root
+
+__all__ = ["ZarrArrays", "other_root"]
+
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
+
+
+class ZarrArrays:
+    """The arrays of a store that zarr-python reads. See `StoreArrays`.
+
+    Args:
+        location: Folder, or URL of a kind that fsspec knows.
+        root: Its attributes.
+    """
+
+    def __init__(self, location: Path | str, root: StoreRoot) -> None:
+        self._location = location
+        self._layouts = root.plan.arrays()
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._pid = os.getpid()
+
+    def check(self) -> None:
+        """See `StoreArrays.check`; chunks that are missing are found when they are read."""
+        for name, layout in self._layouts.items():
+            try:
+                array = self._array(name)
+            except (OSError, ValueError, LookupError, TypeError) as error:
+                raise DamagedStoreError(f"{self._location}: array {name} cannot be opened: {error}") from error
+            if array.shape != layout.shape or array.dtype != np.dtype(layout.dtype):
+                raise DamagedStoreError(
+                    f"{self._location}: array {name} is {array.shape} {array.dtype}; by the attributes of the store "
+                    f"it should be {layout.shape} {layout.dtype}"
+                )
+
+    def replaced(self) -> bool:
+        """See `StoreArrays.replaced`; nobody looks."""
+        return False
+
+    def read(self, name: str, row: int) -> Array:
+        """See `StoreArrays.read`."""
+        sample: Array = self._block(name, range(row, row + 1))[0]
+        return sample
+
+    def fill(self, name: str, rows: Sequence[int], out: Array, corners: Sequence[Corner] | None) -> None:
+        """See `StoreArrays.fill`."""
+        height, width = out.shape[1:3]
+        row = 0
+        try:
+            array = self._array(name)
+            for place, row in enumerate(rows):  # one by one: fancy indexing in zarr-python is some 50 times slower
+                if corners is None:
+                    out[place] = array[row]
+                else:
+                    y, x = corners[place]
+                    out[place] = array[row, y : y + height, x : x + width]
+        except (DamagedStoreError, OSError, ValueError, RuntimeError) as error:
+            raise UnreadableRowsError(f"array {name}", str(error), name, range(row, row + 1)) from error
+
+    def rows(self, name: str) -> Array:
+        """See `StoreArrays.rows`."""
+        return self._block(name, range(self._layouts[name].shape[0]))
+
+    def rows_near(self, name: str, row: int) -> tuple[Array, int]:
+        """See `StoreArrays.rows_near`."""
+        return self._block(name, range(row, row + 1)), 0
+
+    def _block(self, name: str, rows: range) -> Array:
+        try:
+            return np.array(self._array(name)[rows.start : rows.stop])
+        except (DamagedStoreError, OSError, ValueError, RuntimeError) as error:
+            raise UnreadableRowsError(f"array {name}", str(error), name, rows) from error
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        if self._pid != os.getpid():  # what a store has open does not survive a fork
+            self._arrays, self._pid = {}, os.getpid()
+        if name not in self._arrays:
+            store = _CompleteStore(_open(self._location))
+            self._arrays[name] = zarr.open_array(store, path=name, mode="r", zarr_format=3)
+        return self._arrays[name]
+
+
+def other_root(location: Path | str) -> StoreRoot | None:
+    """Return the attributes of a store that is remote or that another program wrote.
+
+    Another program writes the attributes that `prep shard` writes, without `files` and `digest`.
+
+    Returns:
+        None if there is no such store: nothing at all, an unfinished one, or a local one that segprep wrote.
+
+    Raises:
+        DamagedStoreError: If the attributes make no sense, are not those that were written, or of a newer schema.
+    """
+    try:
+        group = zarr.open_group(_open(location), mode="r", zarr_format=3, use_consolidated=False)
+        attributes: JsonDict = group.attrs.asdict()
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    whole = not isinstance(location, Path) and {"files", "digest"} <= attributes.keys()
+    return parse_root(attributes, location) if whole or is_foreign(attributes) else None
+
+
+def _open(location: Path | str) -> Store:
+    if isinstance(location, Path):
+        return LocalStore(location, read_only=True)
+    return FsspecStore.from_url(location, read_only=True)
+
+
+class _CompleteStore(WrapperStore[Store]):
+    """A store in which no chunk is missing."""
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Return what the store holds.
+
+        Raises:
+            DamagedStoreError: If it holds nothing under the key of a chunk.
+        """
+        found = await super().get(key, prototype, byte_range)
+        if not found and not key.endswith(_METADATA):
+            raise DamagedStoreError(
+                f"{key} is {'missing' if found is None else 'empty'}. zarr-python leaves out chunks of nothing but "
+                "fill values unless its option write_empty_chunks is set"
+            )
+        return found

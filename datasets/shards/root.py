@@ -1,0 +1,188 @@
+"""The attributes of a finished shard store: what they hold, their digest, and refusing those that are not right."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.errors import ConfigurationError, DamagedStoreError, StoreNotFoundError
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan, encode_json
+from segprep.datasets.shards.metadata import ROOT_FILE
+from segprep.datasets.shards.statistics import Statistics, statistics_from_json
+
+__all__ = [
+    "REMEDY",
+    "FileRecord",
+    "StoreRoot",
+    "is_foreign",
+    "newer_schema",
+    "parse_root",
+    "read_attributes",
+    "read_root",
+    "record_of",
+    "wrong_size",
+]
+
+REMEDY = "Copy the store anew, or run `prep verify --repair` in its workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Size in bytes and SHA-256 (hexadecimal) of a file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRoot:
+    """What the attributes of a finished store say.
+
+    Attributes:
+        plan: Columns, sizes and codec.
+        class_map: Classes of the column `label`, by which predictions go back to raw ids.
+        statistics: By column; instance ids have none.
+        provenance: What the maker of the store said about its origin.
+        files: Path relative to the store, of every file but the root's `zarr.json`.
+    """
+
+    plan: StorePlan
+    class_map: ClassMap
+    statistics: Mapping[str, Statistics]
+    provenance: JsonDict
+    files: Mapping[str, FileRecord]
+
+    def to_attributes(self) -> JsonDict:
+        """Return the attributes, the digest over the others among them."""
+        attributes: JsonDict = {
+            "schema_version": SCHEMA_VERSION,
+            **self.plan.to_json(),
+            "class_map": self.class_map.to_json(),
+            "statistics": {name: s.to_json() for name, s in sorted(self.statistics.items())},
+            "provenance": self.provenance,
+            "files": {path: [r.size, r.sha256] for path, r in sorted(self.files.items())},
+        }
+        plain: JsonDict = json.loads(encode_json(attributes))  # as a reader will see them, whose digest must agree
+        return plain | {"digest": _digest(plain)}
+
+    @classmethod
+    def from_attributes(cls, data: Mapping[str, Any]) -> "StoreRoot":
+        """Build it from what `to_attributes` returned."""
+        return cls(
+            plan=StorePlan.from_json(data),
+            class_map=ClassMap.from_json(data["class_map"]),
+            statistics={name: statistics_from_json(s) for name, s in data["statistics"].items()},
+            provenance=data["provenance"],
+            files={path: FileRecord(size, sha256) for path, (size, sha256) in data["files"].items()},
+        )
+
+
+def read_root(store: Path) -> StoreRoot:
+    """Read and check the attributes of a store that segprep wrote.
+
+    Raises:
+        StoreNotFoundError: If there is no such folder.
+        DamagedStoreError: If it is no store, it is unfinished, its schema is newer than this program, or its
+            attributes are not those that were written.
+    """
+    attributes = read_attributes(store)
+    if "digest" not in attributes:
+        raise DamagedStoreError(
+            f"the shard store {store} is unfinished: its attributes, which are written last, are absent. "
+            "Run `prep shard` again, it resumes"
+        )
+    return parse_root(attributes, store, remedy=f". {REMEDY}")
+
+
+def read_attributes(store: Path) -> JsonDict:
+    """Return the attributes of a store as they stand there, unchecked.
+
+    Raises:
+        StoreNotFoundError: If there is no such folder.
+        DamagedStoreError: If there are none that can be read.
+    """
+    if not store.is_dir():
+        raise StoreNotFoundError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
+    try:
+        attributes = json.loads((store / ROOT_FILE).read_bytes())["attributes"]
+    except FileNotFoundError as error:
+        raise DamagedStoreError(f"{store} is no shard store: it has no {ROOT_FILE}") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: {error}. {REMEDY}") from error
+    if not isinstance(attributes, dict):
+        raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: its attributes are no object. {REMEDY}")
+    return attributes
+
+
+def parse_root(attributes: JsonDict, store: Path | str, *, remedy: str = "") -> StoreRoot:
+    """Check attributes and return what they say.
+
+    Args:
+        attributes: Of a finished store; another program's have no `files` and no `digest`, so that is not compared.
+        store: Where they were read, for messages.
+        remedy: End of the messages about damage.
+
+    Raises:
+        DamagedStoreError: If the schema is newer than this program, the digest differs or they make no sense.
+    """
+    if newer_schema(attributes):
+        raise DamagedStoreError(
+            f"the shard store {store} has schema version {attributes['schema_version']}; this program reads up to "
+            f"{SCHEMA_VERSION}. Update segprep"
+        )
+    if not is_foreign(attributes) and not _is_intact(attributes):
+        raise DamagedStoreError(
+            f"the attributes in {store}/{ROOT_FILE} are not those that were written: their digest differs{remedy}"
+        )
+    try:
+        return StoreRoot.from_attributes({"files": {}, **attributes})
+    except (ConfigurationError, LookupError, TypeError, ValueError) as error:
+        raise DamagedStoreError(f"the attributes in {store}/{ROOT_FILE} make no sense: {error!r}{remedy}") from error
+
+
+def is_foreign(attributes: JsonDict) -> bool:
+    """Whether these are the attributes of a store that another program wrote, which recorded no checksums."""
+    return "schema_version" in attributes and not attributes.keys() & {"files", "digest"}
+
+
+def newer_schema(attributes: JsonDict) -> bool:
+    """Whether a program newer than this one wrote these attributes. A flipped bit, too, may make a number larger."""
+    schema = attributes.get("schema_version", SCHEMA_VERSION)
+    if isinstance(schema, int) and schema <= SCHEMA_VERSION:
+        return False
+    return not _is_intact(attributes | {"schema_version": SCHEMA_VERSION})
+
+
+def record_of(*content: bytes) -> FileRecord:
+    """Return the size and digest of a file's content, in one part or several."""
+    digest = hashlib.sha256()
+    for part in content:
+        digest.update(part)
+    return FileRecord(sum(map(len, content)), digest.hexdigest())
+
+
+def wrong_size(path: Path, record: FileRecord) -> str | None:
+    """Return what is wrong with the size of a file, or None; this is the cheap check."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"the file is not accessible: {error.strerror}"
+    return None if size == record.size else f"it has {size} bytes instead of {record.size}"
+
+
+def _is_intact(attributes: JsonDict) -> bool:
+    others = {name: value for name, value in attributes.items() if name != "digest"}
+    try:
+        return _digest(others) == attributes.get("digest")
+    except ValueError:  # NaN, which no writer puts there
+        return False
+
+
+def _digest(attributes: Mapping[str, Any]) -> str:
+    return hashlib.sha256(encode_json(attributes)).hexdigest()

@@ -1,0 +1,229 @@
+"""Columns and their cells: what a column holds, and how a cell becomes a file and back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segprep.datasets.codes import Code, MaskPlace, PlainCode, code_from_json
+from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import decode_image, encode_image, read_image
+from segprep.datasets.imageio.scans import decode_velodyne
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
+from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.workspace import Workspace
+
+__all__ = [
+    "Cell",
+    "Column",
+    "StoredCell",
+    "decode_cell",
+    "decode_file",
+    "decode_source",
+    "encode_cell",
+    "read_cell",
+    "read_record_cell",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the workspace.
+
+    Attributes:
+        name: The name in files, shards and `--inputs`.
+        kind: Decides its geometry.
+        code: How values become files; None for cameras, which are JSON.
+        attributes: What else readers should know, for example of which flow a motion image was made.
+    """
+
+    name: str
+    kind: Kind
+    code: Code | None
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def holds_raw_ids(self) -> bool:
+        """Whether a label column keeps the dataset's own ids instead of train ids."""
+        return ("ids", "raw") in self.attributes
+
+    @property
+    def extension(self) -> str:
+        """Suffix of the cells' files."""
+        return ".json" if self.code is None else self.code.extension
+
+    @property
+    def has_mask_files(self) -> bool:
+        """Whether each cell has a second file with its mask."""
+        return self.code is not None and self.code.mask is MaskPlace.BESIDE
+
+    def to_json(self) -> JsonDict:
+        """Return a JSON object that `from_json` reads back."""
+        return {
+            "name": self.name,
+            "kind": self.kind.value,
+            "code": None if self.code is None else self.code.to_json(),
+            "attributes": dict(self.attributes),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Column":
+        """Build a column from what `to_json` returned."""
+        code = None if data["code"] is None else code_from_json(data["code"])
+        return cls(data["name"], Kind(data["kind"]), code, tuple(sorted(data["attributes"].items())))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A cell's value in memory, as steps make it.
+
+    Attributes:
+        values: The array (float32 for depth and flow, ids or 8-bit values otherwise), or a JSON object for cameras.
+        valid: (H, W) bool for kinds with a mask.
+        facts: What was found out beside the array, JSON values; kept in the ledger.
+    """
+
+    values: Array | JsonDict
+    valid: Mask | None = None
+    facts: JsonDict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredCell:
+    """A cell as its files hold it.
+
+    Attributes:
+        files: One or two (path relative to the split's folder, bytes).
+        cell: The cell as a reader of these files will see it (quantised), for later steps of the same run. Its facts
+            gain the `shape` of the stored array and, where there are any, the number of `clipped` pixels, whose values
+            the code could not express.
+    """
+
+    files: tuple[tuple[str, bytes], ...]
+    cell: Cell
+
+
+def decode_source(source: SourceFile, data: bytes, path: Path) -> Cell:
+    """Decode a file of the dataset to values as steps see them: metres, pixels, ids, colours, points.
+
+    Args:
+        source: What the file holds and how.
+        data: All its bytes.
+        path: Stands in error messages.
+
+    Raises:
+        UnreadableFileError: If it cannot be decoded or does not fit the source's code.
+    """
+    _, values, valid = decode_file(source, data, path)
+    return Cell(values, valid)
+
+
+def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Array, Mask | None]:
+    """Decode a file of the dataset to its picture (of a scan its points, (N, 4)), and to values and mask.
+
+    Raises:
+        UnreadableFileError: As `decode_source`.
+    """
+    code = code_from_json(source.code)
+    if source.kind is Kind.POINTS:
+        picture: Array = decode_velodyne(data, path)
+    else:
+        picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+    try:
+        _refuse_other_bits(source.kind, code, picture)
+        return picture, *code.decode(*code.from_file(picture))
+    except CodeRangeError as error:
+        raise UnreadableFileError(f"{path}: {error}") from error
+
+
+def _refuse_other_bits(kind: Kind, code: Code, picture: Array) -> None:
+    """Refuse numbers of 16 bits where 8 are expected, and the other way round: they would mean something else."""
+    if isinstance(code, PlainCode) and picture.dtype in (np.uint8, np.uint16) and picture.dtype != code.dtype:
+        found = 8 * picture.dtype.itemsize
+        remedy = "convert it to 8 bits"
+        if kind is not Kind.IMAGE:
+            remedy = (
+                f"convert it to {code.bits} bits, or, if all files of the column have {found}, write its code "
+                f"{json.dumps(replace(code, bits=found, lossy=False).to_json())} into a list in .jsonl"
+            )
+        raise CodeRangeError(f"{kind} is read as numbers of {code.bits} bits, and this file has {found}: {remedy}")
+
+
+def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
+    """Turn a cell into the bytes of its files.
+
+    Raises:
+        CodeRangeError: If the array's shape or type does not fit the column's code.
+    """
+    name = f"{column.name}_data/{key}{column.extension}"
+    if isinstance(cell.values, dict):
+        return StoredCell(((name, json.dumps(cell.values, indent=1, sort_keys=True).encode()),), cell)
+    if column.code is None:
+        raise CodeRangeError(f"column {column.name} holds JSON, not arrays")
+    encoded = column.code.encode(cell.values, cell.valid)
+    data = encode_image(column.extension, column.code.to_file(encoded.stored, encoded.valid))
+    stored, files = encoded.stored, [(name, data)]
+    if isinstance(column.code, PlainCode) and column.code.lossy:
+        stored = column.code.from_file(decode_image(data, Path(name)))[0]
+    if column.has_mask_files:
+        mask = np.ones(cell.values.shape[:2], np.bool_) if encoded.valid is None else encoded.valid
+        files.append((f"{column.name}_valid/{key}.png", encode_image(".png", mask.astype(np.uint8) * 255)))
+    facts = cell.facts | {"shape": list(encoded.stored.shape)}
+    if encoded.clipped:
+        facts["clipped"] = encoded.clipped
+    return StoredCell(tuple(files), Cell(*column.code.decode(stored, encoded.valid), facts))
+
+
+def read_cell(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
+    """Read a cell's stored integers and mask, as the shards hold them.
+
+    Raises:
+        MissingInputError: If a file does not exist.
+        UnreadableFileError: If it cannot be decoded or does not fit the column's code.
+    """
+    if column.code is None:
+        raise CodeRangeError(f"column {column.name} holds JSON, not arrays")
+    path = workspace.cell_path(split, column.name, key, column.extension)
+    try:
+        stored, valid = column.code.from_file(read_image(path))
+    except CodeRangeError as error:
+        raise UnreadableFileError(f"{path}: {error}") from error
+    if column.has_mask_files:
+        mask = read_image(workspace.mask_path(split, column.name, key))
+        if mask.shape != stored.shape[:2]:
+            raise UnreadableFileError(
+                f"{workspace.mask_path(split, column.name, key)} is {mask.shape[1]}x{mask.shape[0]}, its image is "
+                f"{stored.shape[1]}x{stored.shape[0]}"
+            )
+        valid = mask > 0
+    return stored, valid
+
+
+def decode_cell(workspace: Workspace, split: str, column: Column, key: SampleKey) -> Cell:
+    """Read a cell as steps see it: metres, pixels, ids; JSON for cameras."""
+    if column.code is None:
+        return Cell(read_record_cell(workspace.cell_path(split, column.name, key, column.extension)))
+    stored, valid = read_cell(workspace, split, column, key)
+    return Cell(*column.code.decode(stored, valid))
+
+
+def read_record_cell(path: Path) -> JsonDict:
+    """Read a JSON cell.
+
+    Raises:
+        MissingInputError: If it does not exist.
+        UnreadableFileError: If it is no JSON object.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path} does not exist") from error
+    except ValueError as error:
+        raise UnreadableFileError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UnreadableFileError(f"{path} holds {type(data).__name__}, not a JSON object")
+    return data

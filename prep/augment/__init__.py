@@ -1,0 +1,1 @@
+"""Joint augmentation of one sample in memory, by kind."""

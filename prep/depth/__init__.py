@@ -1,0 +1,1 @@
+"""Depth: completion, plausible range, normals, gravity, HHA."""

@@ -1,0 +1,1 @@
+"""Class ids at a smaller size: votes, priorities, PARIS's rule, instances."""

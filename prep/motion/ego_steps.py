@@ -1,0 +1,121 @@
+"""`prep flow --ego`: the part of the motion that the moving camera makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from segprep.datasets.codes import KittiFlowCode
+from segprep.datasets.errors import MotionError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction
+from segprep.datasets.sample import Camera, JsonDict, Matrix, Sample
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.flow.camera.ego import ego_flow
+from segprep.flow.camera.homography import estimate_homography, homography_flow
+from segprep.flow.camera.odometry import Correction, estimate_motion
+from segprep.flow.field import FlowField
+from segprep.prep.step import Absent, Input, Origin
+
+__all__ = ["EGO_MODES", "EgoFlow", "EgoMode"]
+
+EgoMode = Literal["pose", "refine", "odometry", "homography"]
+EGO_MODES: tuple[str, ...] = get_args(EgoMode)
+"""How the camera's motion is known."""
+
+_FLOW = Input("optical_flow", Origin.COLUMN)
+_SCENE = (Input("depth", Origin.COLUMN), Input("camera", Origin.COLUMN))
+_INPUTS: Mapping[str, tuple[Input, ...]] = {
+    "pose": _SCENE,
+    "refine": (*_SCENE, _FLOW),
+    "odometry": (*_SCENE, _FLOW),
+    "homography": (_FLOW,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EgoFlow:
+    """Column `ego_flow`: where each pixel would be in the neighbour if nothing but the camera moved.
+
+    Attributes:
+        mode: "pose" takes the motion that the dataset knows, "refine" corrects it by the optical flow, "odometry" finds
+            it from optical flow and depth, "homography" does without depth.
+        direction: Which neighbour.
+    """
+
+    mode: EgoMode
+    direction: Direction = Direction.PREVIOUS
+
+    name = "ego flow"
+    version = 2
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Depth and camera, and the optical flow where the motion is estimated."""
+        return _INPUTS[self.mode]
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """KITTI's 16-bit code."""
+        about = (("direction", self.direction.value), ("motion", self.mode))
+        return (Column("ego_flow", Kind.FLOW, KittiFlowCode(), about),)
+
+    @property
+    def parameters(self) -> JsonDict:
+        """How the motion is known, and where the neighbour lies."""
+        return {"mode": self.mode, "direction": self.direction.value}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Compute the flow.
+
+        Raises:
+            Absent: If the sample has no neighbour, or its motion is to be taken from the dataset and is not known.
+            MotionError: If the motion is impossible or cannot be found.
+            SizeMismatchError: If depth, camera and flow differ in size.
+        """
+        if self.mode == "homography":
+            flow = _flow(sample)
+            plane = estimate_homography(flow)
+            found, facts = homography_flow(plane.matrix, flow.size), _facts(plane.inlier_share, plane.residual_px)
+        else:
+            if sample.camera is None:
+                raise Absent("it has no camera")
+            motion, facts = self._motion(sample, sample.camera)
+            found = ego_flow(sample.arrays["depth"], sample.valid["depth"], sample.camera, motion)
+        return {"ego_flow": Cell(found.uv, found.valid, facts)}
+
+    def _motion(self, sample: Sample, camera: Camera) -> tuple[Matrix, JsonDict]:
+        near = sample.meta.get("neighbour")
+        if near is None:
+            raise Absent("it has no neighbour")
+        if near["direction"] != self.direction:
+            raise MotionError(f"its camera knows the {near['direction']} frame, not the {self.direction} one")
+        seconds = float(near["time_difference"])
+        if seconds == 0:
+            raise MotionError("the time difference to its neighbour is 0: correct the time stamps")
+        known = None if near["motion"] is None else np.array(near["motion"], np.float64)
+        if self.mode == "pose" or self.mode == "refine":
+            if known is None:
+                raise Absent("the dataset does not know how its camera moved")
+            if self.mode == "pose":
+                return known, {"motion": known.tolist()}
+        estimate = estimate_motion(
+            _flow(sample),
+            sample.arrays["depth"],
+            sample.valid["depth"],
+            camera,
+            known if self.mode == "refine" else None,
+            correction=Correction() if self.mode == "refine" else None,
+            seconds=seconds,
+        )
+        facts = _facts(estimate.inlier_share, estimate.residual_px)
+        return estimate.matrix, facts | {"motion": estimate.matrix.tolist()}
+
+
+def _flow(sample: Sample) -> FlowField:
+    return FlowField(sample.arrays["optical_flow"], sample.valid["optical_flow"])
+
+
+def _facts(inlier_share: float, residual_px: float) -> JsonDict:
+    return {"inlier_share": round(inlier_share, 4), "residual_px": round(residual_px, 4)}

@@ -1,0 +1,204 @@
+"""`prep motion-labels`: column `motion_label`, judged from flow and depth or taken from an annotation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import IdCode
+from segprep.datasets.errors import (
+    CodeRangeError,
+    ConfigurationError,
+    MissingInputError,
+    SizeMismatchError,
+    UnreadableFileError,
+)
+from segprep.datasets.imageio import read_image
+from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.sample import Array, JsonDict, Sample
+from segprep.datasets.workspace.cells import Cell, Column
+from segprep.flow.field import FlowField
+from segprep.prep.labels.resampling import LabelMethod, resize_labels
+from segprep.prep.motion.annotation import AnnotationMap
+from segprep.prep.motion.labels import MOTION_CLASSES, Tolerance, label_motion
+from segprep.prep.resizing.columns import TargetSize
+from segprep.prep.step import Input, Origin
+
+__all__ = ["GivenMotionLabel", "MotionLabel", "Movable"]
+
+_ANNOTATION: Final = "motion_annotation"
+_SAME_SHAPE: Final = 0.01  # width / height of an annotation may differ by this share from that of its image
+
+
+def _column(source: str) -> Column:
+    about = (("classes", ",".join(MOTION_CLASSES.names)), ("ids", "motion"), ("source", source))
+    return Column("motion_label", Kind.LABEL, IdCode(), about)
+
+
+@dataclass(frozen=True, slots=True)
+class Movable:
+    """Which pixels of the label column show something that can move.
+
+    Attributes:
+        train_ids: Of the classes that can.
+        raw_map: The map to train ids, if the label column holds the dataset's own ids.
+    """
+
+    train_ids: tuple[int, ...]
+    raw_map: ClassMap | None = None
+
+    def __post_init__(self) -> None:
+        if not self.train_ids or not all(0 <= i < IGNORE_ID for i in self.train_ids):
+            raise ConfigurationError(f"at least one class must be movable, named by train ids: {self.train_ids}")
+
+    def labels(self, sample: Sample) -> Array:
+        """Return the label column's train ids, (H, W) uint8.
+
+        Raises:
+            LabelIdError: If it holds ids that the class map does not know.
+        """
+        stored_HW = sample.arrays["label"]
+        return stored_HW if self.raw_map is None else self.raw_map.train_ids_of(stored_HW)
+
+    def to_json(self) -> JsonDict:
+        """Return what decides the result."""
+        rules = {} if self.raw_map is None else {"class_map": self.raw_map.pixel_rules()}
+        return {"movable": sorted(self.train_ids)} | rules
+
+
+@dataclass(frozen=True, slots=True)
+class MotionLabel:
+    """Column `motion_label`, a pseudo label: 0 static, 1 moving, 255 what cannot move or is not known.
+
+    Attributes:
+        movable: What can move.
+        max_range: In metres; what is farther is not known. None for no limit.
+        tolerance: Errors of flow and depth to reckon with.
+    """
+
+    movable: Movable
+    max_range: float | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
+
+    name = "motion label"
+    version = 1
+    inputs = (
+        Input("label", Origin.COLUMN),
+        Input("instance", Origin.COLUMN, optional=True),
+        Input("optical_flow", Origin.COLUMN),
+        Input("ego_flow", Origin.COLUMN),
+        Input("depth", Origin.COLUMN),
+        Input("camera", Origin.COLUMN),
+    )
+    outputs = (_column("pseudo label: optical flow minus ego flow"),)
+
+    def __post_init__(self) -> None:
+        if self.max_range is not None and not 0 < self.max_range < float("inf"):
+            raise ConfigurationError(f"the range must be a number of metres above 0, not {self.max_range}")
+
+    @property
+    def parameters(self) -> JsonDict:
+        """Everything."""
+        return self.movable.to_json() | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)}
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Judge every thing that can move.
+
+        Raises:
+            MissingInputError: If the sample has no camera.
+            SizeMismatchError: If the inputs differ in size.
+            LabelIdError: If raw labels hold ids that the class map does not know.
+            MotionError: If the intrinsics are singular.
+        """
+        if sample.camera is None:
+            raise MissingInputError("the sample has no camera, and motion labels need its intrinsics")
+        found = label_motion(
+            self.movable.labels(sample),
+            sample.arrays.get("instance"),
+            FlowField(sample.arrays["optical_flow"], sample.valid["optical_flow"]),
+            FlowField(sample.arrays["ego_flow"], sample.valid["ego_flow"]),
+            sample.arrays["depth"],
+            sample.valid["depth"],
+            sample.camera,
+            movable=self.movable.train_ids,
+            max_range=self.max_range,
+            tolerance=self.tolerance,
+        )
+        return {"motion_label": Cell(found.label_HW, None, found.summary())}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenMotionLabel:
+    """Column `motion_label` from an annotation: its ids are mapped, then resampled by majority.
+
+    Attributes:
+        ids: Meaning of the annotation's ids.
+        target: Size of the result, from that of the sample's image. The annotation may have another size than the
+            image, if it shows the same view.
+        pattern: Where the annotations are, see `segprep.flow.flow_files.fill_pattern`.
+        movable: What can move, by the label column; the rest becomes 255. None to take the annotation as it is.
+    """
+
+    ids: AnnotationMap
+    target: TargetSize
+    pattern: str
+    movable: Movable | None = None
+
+    name = "given motion label"
+    version = 1
+    outputs = (_column("annotation"),)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The annotation, the image's size, and the labels where they are needed."""
+        label = () if self.movable is None else (Input("label", Origin.COLUMN),)
+        annotation = Input(_ANNOTATION, Origin.FILE, pattern=self.pattern, read=_read_ids)
+        return annotation, Input("image", Origin.SOURCE_SIZE), *label
+
+    @property
+    def parameters(self) -> JsonDict:
+        """Everything but where the annotations are: what they hold matters."""
+        movable = {"movable": None} if self.movable is None else self.movable.to_json()
+        return self.target.to_json() | {"annotation": self.ids.to_json()} | movable
+
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Map and resample.
+
+        Raises:
+            LabelIdError: If the annotation holds ids without a meaning.
+            SizeMismatchError: If it has another shape than its image, or the result another size than the labels.
+        """
+        annotation_HW = sample.arrays[_ANNOTATION]
+        motion_HW = self.ids.to_motion(annotation_HW)
+        size, image = (motion_HW.shape[1], motion_HW.shape[0]), tuple(sample.meta["image_size"])
+        if abs(size[0] * image[1] / (size[1] * image[0]) - 1) > _SAME_SHAPE:
+            raise SizeMismatchError(
+                f"the motion annotation is {size[0]}x{size[1]}, its image {image[0]}x{image[1]}: they cannot show the "
+                "same view"
+            )
+        resized_HW = resize_labels(motion_HW, self.target.of((image[0], image[1])), LabelMethod())
+        if self.movable is not None:
+            label_HW = self.movable.labels(sample)
+            if label_HW.shape != resized_HW.shape:
+                raise SizeMismatchError(
+                    f"the motion label becomes {resized_HW.shape[1]}x{resized_HW.shape[0]}, but the label is "
+                    f"{label_HW.shape[1]}x{label_HW.shape[0]}: use the size of `prep resize`"
+                )
+            resized_HW[~np.isin(label_HW, self.movable.train_ids)] = IGNORE_ID
+        return {"motion_label": Cell(resized_HW, None, {"source_size": list(size)})}
+
+
+def _read_ids(path: Path) -> Cell:
+    """Read an image of 8- or 16-bit ids.
+
+    Raises:
+        MissingInputError, UnreadableFileError: If it cannot be read, or holds no ids.
+    """
+    try:
+        ids_HW, _ = IdCode(bits=16).from_file(read_image(path))
+    except CodeRangeError as error:
+        raise UnreadableFileError(f"{path}: {error}") from error
+    return Cell(ids_HW)

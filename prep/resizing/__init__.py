@@ -1,0 +1,1 @@
+"""Resizing by kind: images, ids, depth, laser points, cameras."""

@@ -1,0 +1,1 @@
+"""Bands of light and vegetation indices."""

@@ -1,0 +1,175 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
+from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.sample import Array
+from segprep.datasets.shards import ShardStore
+from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
+from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
+from segprep.train.evaluation.report import write_report
+from segprep.train.models._network import Features, InputScaling, Logits, Network
+from segprep.train.network.segmenter import Segmenter
+from segprep.train.reading.reader import Reader
+
+StoreMaker = Callable[..., Path]
+SceneMaker = Callable[[range], dict[str, Array]]
+
+_ABOUT = {"run": "r", "checkpoint": "best", "step": 1, "why_not_source": None}
+
+
+class _ReadsTheAnswer(nn.Module):
+    """Takes the class from the first channel, to which the test has written it."""
+
+    def __init__(self, shift: int = 0) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, x_NCHW: Tensor) -> Features:
+        ids_NHW = (x_NCHW[:, 0].round().long() + self.shift) % 3
+        return (20.0 * nn.functional.one_hot(ids_NHW, 3).permute(0, 3, 1, 2).float(),)
+
+
+class _Passes(nn.Module):
+    def forward(self, features: Features, size: tuple[int, int]) -> Logits:
+        assert features[0].shape[2:] == size
+        return Logits(features[0])
+
+
+def _segmenter_of(trunk: nn.Module) -> Segmenter:
+    return Segmenter(Network(trunk, [_Passes()]), {"image": InputScaling((0.0,) * 3, (1.0,) * 3)}, "fp32")
+
+
+def _segmenter(shift: int = 0) -> Segmenter:
+    return _segmenter_of(_ReadsTheAnswer(shift))
+
+
+@pytest.fixture
+def answers(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker, classes: ClassMap) -> Reader:
+    """A store whose images hold the class in their first channel, with its original labels at twice the size."""
+    columns = make_scenes(range(3))
+    truth = columns["label"].copy()
+    truth[truth == 255] = 1
+    columns["image"][..., 0] = truth
+    for i, label_HW in enumerate(columns["label"]):
+        raw_HW = classes.to_raw_ids(label_HW).repeat(2, axis=0).repeat(2, axis=1)
+        write_image(tmp_path / "labels" / f"s{i:03d}.png", raw_HW)
+    return Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=2)), ["image"])
+
+
+def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path: Path) -> None:
+    source = SourceLabels(answers.store, tmp_path)
+    assert source.why_unreachable() is None
+    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _ABOUT)
+    assert report.metrics["at"] == "source"
+    assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 1
+    assert report.metrics["mean_iou_at_network_size"] == 1
+    assert report.metrics["absent"] == []
+    assert confusion_at_network_size(_segmenter(), answers, 2).mean_iou() == 1
+
+
+def test_a_predictor_that_is_always_wrong_scores_zero(answers: Reader, tmp_path: Path) -> None:
+    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _ABOUT)
+    assert report.metrics["at"] == "network"
+    assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 0
+
+
+def test_the_files_of_an_evaluation_agree_with_each_other(answers: Reader, tmp_path: Path, classes: ClassMap) -> None:
+    folder = tmp_path / "eval"
+    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _ABOUT)
+    assert json.loads((folder / "metrics.json").read_text()) == report.metrics
+    header, *rows = csv.reader((folder / "confusion.csv").read_text().splitlines())
+    assert header[1:] == list(classes.names)
+    counts = np.array([row[1:] for row in rows], np.int64)
+    assert counts.sum() == report.metrics["pixels"] == np.trace(counts)
+    assert [c["pixels"] for c in report.metrics["classes"]] == counts.sum(1).tolist()
+    assert sum(c["share"] for c in report.metrics["classes"]) == pytest.approx(1)
+    for i in range(3):
+        raw_HW = read_image(folder / "ids" / f"s{i:03d}.png")
+        label_HW = read_image(tmp_path / "labels" / f"s{i:03d}.png")
+        np.testing.assert_array_equal(raw_HW[label_HW != 0], label_HW[label_HW != 0])
+        colored_HWC = classes.colored(classes.to_train_ids(raw_HW))
+        np.testing.assert_array_equal(read_image(folder / "predictions" / f"s{i:03d}.png"), colored_HWC)
+    assert read_image(folder / "panel.png").ndim == 3
+
+
+def test_absent_classes_are_listed_and_not_averaged(
+    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
+) -> None:
+    columns = make_scenes(range(1))
+    columns["label"][columns["label"] == 1] = 255
+    columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
+    reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
+    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _ABOUT)
+    assert report.metrics["absent"] == ["car"]
+    assert report.metrics["mean_iou"] == 1
+    assert [c["iou"] for c in report.metrics["classes"]] == [1, None, 1]
+    assert "car" in report.summary()
+
+
+def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, write_store: StoreMaker, classes: ClassMap) -> None:
+    class Unsure(nn.Module):
+        """Sure of class 1 on the left, slightly for class 0 on the right: the border moves to the right."""
+
+        def forward(self, x_NCHW: Tensor) -> Features:
+            logits_NCHW = torch.zeros(1, 3, 1, 2)
+            logits_NCHW[0, 1, 0, 0], logits_NCHW[0, 0, 0, 1], logits_NCHW[0, 2] = 9.0, 0.1, -9.0
+            return (logits_NCHW,)
+
+    columns = {"image": np.zeros((1, 1, 2, 3), np.uint8), "label": np.zeros((1, 1, 2), np.uint8)}
+    write_image(tmp_path / "labels" / "s000.png", np.full((8, 16), 7, np.uint8))
+    reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=8)), ["image"])
+    segmenter = _segmenter_of(Unsure())
+    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _ABOUT)
+    ids_HW = classes.to_train_ids(read_image(tmp_path / "eval" / "ids" / "s000.png"))
+    assert ids_HW.shape == (8, 16)
+    assert (ids_HW[0] == 1).sum() > 9
+
+
+def test_augmented_variants_are_not_evaluated(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> None:
+    path = write_store(tmp_path / "train.zarr", make_scenes(range(4)), variants=(0, 1, 0, 2))
+    assert [r.index for r in original_rows(Reader(ShardStore.open(path), ["image"]))] == [0, 2]
+    path = write_store(tmp_path / "only.zarr", make_scenes(range(1)), variants=(3,))
+    with pytest.raises(ConfigurationError, match="augmented variants only"):
+        original_rows(Reader(ShardStore.open(path), ["image"]))
+
+
+def test_original_labels_that_are_wrong_are_named(answers: Reader, tmp_path: Path) -> None:
+    source, path = SourceLabels(answers.store, tmp_path), tmp_path / "labels" / "s001.png"
+    write_image(path, np.full((40, 56), 99, np.uint8))
+    with pytest.raises(LabelIdError, match="99"):
+        source.read(1)
+    write_image(path, np.full((20, 56), 7, np.uint8))
+    with pytest.raises(SizeMismatchError, match=r"s001.png .*--at network"):
+        source.read(1)
+    path.unlink()
+    with pytest.raises(MissingInputError, match="s001"):
+        source.read(1)
+    assert source.why_unreachable() is None
+    (tmp_path / "labels" / "s000.png").unlink()
+    assert "s000.png does not exist" in (source.why_unreachable() or "")
+
+
+def test_the_error_picture_tells_wrong_right_and_ignored_apart() -> None:
+    picture_HWC = error_picture(np.array([[0, 1, 1]], np.uint8), np.array([[0, 0, 255]], np.uint8))
+    assert len({tuple(color) for color in picture_HWC[0].tolist()}) == 3
+    red, green, _ = picture_HWC[0, 1].tolist()
+    assert red > 2 * green
+
+
+def test_the_panel_shows_every_row_and_every_class(classes: ClassMap) -> None:
+    label_HW = np.zeros((30, 40), np.uint8)
+    row = PanelRow("first", np.full((15, 20, 3), 77, np.uint8), label_HW, label_HW)
+    one, two = draw_panel([row], classes), draw_panel([row, row], classes)
+    assert two.shape[1] == one.shape[1] >= 4 * 300
+    assert two.shape[0] > one.shape[0] + 200
+    for color in classes.colors[:3]:
+        assert (one == color).all(-1).sum() > 200

@@ -1,0 +1,261 @@
+"""Whole runs on small stores: learning, resuming, stopping."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
+from segprep.datasets.imageio import read_image
+from segprep.datasets.sample import Array
+from segprep.train.command import run as commands
+from segprep.train.command.place import Place
+from segprep.train.command.run import TrainedRun
+from segprep.train.learning import loop
+from segprep.train.learning.config import parse_config
+from segprep.train.learning.losses import Loss
+from segprep.train.learning.step import Part, Step, StepResult
+from segprep.train.reading.order import Order
+from segprep.train.reading.sources import open_sources
+from segprep.train.runs.folder import Run, create_run
+from segprep.train.runs.monitor import Monitor
+from support.gate import Gate
+
+StoreMaker = Callable[..., Path]
+SceneMaker = Callable[[range], dict[str, Array]]
+
+_FLAGS: dict[str, Any] = {
+    "steps": 6,
+    "val_every": 2,
+    "data": {"batch_size": 2},
+    "model": {"base_channels": 2, "precision": "fp32"},
+}
+
+
+def _place(shards: Path) -> Place:
+    return Place((shards,), True, shards.parent / "runs")
+
+
+def _start(shards: Path, name: str, max_minutes: float | None = None, **flags: Any) -> TrainedRun:
+    (trained,) = commands.start_run(_place(shards), name, None, {**_FLAGS, **flags}, max_minutes)
+    return trained
+
+
+def _resume(shards: Path, name: str | None) -> TrainedRun:
+    (trained,) = commands.resume_run(_place(shards), name, None, None)
+    return trained
+
+
+def _weights(run: Run) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+
+
+def _assert_equal_runs(first: Run, second: Run) -> None:
+    first_weights, second_weights = _weights(first), _weights(second)
+    assert first_weights.keys() == second_weights.keys()
+    assert [k for k, v in first_weights.items() if not torch.equal(v, second_weights[k])] == []
+    first_log, second_log = _log(first), _log(second)
+    assert [(e["step"], e["loss"], e["lr"]) for e in first_log] == [(e["step"], e["loss"], e["lr"]) for e in second_log]
+
+
+def _log(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.log_path.read_text().splitlines()]
+
+
+def test_four_samples_can_be_learned_by_heart(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> None:
+    columns = make_scenes(range(4))
+    write_store(tmp_path / "shards" / "train.zarr", columns)
+    write_store(tmp_path / "shards" / "val.zarr", columns)
+    flags: dict[str, Any] = {
+        "data": {"batch_size": 4},
+        "augmentation": {"preset": "none"},
+        "schedule": {"lr": 0.003},
+        "model": {"base_channels": 8, "precision": "fp32"},
+    }
+    trained = _start(tmp_path / "shards", "memory", steps=100, val_every=100, **flags)
+    assert trained.outcome.best is not None
+    assert trained.outcome.best > 0.95
+
+
+def test_a_run_stopped_by_the_clock_goes_on_to_the_same_bits(shards: Path) -> None:
+    whole = _start(shards, "whole")
+    halves = _start(shards, "halves", max_minutes=0.0)
+    assert (halves.outcome.why, halves.outcome.step) == ("time", 1)
+    resumed = _resume(shards, "halves")
+    assert (resumed.outcome.why, resumed.outcome.step) == ("finished", 6)
+    _assert_equal_runs(whole.run, resumed.run)
+
+
+def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _start(shards, "whole", val_every=3)
+    update, calls = Step.__call__, itertools.count(1)
+
+    def die_in_the_fifth_step(self: Step, parts: Sequence[Part]) -> StepResult:
+        if next(calls) == 5:
+            raise MemoryError("killed")
+        return update(self, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__call__", die_in_the_fifth_step)
+        with pytest.raises(MemoryError):
+            _start(shards, "killed", val_every=3)
+    run = Run(shards.parent / "runs" / "killed")
+    assert [e["step"] for e in _log(run)] == [1, 2, 3, 4]
+    resumed = _resume(shards, None)
+    assert resumed.run == run
+    _assert_equal_runs(whole.run, run)
+    assert resumed.outcome.best == whole.outcome.best
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _start(shards, "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(MemoryError("killed")))
+        with pytest.raises(MemoryError):
+            _start(shards, "killed")
+    _assert_equal_runs(whole.run, _resume(shards, "killed").run)
+
+
+def test_resuming_a_finished_run_changes_nothing(shards: Path) -> None:
+    trained = _start(shards, "done")
+    before = {p: p.read_bytes() for p in trained.run.root.rglob("*") if p.is_file()}
+    again = _resume(shards, "done")
+    assert again.outcome == trained.outcome
+    assert {p: p.read_bytes() for p in trained.run.root.rglob("*") if p.is_file()} == before
+
+
+def test_the_seed_decides_the_run(shards: Path) -> None:
+    losses = [[e["loss"] for e in _log(_start(shards, f"seed-{n}", seed=seed).run)] for n, seed in enumerate((3, 3, 4))]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.usefixtures("real_curves")
+def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
+    trained = _start(shards, "told")
+    for picture in ("curves.png", "panel.png"):
+        assert read_image(trained.run.root / picture).shape[2] == 3
+    assert len(list((trained.run.root / "events").iterdir())) == 1
+    entries = _log(trained.run)
+    assert [e["step"] for e in entries] == [1, 2, 3, 4, 5, 6]
+    assert all(e["images_per_second"] > 0 and e["loss"] > 0 for e in entries)
+    assert entries[0]["lr"] == 1e-3 > entries[-1]["lr"] > 0
+    validated = {e["step"]: e["val_mean_iou"] for e in entries if "val_mean_iou" in e}
+    assert sorted(validated) == [2, 4, 6]
+    best = json.loads((trained.run.checkpoints / "best" / "state.json").read_text())
+    assert best["scores"]["val_mean_iou"] == max(validated.values()) == trained.outcome.best
+    assert validated[best["step"]] == best["scores"]["val_mean_iou"]
+    assert json.loads((trained.run.checkpoints / "last" / "state.json").read_text())["step"] == 6
+    names = {p.name for p in trained.run.checkpoints.iterdir()}
+    assert names == {"last", "best", "step-00000006", f"step-{best['step']:08d}"}
+
+
+def test_several_columns_can_be_the_input(shards: Path) -> None:
+    trained = _start(shards, "both", data={"inputs": ["image", "flow"], "batch_size": 2})
+    assert _weights(trained.run)["trunk.stem.weight"].shape[1] == 6
+
+
+def test_without_a_validation_store_the_last_weights_are_the_result(
+    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
+) -> None:
+    write_store(tmp_path / "shards" / "train.zarr", make_scenes(range(3)))
+    trained = _start(tmp_path / "shards", "alone")
+    assert not trained.validated
+    assert trained.outcome.best is None
+    assert sorted(p.name for p in trained.run.checkpoints.iterdir()) == ["last", "step-00000006"]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_names_the_batch_and_keeps_the_checkpoint(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total, calls = Loss.total, itertools.count(1)
+
+    def diverge(self: Loss, logits_NCHW: torch.Tensor, labels_NHW: torch.Tensor) -> torch.Tensor:
+        return total(self, logits_NCHW, labels_NHW) * (float("nan") if next(calls) == 4 else 1)
+
+    monkeypatch.setattr(Loss, "total", diverge)
+    with pytest.raises(DivergedError, match=r"the loss became nan .* at step 4: lower --lr") as raised:
+        _start(shards, "diverged")
+    assert raised.value.exit_code == 3
+    run = Run(shards.parent / "runs" / "diverged")
+    assert json.loads((run.checkpoints / "last" / "state.json").read_text())["step"] == 2
+    report = json.loads((run.root / "diverged.json").read_text())
+    rows = Order([5], None, 0).rows(3 * 2, 2)
+    assert report["step"] == 4
+    assert [key for _, key in report["samples"]] == [f"s{row.index:03d}" for row in rows]
+
+
+def test_weights_that_are_not_finite_are_not_saved(shards: Path) -> None:
+    config = parse_config({**_FLAGS, "shards": [str(shards)]}, "test")
+    training = loop.Training(config, open_sources([shards], ["image"]))
+    run = create_run(shards.parent / "runs", "broken", "")
+    with torch.no_grad():
+        next(training.segmenter.parameters()).fill_(float("inf"))
+    with pytest.raises(DivergedError, match="a weight is no longer finite"), Monitor(run, 0, writes=False) as monitor:
+        training._validate_and_save(run, monitor, validate=False)
+    assert not run.checkpoints.exists()
+
+
+def test_a_batch_larger_than_the_data_set_is_refused_before_a_run_is_made(shards: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"a batch of 6 is larger than .*holds 5 samples"):
+        _start(shards, "large", data={"batch_size": 6})
+    assert not (shards.parent / "runs").exists()
+
+
+def test_a_run_does_not_go_on_with_other_samples(
+    shards: Path, tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
+) -> None:
+    _start(shards, "first")
+    write_store(tmp_path / "other" / "train.zarr", make_scenes(range(4)))
+    with pytest.raises(ConflictError, match="holds other samples than when first began"):
+        commands.resume_run(Place((tmp_path / "other",), True, shards.parent / "runs"), "first", None, None)
+
+
+def test_labels_without_a_labelled_pixel_are_refused(
+    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
+) -> None:
+    columns = make_scenes(range(2))
+    columns["label"] = np.full_like(columns["label"], 255)
+    write_store(tmp_path / "shards" / "train.zarr", columns)
+    with pytest.raises(ValueError, match=r"no pixel of .* is labelled"):
+        _start(tmp_path / "shards", "unlabelled")
+
+
+def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
+    trained = _start(shards, "hurt")
+    weights = trained.run.checkpoints / "last" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+    with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
+        _resume(shards, "hurt")
+
+
+def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
+    whole = _start(shards, "whole", steps=20, val_every=5)
+    arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "20"]
+    arguments += ["--val-every", "5", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
+    command = [sys.executable, "-c", "from segprep.train.cli import main; main()", *arguments]
+    gate = Gate(shards.parent / "gate", "*/stopped/checkpoints/*", 1)
+    environment = {**gate.environment, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    run = Run(shards.parent / "runs" / "stopped")
+    gate.wait_until_reached(process)
+    process.send_signal(signal.SIGINT)
+    gate.open()
+    _, message = process.communicate()
+    assert process.returncode == 130, message
+    assert "train run --resume --name stopped" in message
+    step = json.loads((run.checkpoints / "last" / "state.json").read_text())["step"]
+    assert 1 <= step < 20
+    assert _log(run)[-1]["step"] == step
+    _resume(shards, "stopped")
+    _assert_equal_runs(whole.run, run)

@@ -1,0 +1,178 @@
+"""Batches in several parts, from several data sets, in several processes: it must not matter how a batch lies."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.sample import Array
+from segprep.train.command import run as commands
+from segprep.train.command.evaluation import evaluate_run
+from segprep.train.command.place import Place
+from segprep.train.command.run import TrainedRun
+from segprep.train.runs.folder import Run
+
+StoreMaker = Callable[..., Path]
+SceneMaker = Callable[..., dict[str, Array]]
+
+# Group norm sees each sample alone; plain gradient steps make weights from gradients and nothing else.
+_FLAGS: dict[str, Any] = {
+    "steps": 1,
+    "val_every": 1,
+    "data": {"batch_size": 4},
+    "model": {"base_channels": 4, "precision": "fp32", "gn_groups": 2},
+    "optimizer": {"kind": "sgd", "momentum": 0.0},
+    "schedule": {"kind": "constant", "lr": 0.1},
+}
+
+
+def _start(folders: tuple[Path, ...], runs: Path, name: str, **changes: Any) -> TrainedRun:
+    flags = {
+        key: {**value, **changes.pop(key, {})} if isinstance(value, dict) else value for key, value in _FLAGS.items()
+    }
+    (trained,) = commands.start_run(Place(folders, True, runs), name, None, {**flags, **changes}, None)
+    return trained
+
+
+def _weights(run: Run) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+
+
+def _losses(run: Run) -> list[float]:
+    return [json.loads(line)["loss"] for line in run.log_path.read_text().splitlines()]
+
+
+def _assert_close(first: Run, second: Run) -> None:
+    torch.testing.assert_close(_weights(first), _weights(second), rtol=1e-4, atol=1e-6)
+    assert _losses(first) == pytest.approx(_losses(second), rel=1e-5)
+
+
+@pytest.fixture
+def two(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> tuple[Path, Path]:
+    """Two data sets: b has more samples, and its labels but two classes, much of them ignored."""
+    first, second = make_scenes(range(4)), make_scenes(range(10, 16))
+    second["label"][second["label"] == 2] = 255
+    for name, columns in (("a", first), ("b", second)):
+        for split in ("train", "val"):
+            write_store(tmp_path / name / "shards" / f"{split}.zarr", columns)
+    return tmp_path / "a" / "shards", tmp_path / "b" / "shards"
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(two: tuple[Path, Path], tmp_path: Path, loss: str) -> None:
+    changes: dict[str, Any] = {"loss": {"kind": loss, "class_weights": "median_frequency"}}
+    whole = _start(two, tmp_path / "runs", "whole", **changes)
+    for parts in (2, 4):
+        again = _start(two, tmp_path / "runs", f"parts-{parts}", data={"accumulate": parts}, **changes)
+        _assert_close(again.run, whole.run)
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="a batch of 4 cannot be divided into 3 parts for each of 1 processes"):
+        _start(two, tmp_path / "runs", "thirds", data={"accumulate": 3})
+
+
+def test_each_data_set_has_its_head_its_scores_and_its_share_of_the_batches(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    trained = _start(two, tmp_path / "runs", "both", steps=40, val_every=20, data={"weights": [3.0, 1.0]})
+    entries = [json.loads(line) for line in trained.run.log_path.read_text().splitlines()]
+    assert {key for entry in entries for key in entry if key.startswith("loss/")} == {"loss/a", "loss/b"}
+    last = entries[-1]
+    assert last["val_mean_iou"] == pytest.approx((last["val_mean_iou/a"] + last["val_mean_iou/b"]) / 2)
+    heads = {name.split(".")[1] for name in _weights(trained.run) if name.startswith("heads.")}
+    assert heads == {"0", "1"}
+    place = Place(two, True, tmp_path / "runs")
+    for name, mean in (("a", last["val_mean_iou/a"]), ("b", last["val_mean_iou/b"])):
+        report = evaluate_run(place, "both", "last", "val", "network", None, name)
+        assert report.folder.name == f"eval-val-{name}"
+        assert report.metrics["mean_iou"] == pytest.approx(mean)
+    with pytest.raises(ConfigurationError, match="both learned a, b: say which with --dataset"):
+        evaluate_run(place, "both", None, "val", "network", None)
+    kept = json.loads((trained.run.root / "shards.json").read_text())
+    assert [each["name"] for each in kept] == ["a", "b"]
+
+
+def test_data_sets_of_different_sizes_learn_together(
+    two: tuple[Path, Path], tmp_path: Path, write_store: StoreMaker
+) -> None:
+    rng = np.random.default_rng(0)
+    wide = {
+        "image": rng.integers(0, 256, (3, 12, 40, 3), np.uint8),
+        "label": rng.integers(0, 3, (3, 12, 40), np.uint8),
+    }
+    write_store(tmp_path / "c" / "shards" / "train.zarr", wide)
+    folders = (*two, tmp_path / "c" / "shards")
+    apart = _start(folders, tmp_path / "runs", "sizes", steps=6, val_every=6)
+    assert all(np.isfinite(_losses(apart.run)))
+    cropped = {"augmentation": {"preset": "flip", "crop_size": [16, 12]}}
+    assert all(np.isfinite(_losses(_start(folders, tmp_path / "runs", "crops", steps=6, **cropped).run)))
+
+
+def test_data_sets_whose_columns_hold_other_things_are_refused(
+    two: tuple[Path, Path], tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
+) -> None:
+    columns = make_scenes(range(3))
+    columns["image"] = columns["image"][..., :1].repeat(3, -1)
+    columns["thermal"] = columns["image"][..., 0]
+    first = write_store(tmp_path / "8" / "train.zarr", columns).parent
+    columns["thermal"] = columns["thermal"].astype(np.uint16)
+    second = write_store(tmp_path / "16" / "train.zarr", columns).parent
+    with pytest.raises(
+        ConfigurationError, match=r"column 'thermal' of .*16.* holds uint16 .* uint8 .* prepare both alike"
+    ):
+        _start((first, second), tmp_path / "runs", "mixed", data={"inputs": ["thermal"]})
+
+
+def test_two_processes_train_as_one(two: tuple[Path, Path], tmp_path: Path) -> None:
+    one = _start(two, tmp_path / "runs", "one", schedule={"lr": 0.01}, steps=4, val_every=2)
+    arguments = ["run", "-C", tmp_path, "--shards", two[0], "--shards", two[1], "--name", "two", "--steps", 4]
+    arguments += ["--val-every", 2, "--precision", "fp32", "--base-channels", 4, "--optimizer", "sgd", "--lr", 0.01]
+    arguments += ["--schedule", "constant", "--set", "model.gn_groups=2", "--set", "optimizer.momentum=0.0"]
+    _in_two_processes(arguments)
+    run = Run(tmp_path / "runs" / "two")
+    _assert_close(run, one.run)
+    scores = [[entry.get("val_mean_iou") for entry in map(json.loads, each.log_path.read_text().splitlines())]
+              for each in (run, one.run)]  # fmt: skip
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+    with pytest.raises(ConflictError, match="the run was trained by 2 processes, not 1"):
+        commands.resume_run(Place(two, True, tmp_path / "runs"), "two", None, None)
+
+
+def _in_two_processes(arguments: list[Any]) -> None:
+    """Run `train` in two processes that find each other as those of torchrun do."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        "-W",
+        "error::DeprecationWarning:segprep",
+        "-c",
+        "from segprep.train.cli import main; main()",
+    ]
+    processes = [
+        subprocess.Popen(
+            [*command, *map(str, arguments)],
+            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert "step 4 of 4" in outputs[0][0]
+    assert outputs[1][0] == ""

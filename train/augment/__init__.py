@@ -1,0 +1,1 @@
+"""Joint augmentation of batches on the device, by the same rules as `prep`'s."""

@@ -1,0 +1,156 @@
+"""What `train run` does, between the command line and the parts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segprep.datasets.errors import ConflictError
+from segprep.train.command.place import Place, shards_of
+from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
+from segprep.train.learning.loop import Outcome, Training
+from segprep.train.learning.protocols import Stage, merged_tables, stages_of
+from segprep.train.network.initial import initialise
+from segprep.train.network.segmenter import default_device
+from segprep.train.reading.sources import open_sources
+from segprep.train.runs.folder import Run, create_run, find_run, next_name
+from segprep.train.runs.processes import Processes, joined_processes
+
+__all__ = ["TrainedRun", "read_configuration", "resume_run", "start_run"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A run and how it ended.
+
+    Attributes:
+        run: Its folder.
+        outcome: Steps and scores.
+        parameters: Number of trainable values.
+        validated: Whether there was a `val.zarr`.
+        reported: Whether this process tells the user; of several, one does.
+    """
+
+    run: Run
+    outcome: Outcome
+    parameters: int
+    validated: bool
+    reported: bool
+
+
+def read_configuration(
+    place: Place, name: str, file: Path | None, flags: Mapping[str, Any]
+) -> list[tuple[str, RunConfig]]:
+    """Return the name and the configuration of each run that a file and flags, which win, describe.
+
+    Raises:
+        ConfigurationError: If an entry makes no sense.
+    """
+    table = {} if file is None else read_toml(file)
+    origin = "the command line" if file is None else str(file)
+    shards = {"shards": [str(folder) for folder in place.shards]} if place.given else {}
+    return [
+        (stage.run, parse_config(merged_tables(stage.table, {**flags, **shards}), _where(origin, stage, table)))
+        for stage in stages_of(table, name)
+    ]
+
+
+def start_run(
+    place: Place,
+    name: str | None,
+    file: Path | None,
+    flags: Mapping[str, Any],
+    max_minutes: float | None,
+    say: Say = lambda _: None,
+) -> list[TrainedRun]:
+    """Begin a new run, or the runs of a protocol one after the other.
+
+    Args:
+        place: Where.
+        name: Of the run; None takes the next free run-001, run-002, ...
+        file: TOML, or None.
+        flags: Tables as in the TOML file; they win.
+        max_minutes: See `Training.train`; it ends the protocol, too.
+        say: Gets sentences for the user.
+    """
+    with joined_processes(default_device()) as processes:
+        name = processes.gathered(name or next_name(place.runs))[0]
+        trained = []
+        for run_name, config in read_configuration(place, name, file, flags):
+            trained.append(_started(place, run_name, config, processes, max_minutes, say))
+            if trained[-1].outcome.why in ("interrupted", "time"):
+                break
+    return trained
+
+
+def resume_run(
+    place: Place, name: str | None, file: Path | None, max_minutes: float | None, say: Say = lambda _: None
+) -> list[TrainedRun]:
+    """Go on with the named run or the last one, by its own configuration, from its last checkpoint.
+
+    Args:
+        place: Where.
+        name: Of the run; with a file, of the protocol.
+        file: Of a protocol: its finished runs are left, the first unfinished one goes on, the others begin.
+        max_minutes: See `Training.train`.
+        say: Gets sentences for the user.
+
+    Raises:
+        ConflictError: If a run of the protocol was begun by another configuration.
+    """
+    with joined_processes(default_device()) as processes:
+        if file is None:
+            run = find_run(place.runs, name)
+            config = parse_config(read_toml(run.config_path), str(run.config_path))
+            return [_resumed(place, run, config, processes, max_minutes)]
+        trained = []
+        for run_name, config in read_configuration(place, name or "", file, {}):
+            run = Run(place.runs / run_name)
+            if not run.config_path.exists():
+                trained.append(_started(place, run_name, config, processes, max_minutes, say))
+            elif parse_config(read_toml(run.config_path), str(run.config_path)) != config:
+                raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
+            else:
+                trained.append(_resumed(place, run, config, processes, max_minutes))
+            if trained[-1].outcome.why in ("interrupted", "time"):
+                break
+    return trained
+
+
+def _started(
+    place: Place, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
+) -> TrainedRun:
+    training = _training(place, config, processes)
+    for sentence in initialise(training.segmenter.network, config.model, place.runs):
+        if processes.first:
+            say(sentence)
+    run = Run(place.runs / name)
+    if processes.first:
+        run = create_run(place.runs, name, config_toml(config))
+        run.describe_shards([source.to_json() for source in training.sources])
+    return _train(training, run, max_minutes)
+
+
+def _resumed(place: Place, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None) -> TrainedRun:
+    training = _training(place, config, processes)
+    if not training.restore(run):
+        for _ in initialise(training.segmenter.network, config.model, place.runs):
+            pass
+    return _train(training, run, max_minutes)
+
+
+def _training(place: Place, config: RunConfig, processes: Processes) -> Training:
+    return Training(
+        config, open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target), processes
+    )
+
+
+def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
+    outcome = training.train(run, max_minutes)
+    return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes.first)
+
+
+def _where(origin: str, stage: Stage, table: Mapping[str, Any]) -> str:
+    return f"{origin}, stage {stage.run}" if "stage" in table else origin

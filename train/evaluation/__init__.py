@@ -1,0 +1,1 @@
+"""Predictions at the size of the original labels, scores, panels."""

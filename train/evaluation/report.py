@@ -1,0 +1,146 @@
+"""What an evaluation leaves behind: numbers, a table, pictures."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.imageio import write_image
+from segprep.datasets.program.progress import Progress
+from segprep.datasets.sample import JsonDict
+from segprep.train.evaluation.metrics import ConfusionMatrix
+from segprep.train.evaluation.panel import PanelRow, draw_panel, stored_picture
+from segprep.train.evaluation.predictions import SourceLabels, original_rows, predictions
+from segprep.train.network.segmenter import Segmenter
+from segprep.train.reading.reader import Reader
+
+__all__ = ["Report", "write_report"]
+
+_PANEL_ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An evaluation.
+
+    Attributes:
+        folder: Where its files are.
+        metrics: What `metrics.json` holds.
+    """
+
+    folder: Path
+    metrics: JsonDict
+
+    def table(self) -> Table:
+        """Return the table of classes for the terminal."""
+        m = self.metrics
+        table = Table(title=f"{m['run']}, {m['checkpoint']} (step {m['step']}) on {m['split']}, at {m['at']} size")
+        table.add_column("class")
+        table.add_column("IoU", justify="right")
+        table.add_column("share of pixels", justify="right")
+        for row in m["classes"]:
+            iou = "absent" if row["iou"] is None else f"{row['iou']:.4f}"
+            table.add_row(row["name"], iou, f"{row['share']:.2%}")
+        return table
+
+    def summary(self) -> str:
+        """Return the totals as text."""
+        m = self.metrics
+        present = len(m["classes"]) - len(m["absent"])
+        lines = [
+            f"mean IoU {_shown(m['mean_iou'])} over {present} classes, pixel accuracy {_shown(m['pixel_accuracy'])}"
+        ]
+        if m["at"] == "source":
+            lines.append(f"mean IoU at network size {_shown(m['mean_iou_at_network_size'])}")
+        if m["absent"]:
+            lines.append(f"absent from the labels, not in the mean: {', '.join(m['absent'])}")
+        if m["why_not_source"]:
+            lines.append(f"evaluated at network size: {m['why_not_source']}")
+        return "\n".join(lines)
+
+
+def write_report(
+    folder: Path,
+    segmenter: Segmenter,
+    reader: Reader,
+    source: SourceLabels | None,
+    about: Mapping[str, Any],
+    dataset: int = 0,
+) -> Report:
+    """Predict a store and write metrics.json, confusion.csv, predictions/, ids/ and panel.png into `folder`.
+
+    Args:
+        folder: Made if need be; files of an earlier evaluation are replaced.
+        segmenter: The trained network.
+        reader: Of the store.
+        source: The original labels, or None to evaluate at network size.
+        about: Further entries of metrics.json.
+        dataset: Number of the head.
+    """
+    store = reader.store
+    classes = reader.class_map
+    at_size, at_network = ConfusionMatrix(len(classes.names)), ConfusionMatrix(len(classes.names))
+    total = len(original_rows(reader))
+    shown = {int(i) for i in np.linspace(0, total - 1, min(_PANEL_ROWS, total)).round()}
+    rows = []
+    with Progress("sample") as progress:
+        progress.start(total)
+        for done, each in enumerate(predictions(segmenter, reader, source, dataset)):
+            at_size.update(each.prediction_HW, each.label_HW)
+            at_network.update(each.network_prediction_HW, each.network_label_HW)
+            write_image(folder / "predictions" / f"{each.key}.png", classes.colored(each.prediction_HW))
+            write_image(folder / "ids" / f"{each.key}.png", classes.to_raw_ids(each.prediction_HW))
+            if done in shown:
+                picture = stored_picture(store, reader.columns[0].name, each.index)
+                rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
+            progress.advance(1, f"mean IoU {at_size.mean_iou():.4f}")
+    write_image(folder / "panel.png", draw_panel(rows, classes))
+    metrics = {
+        **about,
+        "split": store.split,
+        "at": "network" if source is None else "source",
+        **_scores(at_size, classes.names),
+        "mean_iou_at_network_size": _json_number(at_network.mean_iou()),
+    }
+    atomic_write_bytes(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False).encode())
+    atomic_write_bytes(folder / "confusion.csv", _confusion_csv(at_size, classes.names).encode())
+    return Report(folder, metrics)
+
+
+def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> JsonDict:
+    pixels = matrix.counts.sum(1)
+    return {
+        "mean_iou": _json_number(matrix.mean_iou()),
+        "pixel_accuracy": _json_number(matrix.pixel_accuracy()),
+        "pixels": matrix.pixels,
+        "absent": [name for name, present in zip(names, matrix.present, strict=True) if not present],
+        "classes": [
+            {"name": name, "iou": _json_number(float(iou)), "pixels": int(n), "share": float(n / max(matrix.pixels, 1))}
+            for name, iou, n in zip(names, matrix.iou(), pixels, strict=True)
+        ],
+    }
+
+
+def _confusion_csv(matrix: ConfusionMatrix, names: tuple[str, ...]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label \\ prediction", *names])
+    writer.writerows([name, *counts] for name, counts in zip(names, matrix.counts.tolist(), strict=True))
+    return text.getvalue()
+
+
+def _json_number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

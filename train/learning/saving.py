@@ -1,0 +1,113 @@
+"""What of a run is kept, and going on from it exactly."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.train.learning.averaging import MovingAverage
+from segprep.train.learning.state import RunState
+from segprep.train.network.checkpoint import Checkpoint, load_into, save_checkpoint
+from segprep.train.network.segmenter import Segmenter
+from segprep.train.runs.processes import Processes
+
+__all__ = ["Config", "Saver"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What is kept.
+
+    Attributes:
+        metric: By which the best weights are chosen: mean_iou, pixel_accuracy or iou/<class>; of several data sets the
+            mean.
+        keep: Further checkpoints that stay: the newest ones.
+        average: Share of the old average in each new average of the weights, for example 0.999; 0 for none. Averaged
+            weights are what is validated, evaluated and handed on.
+    """
+
+    metric: str = "mean_iou"
+    keep: int = 0
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.keep < 0 or not 0 <= self.average < 1:
+            raise ConfigurationError(
+                f"keep must be at least 0 and average in 0..1 (1 excluded), not {self.keep} and {self.average}"
+            )
+
+
+class Saver:
+    """Saves everything that a run needs to go on, and brings it back.
+
+    Args:
+        config: What is kept.
+        segmenter: The network.
+        optimizer: Its optimizer.
+        scaler: Of fp16's gradients.
+        average: Of the weights, or None.
+        processes: That train together.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        segmenter: Segmenter,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+        average: MovingAverage | None,
+        processes: Processes,
+    ) -> None:
+        self._config, self._segmenter, self._optimizer = config, segmenter, optimizer
+        self._scaler, self._average, self._processes = scaler, average, processes
+
+    def save(self, folder: Path, state: RunState, *, best: bool) -> None:
+        """Save a checkpoint; the first process writes it for all.
+
+        Raises:
+            WriteFailedError: If the disk is full; the last good checkpoint stays.
+        """
+        states = self._processes.gathered((torch.get_rng_state(), _gpu_state()))
+        if self._processes.first:
+            checkpoint = Checkpoint(
+                weights=self._segmenter.network.state_dict(),
+                optimizer=self._optimizer.state_dict(),
+                random_state=torch.stack([cpu for cpu, _ in states]),
+                state=state.to_json(),
+                averaged=None if self._average is None else self._average.state(),
+                scaler=self._scaler.state_dict() if self._scaler.is_enabled() else None,
+                cuda_random_states=tuple(gpu for _, gpu in states if gpu is not None),
+            )
+            save_checkpoint(folder, checkpoint, best=best, keep=self._config.keep)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint.
+
+        Raises:
+            ConfigurationError: If the checkpoint is one of another network.
+            ConflictError: If it was made with another number of processes.
+        """
+        load_into(self._segmenter.network, checkpoint)
+        self._optimizer.load_state_dict(dict(checkpoint.optimizer))
+        if self._average is not None and checkpoint.averaged is not None:
+            self._average.load(checkpoint.averaged)
+        if checkpoint.scaler is not None:
+            self._scaler.load_state_dict(dict(checkpoint.scaler))
+        self._set_random_states(checkpoint)
+
+    def _set_random_states(self, checkpoint: Checkpoint) -> None:
+        states, rank = checkpoint.random_state, self._processes.rank
+        if len(states) != self._processes.count:
+            raise ConflictError(
+                f"the run was trained by {len(states)} processes, not {self._processes.count}: go on with as many, for "
+                "the random numbers that they draw"
+            )
+        torch.set_rng_state(states[rank])
+        if len(checkpoint.cuda_random_states) == len(states) and torch.cuda.is_available():
+            torch.cuda.set_rng_state(checkpoint.cuda_random_states[rank])
+
+
+def _gpu_state() -> Tensor | None:
+    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None

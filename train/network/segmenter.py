@@ -1,0 +1,180 @@
+"""From a network's name to a module that takes stored values and gives logits."""
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.statistics import Statistics, ValueStatistics
+from segprep.train.models import MODELS
+from segprep.train.models._network import InputColumn, InputScaling, Logits, Network
+
+__all__ = [
+    "Config",
+    "Precision",
+    "Segmenter",
+    "build_segmenter",
+    "default_device",
+    "input_columns",
+    "native_precision",
+]
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Which network, and how exactly it computes.
+
+    Attributes:
+        name: A file of `train/models`, or one that another package adds.
+        options: Fields of that file's `Config`.
+        precision: `bf16` and `fp16` keep weights, loss and optimizer in 32 bits and compute the network in 16: faster
+            on processors that have such instructions (docs/benchmarks.md), slower on others. `fp16` scales the loss,
+            because its small gradients would vanish.
+        channels_last: Whether the channels of a pixel lie together in memory, as in the shards; faster nearly always.
+        compile: Whether torch compiles the network first: minutes that pay in long runs on a GPU.
+        weights: What the encoder begins with: a file of ImageNet weights in the naming of torchvision or timm, or
+            `imagenet`, which downloads them; nothing for fresh ones.
+        start: What the whole network begins with: the name of a run, its folder, or a file of weights.
+        experts: By input column, what an expert begins with: the name of a run, its folder, or a file of weights.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    precision: Precision
+    channels_last: bool = True
+    compile: bool = False
+    weights: str = ""
+    start: str = ""
+    experts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Segmenter(nn.Module):
+    """A network behind its input normalisation: stored values in, 32-bit logits out.
+
+    Args:
+        network: What computes.
+        scalings: By input column, in their order; the network gets (value - centre) / spread.
+        precision: See `Config`.
+        blank: Columns that the network gets zeros in place of.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(
+        self, network: Network, scalings: Mapping[str, InputScaling], precision: Precision, blank: Sequence[str] = ()
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.scalings = dict(scalings)
+        self.precision = precision
+        centre = [value for scaling in scalings.values() for value in scaling.centre]
+        # Divided by infinity, whatever a blank column holds is 0.
+        spread = [v if name not in blank else math.inf for name, each in scalings.items() for v in each.spread]
+        self.register_buffer("centre", torch.tensor(centre).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("spread", torch.tensor(spread).view(1, -1, 1, 1), persistent=False)
+        self._forward: Callable[..., tuple[Logits | None, ...]] = network
+
+    def compile_network(self) -> None:
+        """Let torch compile the network; the weights keep their names."""
+        self._forward = torch.compile(self.network)
+
+    def forward(self, inputs_NHWC: Tensor, counts: Sequence[int] | None = None) -> tuple[Logits | None, ...]:
+        """Return the logits of each data set's samples, see `Network.forward`.
+
+        The view of NHWC as NCHW is the layout that is fastest.
+        """
+        x = (inputs_NHWC.permute(0, 3, 1, 2).float() - self.centre) / self.spread
+        with torch.autocast(x.device.type, _AUTOCAST.get(self.precision), enabled=self.precision in _AUTOCAST):
+            outputs = self._forward(x, counts)
+        return tuple(None if each is None else _in_32_bits(each) for each in outputs)
+
+    def logits(self, inputs_NHWC: Tensor, dataset: int = 0) -> Tensor:
+        """Return (N, classes, H, W) of one data set's head for all samples."""
+        counts = [0] * len(self.network.heads)
+        counts[dataset] = len(inputs_NHWC)
+        (output,) = (each for each in self(inputs_NHWC, counts) if each is not None)
+        main: Tensor = output.main
+        return main
+
+
+def input_columns(specs: Sequence[ArraySpec], statistics: Mapping[str, Statistics]) -> tuple[InputColumn, ...]:
+    """Describe the columns of a store for a network, with what the store measured of their values."""
+    columns = []
+    for spec in specs:
+        channels = spec.shape[2] if len(spec.shape) == 3 else 1
+        measured = statistics.get(spec.name)
+        unknown = (math.nan,) * channels
+        mean, std = (measured.mean, measured.std) if isinstance(measured, ValueStatistics) else (unknown, unknown)
+        columns.append(InputColumn(spec.name, spec.kind, spec.dtype, channels, mean, std))
+    return tuple(columns)
+
+
+def build_segmenter(
+    config: Config,
+    columns: Sequence[InputColumn],
+    classes: Sequence[int],
+    scalings: Mapping[str, InputScaling] | None = None,
+    blank: Sequence[str] = (),
+) -> Segmenter:
+    """Make the network with fresh weights from torch's random generator.
+
+    Args:
+        config: Which network.
+        columns: Its inputs, in their order.
+        classes: Number of classes of each data set.
+        scalings: By column, of a network that was trained with them; None takes the network's own.
+        blank: Columns that the network gets zeros in place of.
+
+    Raises:
+        UnknownNameError: If no network has this name.
+        ConfigurationError: If the network has no such options or cannot take a column.
+    """
+    module = MODELS.load(config.name)
+    chosen: dict[str, InputScaling] = {}
+    for column in columns:
+        try:
+            chosen[column.name] = module.input_scaling(column) if scalings is None else scalings[column.name]
+        except ConfigurationError as error:
+            raise ConfigurationError(f"network {config.name!r} cannot take column {column.name!r}: {error}") from error
+    try:
+        network = module.build(module.Config(**config.options), columns, classes)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"network {config.name!r}: {error}") from error
+    segmenter = Segmenter(network, chosen, config.precision, blank)
+    if config.channels_last:
+        segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stubs
+    if config.compile:
+        segmenter.compile_network()
+    return segmenter
+
+
+def default_device() -> torch.device:
+    """Return the first GPU if torch sees one, of torchrun's processes each its own, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def native_precision(device: torch.device) -> Precision:
+    """Return `bf16` where the device has instructions for it, else `fp32`."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    # torch has no public question for this; where this one has gone, the safe answer is the slower one.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return "bf16" if supported() else "fp32"
+
+
+def _in_32_bits(logits: Logits) -> Logits:
+    return Logits(logits.main.float(), tuple((weight, each.float()) for weight, each in logits.auxiliary))

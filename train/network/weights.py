@@ -1,0 +1,212 @@
+"""Weights from elsewhere: ImageNet's in torchvision's or timm's naming, and those of trained experts."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Final
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
+from segprep.train.models._network import Network
+from segprep.train.network.checkpoint import check_names
+from segprep.train.network.imagenet import imagenet_file
+
+__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "read_weights"]
+
+_WRAPPERS: Final = ("state_dict", "model")
+_PREFIX: Final = "module."  # of what torch's data-parallel wrappers save
+_TIMM: Final = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
+_COUNTER: Final = "num_batches_tracked"  # of batch norm; nothing here depends on it
+_HEADS: Final = "heads."
+_SHOWN: Final = 6
+_PART: Final = 3  # levels of a name that say which part of the network it belongs to
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of a file of weights.
+
+    Attributes:
+        path: The file.
+        loaded: Names of the network that were filled.
+        unused: Names of the file that the network has no place for.
+        unfilled: Names of the network that keep their fresh values; its heads are not meant to be in the file.
+        mismatched: (name of the network, shape in the file, shape in the network) of what was left out for its shape.
+    """
+
+    path: Path
+    loaded: tuple[str, ...]
+    unused: tuple[str, ...]
+    unfilled: tuple[str, ...]
+    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+
+    @property
+    def sentence(self) -> str:
+        """What people should read: every name that did not match; those that begin fresh are counted by part."""
+        parts = Counter(map(_part, self.unfilled))
+        sorts = {
+            "left out for their shape": [f"{name} {theirs} instead of {own}" for name, theirs, own in self.mismatched],
+            "in the file but not in the network": list(self.unused),
+            "not in the file, so they begin fresh": [f"{part} ({count})" for part, count in parts.items()],
+        }
+        found = [f"{sort}: {', '.join(names)}" for sort, names in sorts.items() if names]
+        return "; ".join([f"{self.path}: {len(self.loaded)} tensors loaded", *found])
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a file of named tensors; nothing in it is executed.
+
+    The names come back as torchvision has them: without `module.`, and timm's of VGG16 translated, whose convolutions
+    of 7x7 and 1x1 become torchvision's (out, in) matrices. timm's of ResNet-50 are the same.
+
+    Args:
+        path: `.pth` or `.pt` of torch, also one level down under `state_dict` or `model`, or `.safetensors`.
+
+    Raises:
+        ConfigurationError: If the name ends in something else.
+        MissingInputError: If there is no such file.
+        UnreadableFileError: If it is damaged or holds other things than named tensors.
+    """
+    if path.suffix not in (".pth", ".pt", ".safetensors"):
+        raise ConfigurationError(f"weights are read from .pth, .pt and .safetensors, not from {path}")
+    if not path.is_file():
+        raise MissingInputError(f"the weights {path} do not exist: check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return _translated(safetensors.torch.load_file(path))
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnreadableFileError(
+            f"the weights {path} cannot be read ({reason}): copy them again, or save tensors only, by name"
+        ) from error
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not all(isinstance(t, Tensor) for t in content.values()):
+        raise UnreadableFileError(
+            f"{path} does not hold named tensors, but {type(content).__name__}: save a module's state_dict()"
+        )
+    return _translated({str(name): tensor for name, tensor in content.items()})
+
+
+def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadReport:
+    """Fill a network with ImageNet's weights, as far as its file in `train/models` says where they belong.
+
+    Args:
+        network: Made by `module.build`; its tensors are written in place.
+        module: With `BACKBONE` and `from_imagenet`.
+        path: See `read_weights`.
+
+    Raises:
+        ConfigurationError: If the network has no use for such weights, or none of the file's fits.
+        MissingInputError: If there is no such file.
+        UnreadableFileError: If it cannot be read.
+    """
+    if not hasattr(module, "from_imagenet"):
+        raise ConfigurationError(f"network {_name(module)!r} has no ImageNet weights: train it without")
+    state = read_weights(path)
+    given = {name: module.from_imagenet({name: tensor}) for name, tensor in state.items()}
+    return _load(network, path, given, f"of ImageNet's {module.BACKBONE}")
+
+
+def load_expert(network: Network, module: ModuleType, column: str, path: Path) -> LoadReport:
+    """Fill the part of a network that sees one column with the weights of a run on that column alone.
+
+    Only names of this part count as unfilled.
+
+    Args:
+        network: Made by `module.build`; its tensors are written in place.
+        module: With `from_expert`.
+        column: Name of the input column.
+        path: `weights.safetensors` of the run's checkpoint.
+
+    Raises:
+        ConfigurationError: If the network takes no experts, has no such column, or none of the file's tensors fits.
+        MissingInputError: If there is no such file.
+        UnreadableFileError: If it cannot be read.
+    """
+    if not hasattr(module, "from_expert"):
+        raise ConfigurationError(f"network {_name(module)!r} takes no experts: give them to a network that does")
+    state = read_weights(path)
+    given = {name: module.from_expert(column, {name: tensor}) for name, tensor in state.items()}
+    return _load(network, path, given, f"of an expert for column {column!r}", part_only=True)
+
+
+def load_network(network: Network, path: Path) -> LoadReport:
+    """Fill a network with the weights of another run of it; its heads may be for other classes.
+
+    Args:
+        network: Its tensors are written in place.
+        path: `weights.safetensors` of the run's checkpoint.
+
+    Raises:
+        ConfigurationError: If they are those of another network; names what does not fit.
+        MissingInputError: If there is no such file.
+        UnreadableFileError: If it cannot be read.
+    """
+    state = read_weights(path)
+    own, given = (
+        {name: tensor for name, tensor in each.items() if not name.startswith(_HEADS) and not name.endswith(_COUNTER)}
+        for each in (network.state_dict(), state)
+    )
+    check_names(own, given, str(path))
+    return _load(network, path, {name: {name: tensor} for name, tensor in state.items()}, "of a run")
+
+
+def _load(
+    network: Network, path: Path, given: Mapping[str, Mapping[str, Tensor]], what: str, *, part_only: bool = False
+) -> LoadReport:
+    """Copy what each name of the file gives; `given` is by name of the file, then by name of the network."""
+    own = network.state_dict()
+    fitting: dict[str, Tensor] = {}
+    unused, mismatched = [], []
+    for name, tensors in given.items():
+        known = {inner: tensor for inner, tensor in tensors.items() if inner in own}
+        if not known and not name.endswith(_COUNTER):
+            unused.append(name)
+        for inner, tensor in known.items():
+            if tensor.shape == own[inner].shape:
+                fitting[inner] = tensor
+            else:
+                mismatched.append((inner, tuple(tensor.shape), tuple(own[inner].shape)))
+    if not fitting:
+        names = ", ".join(list(given)[:_SHOWN]) or "nothing"
+        raise ConfigurationError(f"{path} holds no weights {what} that fit this network; it holds {names} ...")
+    for inner, tensor in fitting.items():
+        own[inner].copy_(tensor)  # the state's tensors are the network's own memory
+    touched = set(map(_part, fitting))
+    unfilled = [
+        name
+        for name in own
+        if name not in fitting
+        and not name.startswith(_HEADS)
+        and not name.endswith(_COUNTER)
+        and (_part(name) in touched or not part_only)
+    ]
+    return LoadReport(path, tuple(fitting), tuple(unused), tuple(unfilled), tuple(mismatched))
+
+
+def _translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    translated = {}
+    for name, tensor in state.items():
+        layer, _, which = name.removeprefix(_PREFIX).rpartition(".")
+        if layer in _TIMM and which == "weight":
+            tensor = tensor.flatten(1)
+        translated[f"{_TIMM.get(layer, layer)}.{which}" if layer else which] = tensor
+    return translated
+
+
+def _part(name: str) -> str:
+    return ".".join(name.split(".")[:_PART])
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]

@@ -1,0 +1,1 @@
+"""What the commands of `prep` do, and their options."""

@@ -1,0 +1,101 @@
+"""Options that several commands share, and what they mean."""
+
+from typing import Annotated
+
+import typer
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.command_line import parse_size
+
+__all__ = [
+    "Augment",
+    "DryRun",
+    "Limit",
+    "MaxBad",
+    "Only",
+    "Preset",
+    "Quiet",
+    "RetryFailed",
+    "Scheduler",
+    "Seed",
+    "SplitNames",
+    "VariantSize",
+    "Verbose",
+    "Workers",
+    "parse_names",
+    "parse_pair",
+    "parse_share",
+]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Local worker processes; 0 runs in this process. Default: one per core.",
+        show_default=False,
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Use a Dask cluster that you run, e.g. tcp://host:8786.", show_default=False),
+]
+Only = Annotated[str | None, typer.Option(metavar="GLOB", help="Only samples whose key matches.", show_default=False)]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N samples.", show_default=False)]
+SplitNames = Annotated[
+    list[str] | None,
+    typer.Option("--split", metavar="NAME", help="Only this split; may be repeated.", show_default=False),
+]
+MaxBad = Annotated[
+    str, typer.Option(metavar="SHARE", help="Exit with 4 if a larger share of the samples failed, e.g. 1% or 0.01.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try samples again that failed before.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Augment = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="N variants of each sample, all of them drawn.", show_default=False),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="What variants are drawn from: ssma (default), paris, fcn, flip, none, or a TOML file of ranges.",
+        show_default=False,
+    ),
+]
+VariantSize = Annotated[
+    str | None,
+    typer.Option(metavar="WxH", help="Size of the variants. Default: the samples'.", show_default=False),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="S", help="Of all draws, and of the samples' order. Default: 0.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """Return the names in a text such as "pole, traffic sign"."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_share(text: str) -> float:
+    """Return the share that a text such as "1%" or "0.01" means.
+
+    Raises:
+        ConfigurationError: If it is no number in 0..1 (0..100 %).
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigurationError(f"--max-bad takes a share such as 1% or 0.01, not {text!r}")
+    return share
+
+
+def parse_pair(text: str | None) -> tuple[int, int] | None:
+    """Return (width, height) as `parse_size` does."""
+    size = parse_size(text)
+    return None if size is None else (size[0], size[1])

@@ -1,0 +1,252 @@
+"""What `prep` prints: tables for people, JSON for machines."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.codes import Code, JetCode
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.shards.verify import Damage
+from segprep.datasets.workspace import Workspace
+from segprep.flow.evaluation import FlowEvaluation
+from segprep.prep.step import Step
+from segprep.workflows.ledger.database import KnownSample, Ledger
+from segprep.workflows.ledger.freshness import State, Verdict
+from segprep.workflows.running.runner import Summary
+from segprep.workflows.samples.initialise import Inventory
+from segprep.workflows.samples.listing import ListReport
+from segprep.workflows.stores.planning import SplitPlan
+from segprep.workflows.stores.writing import SplitResult
+from segprep.workflows.views.status import Status
+
+__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "row", "shards", "status", "summary", "write_scales"]
+
+_MOST_LINES = 10
+
+
+def inventory(found: Inventory) -> list[RenderableType]:
+    """Draw what `prep init` found."""
+    table = Table()
+    names = list(dict.fromkeys(["samples", *(c for counts in found.splits.values() for c in counts)]))
+    table.add_column("split")
+    for name in names:
+        table.add_column(name, justify="right")
+    for split, counts in found.splits.items():
+        table.add_row(split, *(str(counts.get(name, 0)) for name in names))
+    notes = [
+        f"{len(found.workspace.config.class_map.classes)} classes: {', '.join(found.workspace.config.class_map.names)}"
+    ]
+    if found.absent:
+        notes.append(f"not offered: {', '.join(found.absent)}")
+    if found.missing:
+        notes.append(f"{len(found.missing)} promised files do not exist, their samples will fail:")
+        notes += [f"  {path}" for path in found.missing]  # all: people mend them by this list
+    notes.append(f"workspace: {found.workspace.root}")
+    return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *notes]
+
+
+def plan(
+    command: str,
+    arguments: JsonDict,
+    steps: Sequence[Step],
+    verdicts: Iterable[tuple[KnownSample, list[Verdict]]],
+    *,
+    as_json: bool,
+) -> JsonDict | list[RenderableType]:
+    """Draw what a dry run would do."""
+    counts: dict[str, Counter[str]] = {column.name: Counter() for step in steps for column in step.outputs}
+    for _, each in verdicts:
+        for step, verdict in zip(steps, each, strict=True):
+            for column in step.outputs:
+                counts[column.name][verdict.state] += 1
+    if as_json:
+        return {"command": command, "arguments": arguments, "columns": {n: dict(c) for n, c in counts.items()}}
+    lines = _state_table(f"prep {command} would do, with {json.dumps(arguments)}", counts)
+    return [*lines, "missing, stale and unsure ones would be made; nothing was written"]
+
+
+def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool) -> JsonDict | list[RenderableType]:
+    """Draw how a selection stands after a run."""
+    if as_json:
+        return {
+            "command": command,
+            "workspace": str(workspace.root),
+            "samples": found.samples,
+            "made": found.made,
+            "columns": found.states,
+            "clipped": found.clipped,
+            "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
+        }
+    lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
+    notes = [f"{n} pixels of {name} were clipped to the range of its code" for name, n in found.clipped.items()]
+    if found.failures:
+        notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
+        notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
+    return [*lines, *notes]
+
+
+def status(found: Status) -> list[RenderableType]:
+    """Draw the table of what exists."""
+    counts = {f"{c.split} {c.column}": c.counts for c in found.columns}
+    if not counts:
+        samples = ", ".join(f"{n} of {split}" for split, n in found.samples.items())
+        return [f"{samples} samples, no columns yet: run `prep resize`"]
+    notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
+    notes += [f"{c.split} {c.column}: {_figures(c.figures)}" for c in found.columns if c.figures]
+    stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
+    if stale:
+        notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
+    notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
+    return [*_state_table("samples per state", counts), *notes]
+
+
+def flow_errors(found: FlowEvaluation) -> list[RenderableType]:
+    """Draw errors of flow, a row per field and one over all their pixels."""
+    table = Table()
+    table.add_column("flow", no_wrap=True)
+    for name in ("EPE", "median", "angle", "Fl-all", ">1 px", ">3 px", "covered"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = [*found.fields, *([("all", found.pooled)] if len(found.fields) > 1 else [])]
+    for name, e in rows:
+        shares = (f"{share:.1%}" for share in (e.fl_all, e.over_1px, e.over_3px, e.coverage))
+        table.add_row(name, f"{e.epe_mean:.3f}", f"{e.epe_median:.3f}", f"{e.angular_mean:.1f}°", *shares)
+    return [table, f"{found.pooled.pixels} pixels; EPE: length of the error vectors in pixels, mean and median"]
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    parts = []
+    if "median_px" in figures:
+        parts.append(
+            f"half of the pixels move less than {figures['median_px']:.2f} px, 95 % less than "
+            f"{figures['p95_px']:.1f} px (middle sample); longest {figures['longest_px']:.1f} px; "
+            f"{figures['clipped_share']:.2%} are clipped"
+        )
+    if "inlier_share" in figures:
+        parts.append(
+            f"{figures['inlier_share']:.0%} of the pixels agree with the camera's motion (middle sample), at least "
+            f"{figures['least_inlier_share']:.0%}"
+        )
+    return "; ".join(parts)
+
+
+def shards(
+    workspace: Workspace, plans: Sequence[tuple[SplitPlan, SplitResult | None]], *, as_json: bool
+) -> JsonDict | list[RenderableType]:
+    """Draw which stores were written or were there already; None where nothing was done."""
+    if as_json:
+        return {
+            p.store.split: {
+                "path": str(workspace.store_path(p.store.split)),
+                "written": None if result is None else result.written,
+                "samples": len(p.fingerprints),
+                "rows": p.store.rows,
+                "shards": p.store.shards,
+                "columns": [c.name for c in p.columns],
+                "left_out": dict(p.left_out),
+                "clipped": {} if result is None else dict(result.clipped),
+            }
+            for p, result in plans
+        }
+    lines: list[str] = []
+    for p, result in plans:
+        word = "would be written" if result is None else "written" if result.written else "up to date"
+        path, columns = workspace.store_path(p.store.split), ", ".join(c.name for c in p.columns)
+        of = "" if p.augment is None else f"{p.store.rows} variants of "
+        lines.append(f"{path}: {word}, {of}{len(p.fingerprints)} samples in {p.store.shards} shards; columns {columns}")
+        lines += [f"  left out: {n} {reason}" for reason, n in sorted(p.left_out.items())]
+        clipped = {} if result is None else result.clipped
+        lines += [
+            f"  {n} pixels of {name} were clipped to the range of its code" for name, n in sorted(clipped.items())
+        ]
+    return list[RenderableType](lines)
+
+
+def lists(written: ListReport) -> list[RenderableType]:
+    """Draw which lists were written, and which samples stand in none."""
+    lines = [f"{path}: {rows} samples" for path, rows in written.files]
+    reasons = Counter(written.left_out.values())
+    return list[RenderableType]([*lines, *(f"  left out: {n} {reason}" for reason, n in sorted(reasons.items()))])
+
+
+def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict | list[RenderableType]:
+    """Draw what `prep verify` found."""
+    if as_json:
+        return {
+            path: [{"file": d.file, "reason": d.reason, "keys": list(d.keys)} for d in each]
+            for path, each in found.items()
+        }
+    lines: list[str] = []
+    for path, each in found.items():
+        lines.append(f"{path}: {'whole' if not each else f'{len(each)} damaged files'}")
+        for damage in each:
+            keys = ", ".join(damage.keys[:_MOST_LINES]) + (", ..." if len(damage.keys) > _MOST_LINES else "")
+            lines.append(f"  {damage.file}: {damage.reason}" + (f"; samples {keys}" if keys else ""))
+    return list[RenderableType](lines)
+
+
+def write_scales(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:
+    """Write `scale.json` beside the files of columns whose numbers need decoding, for readers without segprep."""
+    for split in ledger.splits():
+        for step in steps:
+            for column in step.outputs:
+                data = _meaning(column.code)
+                if data is None:
+                    continue
+                path = workspace.column_dir(split, column.name) / "scale.json"
+                text = json.dumps(data, indent=1, sort_keys=True).encode()
+                if not path.is_file() or path.read_bytes() != text:
+                    atomic_write_bytes(path, text)
+
+
+def row(found: JsonDict, picture: Path) -> list[RenderableType]:
+    """Draw what `prep peek` found in a row of a store."""
+    table = Table()
+    for name in ("column", "kind", "shape", "stored", "valid"):
+        table.add_column(name, justify="left" if name in ("column", "kind") else "right")
+    for name, column in found["columns"].items():
+        shape = "x".join(str(n) for n in column["shape"])
+        numbers = "nothing" if column["smallest"] is None else f"{column['smallest']}..{column['largest']}"
+        valid = "" if column["valid"] is None else f"{column['valid']:.2%}"
+        table.add_row(name, column["kind"], shape, f"{column['dtype']} {numbers}", valid)
+    lines: list[RenderableType] = [
+        f"row {found['row']}: {found['key']}, variant {found['variant']}",
+        f"from {found['source_size'][0]}x{found['source_size'][1]}: {', '.join(found['source_paths'].values())}",
+    ]
+    if found["augmentation"]:
+        lines.append(f"augmentation: {json.dumps(found['augmentation'])}")
+    if found["camera_K"] is not None:
+        lines.append("K: " + "; ".join(" ".join(f"{v:.3f}" for v in line) for line in found["camera_K"]))
+    return [*lines, table, str(picture)]
+
+
+def _meaning(code: Code | None) -> JsonDict | None:
+    """Return what the numbers of a code mean; None where they mean themselves."""
+    if isinstance(code, JetCode):
+        meaning = "low + i * step, where i is the place of the colour in OpenCV's COLORMAP_JET"
+        return code.to_json() | {"value": meaning, "step": code.step}
+    if code is None or all(s == 1 for s in code.scale):
+        return None
+    channels, scale, offset = list(code.channels), list(code.scale), list(code.offset)
+    about: JsonDict = {"value": "code * scale + offset", "channels": channels, "scale": scale, "offset": offset}
+    return code.to_json() | about
+
+
+def _state_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:
+    table = Table()
+    table.add_column("column")
+    states = list(dict.fromkeys(state for each in counts.values() for state in each))
+    for state in states:
+        table.add_column(state, justify="right")
+    for name, each in counts.items():
+        table.add_row(name, *(str(each.get(state, "")) for state in states))
+    return [title, table]
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return [f"  {line}" for line in lines[:_MOST_LINES]] + ([f"  and {more} more"] if more > 0 else [])

@@ -1,0 +1,142 @@
+"""The rows of the ledger: cells with their files, columns, and what is known of a sample."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from segprep.datasets.record import SampleRecord
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.workspace.cells import Column
+
+__all__ = [
+    "CellRow",
+    "CellState",
+    "ColumnRow",
+    "FileRow",
+    "KnownSample",
+    "Selection",
+    "SourceRow",
+    "cell_from_values",
+    "cell_values",
+]
+
+
+class CellState(StrEnum):
+    """What is recorded of a cell. A cell without a row was never tried."""
+
+    DONE = "done"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of a done cell: path relative to the workspace, and how to see that it is still the same."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A file of the dataset whose content was hashed when it had this size and time."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One cell.
+
+    Attributes:
+        key: Its sample.
+        column: Its column.
+        state: Done, failed or absent.
+        fingerprint: Hash over recipe and inputs; other columns that were made from this cell remember it.
+        recipe: Step name, version and parameters.
+        inputs: Input name to fingerprint, to say what changed.
+        files: The files of a done cell.
+        reason: Why it failed or is absent.
+        facts: What a step found out beside the arrays, for example `source_size` or the number of `clipped` pixels.
+    """
+
+    key: SampleKey
+    column: str
+    state: CellState
+    fingerprint: str
+    recipe: JsonDict
+    inputs: Mapping[str, str]
+    files: tuple[FileRow, ...] = ()
+    reason: str = ""
+    facts: JsonDict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRow:
+    """A column, and the command and arguments that it was last made with."""
+
+    column: Column
+    command: str
+    arguments: JsonDict
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSample:
+    """Everything that the ledger knows of a sample: enough to decide and to do its work elsewhere."""
+
+    record: SampleRecord
+    cells: Mapping[str, CellRow]
+    sources: Mapping[str, SourceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which samples a command is about.
+
+    Attributes:
+        splits: Empty for all.
+        only: A glob over keys.
+        limit: At most so many, in the dataset's order.
+    """
+
+    splits: tuple[str, ...] = field(default=())
+    only: str | None = None
+    limit: int | None = None
+
+
+def cell_from_values(row: tuple[Any, ...]) -> CellRow:
+    """Build a cell from a row of the table `cells`."""
+    key, column, state, fingerprint, recipe, inputs, files, reason, facts = row
+    return CellRow(
+        SampleKey(key),
+        column,
+        CellState(state),
+        fingerprint,
+        json.loads(recipe),
+        json.loads(inputs),
+        tuple(FileRow(*f) for f in json.loads(files)),
+        reason,
+        json.loads(facts),
+    )
+
+
+def cell_values(cell: CellRow) -> tuple[Any, ...]:
+    """Return a row of the table `cells`."""
+    return (
+        cell.key,
+        cell.column,
+        cell.state.value,
+        cell.fingerprint,
+        json.dumps(cell.recipe, sort_keys=True),
+        json.dumps(dict(cell.inputs), sort_keys=True),
+        json.dumps([(f.path, f.size, f.mtime_ns, f.digest) for f in cell.files]),
+        cell.reason,
+        json.dumps(cell.facts, sort_keys=True),
+    )

@@ -1,0 +1,1 @@
+"""Steps over many samples: in this process, on a local cluster, on the user's."""

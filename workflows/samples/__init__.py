@@ -1,0 +1,1 @@
+"""The samples of a workspace: found at the start, written as lists."""

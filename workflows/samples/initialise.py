@@ -1,0 +1,249 @@
+"""`prep init`: recognise a dataset, list its samples, make the workspace."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segprep.datasets.atomic import write_failed
+from segprep.datasets.catalog import CATALOG
+from segprep.datasets.catalog._member import DatasetMember, DatasetSource
+from segprep.datasets.class_files import read_class_map
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes.depth_units import depth_unit, with_depth_unit
+from segprep.datasets.errors import (
+    ConfigurationError,
+    ConflictError,
+    DatasetNotFoundError,
+    SegprepError,
+    WriteFailedError,
+)
+from segprep.datasets.kinds import Kind
+from segprep.datasets.lists.files import find_lists
+from segprep.datasets.record import Direction, SampleRecord
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.disks import writer_lock
+
+__all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
+
+
+@dataclass(frozen=True, slots=True)
+class InitRequest:
+    """What the user says of a dataset.
+
+    Attributes:
+        dataset: Name in the catalog.
+        given: The dataset's folder; for a dataset that is read from lists, these or their folder.
+        root: Folder in which the paths of lists start; None for the lists' own.
+        columns: What the entries of a row in lists without a header are; None for the formats' own meaning.
+        classes: Name of a class scheme of the dataset, or a file with a class map; None keeps what the workspace has,
+            at first the dataset's own.
+        direction: Which neighbour makes a motion pair; None keeps what was said before, at first the previous frame.
+        depth_unit: In which unit the depth files are read, see `segprep.datasets.codes.depth_units`; None keeps what
+            was said before, at first what the dataset says.
+    """
+
+    dataset: str
+    given: tuple[Path, ...]
+    root: Path | None = None
+    columns: tuple[str, ...] | None = None
+    classes: str | None = None
+    direction: Direction | None = None
+    depth_unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a dataset turned out to hold.
+
+    Attributes:
+        workspace: The workspace that was made or updated.
+        splits: Split to column to number of samples that have it; "samples" counts all.
+        missing: Promised files that do not exist, relative to the dataset's root.
+        absent: Columns that the dataset could offer and none of its samples has.
+    """
+
+    workspace: Workspace
+    splits: dict[str, dict[str, int]]
+    missing: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    def to_json(self) -> JsonDict:
+        """Return it for `--json`."""
+        return {
+            "workspace": str(self.workspace.root),
+            "dataset": self.workspace.config.dataset,
+            "dataset_root": str(self.workspace.config.dataset_root),
+            "classes": list(self.workspace.config.class_map.names),
+            "splits": self.splits,
+            "missing": list(self.missing),
+            "absent": list(self.absent),
+        }
+
+
+def write_miniature(dataset: str, root: Path, frames: int) -> None:
+    """Write a small rendered dataset in a dataset's layout.
+
+    Raises:
+        ConflictError: If the folder exists and is not empty.
+        WriteFailedError: If it cannot be written.
+    """
+    if root.is_dir() and any(root.iterdir()):
+        raise ConflictError(f"{root} is not empty: name another folder for the miniature, or leave --miniature away")
+    member = CATALOG.load(dataset)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        member.write_miniature(root, frames)
+    except OSError as error:
+        if isinstance(error, WriteFailedError):
+            raise
+        raise write_failed(error.filename or root, error) from error
+
+
+def initialise(place: Path, request: InitRequest) -> Inventory:
+    """Make a workspace, or bring the list of samples of an existing one up to date.
+
+    Args:
+        place: The workspace's folder.
+        request: The dataset. Another place of it than before is fine: cells depend on contents, not on places.
+
+    Raises:
+        UnknownNameError: If the catalog has no such dataset, or there is no such unit of depth.
+        DatasetNotFoundError: If the folder is not that dataset, or samples cannot be told apart.
+        ConfigurationError: If the workspace would lie inside the dataset, there is no such class scheme, or a unit was
+            given and there is no depth.
+        ConflictError: If the workspace holds another dataset.
+        WriteFailedError: If the workspace cannot be written.
+    """
+    place = place.absolute()
+    dataset = request.dataset
+    member: DatasetMember = CATALOG.load(dataset)
+    source = _source(member, request)
+    if source.root.resolve() in (place.resolve(), *place.resolve().parents):
+        raise ConfigurationError(
+            f"the workspace {place} would lie inside the dataset {source.root}, which is never written to: go to "
+            "another folder, or name one with -C DIR"
+        )
+    existing = load_workspace(place).config if (place / CONFIG_NAME).exists() else None
+    if existing is not None and existing.dataset != dataset:
+        raise ConflictError(f"{place} holds the dataset {existing.dataset}; make another workspace for {dataset}")
+    direction = request.direction
+    if direction is None:
+        direction = existing.neighbour if existing is not None else Direction.PREVIOUS
+    unit = request.depth_unit
+    if unit is None and existing is not None:
+        unit = existing.depth_unit
+    if unit is not None:
+        depth_unit(unit)  # a wrong one is told now, and not when everything was listed
+    try:
+        class_map = _chosen_classes(member, source, request.classes)
+        if class_map is None:
+            class_map = existing.class_map if existing is not None else member.class_map(source)
+        records = list(member.scan(source, direction))
+    except SegprepError:
+        raise
+    except ValueError as error:  # two files of one stem, a name too long for a key, a camera file that is no JSON
+        raise DatasetNotFoundError(f"{source.root} cannot be listed: {error}") from error
+    _refuse_duplicates(records, source.root)
+    if not any("image" in record.sources for record in records):
+        raise DatasetNotFoundError(f"{source.root} has no images; the expected layout is:\n{member.SPEC.layout}")
+    offered = {name for record in records for name in _columns_of(record)}
+    if unit is not None:
+        records = _in_unit(records, unit, asked=request.depth_unit is not None)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_failed(place, error) from error
+    splits = tuple(dict.fromkeys(record.split for record in records))
+    config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
+    with writer_lock(place):
+        workspace = write_config(place, config, replace_classes=request.classes is not None)
+        with Ledger(workspace.ledger_path) as ledger:
+            ledger.replace_samples(records)
+    other = {d.value for d in Direction} - {direction.value}
+    return Inventory(
+        workspace,
+        _count(records),
+        tuple(_missing(records, source.root)),
+        tuple(c for c in member.SPEC.columns if c not in offered and c not in other),
+    )
+
+
+def _source(member: DatasetMember, request: InitRequest) -> DatasetSource:
+    """Settle where the dataset's files start and which lists name them."""
+    paths = tuple(path.absolute() for path in request.given)
+    absent = [str(path) for path in paths if not path.exists()]
+    if absent:
+        raise DatasetNotFoundError(
+            f"{', '.join(absent)} does not exist; {request.dataset} is expected there:\n{member.SPEC.layout}"
+        )
+    lists = tuple(path for path in paths if path.is_file())
+    if lists and not member.SPEC.takes_lists:
+        raise DatasetNotFoundError(
+            f"{lists[0]} is no folder; {request.dataset} is expected there:\n{member.SPEC.layout}"
+        )
+    folders = [path for path in paths if path not in lists]
+    if len(folders) + bool(lists) != 1:
+        raise ConfigurationError("name one folder" + (", or lists" if member.SPEC.takes_lists else ""))
+    if (request.root is not None or request.columns is not None) and not member.SPEC.takes_lists:
+        raise ConfigurationError("--root and --columns are about lists: they go with `prep init list`")
+    root = folders[0] if folders else Path(os.path.commonpath([path.parent for path in lists]))
+    if request.root is not None:
+        root, lists = request.root.absolute(), lists or find_lists(folders[0])
+    if not root.is_dir():
+        raise DatasetNotFoundError(f"{root} is no folder")
+    return DatasetSource(root, lists, request.columns)
+
+
+def _chosen_classes(member: DatasetMember, source: DatasetSource, classes: str | None) -> ClassMap | None:
+    if classes is None:
+        return None
+    if classes in member.SPEC.schemes:
+        return member.class_map(replace(source, scheme=classes))
+    if not Path(classes).is_file():
+        schemes = f"a class scheme ({', '.join(member.SPEC.schemes)}) nor a file" if member.SPEC.schemes else "a file"
+        raise ConfigurationError(f"--classes {classes}: this is neither {schemes}".replace("neither a file", "no file"))
+    return read_class_map(Path(classes))
+
+
+def _in_unit(records: list[SampleRecord], unit: str, *, asked: bool) -> list[SampleRecord]:
+    """Return the records with depth in another unit.
+
+    Raises:
+        ConfigurationError: If the user asked for it just now and there is no depth at all.
+    """
+    if asked and not any(s.kind in (Kind.DEPTH, Kind.DISPARITY) for r in records for s in r.sources.values()):
+        raise ConfigurationError(f"--depth-unit {unit}: no sample has files of depth or disparity")
+    return [with_depth_unit(record, unit) for record in records]
+
+
+def _refuse_duplicates(records: Iterable[SampleRecord], root: Path) -> None:
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for record in records:
+        paths[record.key.casefold()].append(record.sources["image"].path if "image" in record.sources else record.key)
+    same = {key: found for key, found in paths.items() if len(found) > 1}
+    if same:
+        lines = [f"  {key}: {', '.join(found)}" for key, found in same.items()]
+        raise DatasetNotFoundError(
+            f"{root}: {len(same)} keys belong to several samples (case does not count); rename files, so that each has "
+            "its own:\n" + "\n".join(lines)
+        )
+
+
+def _columns_of(record: SampleRecord) -> list[str]:
+    return [*record.sources, *(["camera"] if record.camera is not None else [])]
+
+
+def _count(records: list[SampleRecord]) -> dict[str, dict[str, int]]:
+    splits: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        splits[record.split].update(["samples", *_columns_of(record)])
+    return {split: dict(counts) for split, counts in splits.items()}
+
+
+def _missing(records: list[SampleRecord], root: Path) -> list[str]:
+    paths = {source.path for record in records for source in record.sources.values()}
+    return sorted(path for path in paths if not (root / path).is_file())

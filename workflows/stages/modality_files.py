@@ -1,0 +1,179 @@
+"""`prep modality` on single files, without a workspace."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.codes import DepthCode, DepthFileCode, PlainCode
+from segprep.datasets.codes.depth_units import depth_unit
+from segprep.datasets.errors import ConfigurationError, MissingInputError, SegprepError, UnreadableFileError
+from segprep.datasets.imageio import decode_image
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
+from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, SampleKey
+from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
+from segprep.prep.modalities import MODALITIES
+from segprep.prep.modalities._member import ModalityMember, Scene
+from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
+from segprep.prep.step import Absent, Step
+
+__all__ = ["FileCall", "run_on_files"]
+
+_DEPTH: Final = "depth"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCall:
+    """A call.
+
+    Attributes:
+        stages: Name of each modality to what the command line says about it, what the others build on first.
+        files: "depth", "image" and "nir" to their files.
+        depth_unit: Of the depth file.
+        camera: fx, fy, cx, cy and, for disparity, the baseline in metres.
+        out: The file to write; of several modalities a folder.
+    """
+
+    stages: Mapping[str, JsonDict]
+    files: Mapping[str, Path]
+    depth_unit: str | None
+    camera: Sequence[float] | None
+    out: Path | None
+
+
+def run_on_files(call: FileCall) -> list[Path]:
+    """Make the modalities of one picture and write them.
+
+    One modality is written to `out`, several to the folder `out` as <name>.png. A mask, and whatever else a modality
+    makes, lies beside: <name>_valid.png, and for depth_filled <name>_measured.png.
+
+    Returns:
+        The files.
+
+    Raises:
+        ConfigurationError: If something that is needed was not said.
+        UnreadableFileError: If a file is damaged, or what it holds is of no use.
+        WriteFailedError: If the results cannot be written.
+    """
+    out = _checked_out(call)
+    state = _State(call)
+    results: list[tuple[Path, bytes]] = []
+    for name, given in call.stages.items():
+        member: ModalityMember = MODALITIES.load(name)
+        step = member.build(member.DEFAULTS | given, Scene(columns=state.columns))
+        cells = state.run(name, step)
+        main = out if len(call.stages) == 1 else out / f"{name}.png"
+        for number, column in enumerate(step.outputs):
+            place = main if not number else main.with_name(f"{main.stem}_{column.name.rpartition('_')[2]}.png")
+            stored = encode_cell(column, SampleKey(name), cells[column.name])
+            paths = [place, place.with_name(f"{place.stem}_valid.png")]
+            results += [(path, data) for path, (_, data) in zip(paths, stored.files, strict=False)]
+            state.add(column, stored.cell)
+    for path, data in results:
+        atomic_write_bytes(path, data)
+    return [path for path, _ in results]
+
+
+class _State:
+    """What exists so far: arrays as later modalities see them."""
+
+    def __init__(self, call: FileCall) -> None:
+        self._files = call.files
+        self.columns: dict[str, Column] = {}
+        self._arrays: dict[str, Array] = {}
+        self._valid: dict[str, Mask] = {}
+        self._camera: Camera | None = None
+        for name, kind in (("image", Kind.IMAGE), ("nir", Kind.NIR)):
+            if name in call.files:
+                self._add_picture(name, kind, call.files[name])
+        if _DEPTH in call.files:
+            self._add_depth(call)
+
+    def add(self, column: Column, cell: Cell) -> None:
+        """Take an array in."""
+        if isinstance(cell.values, dict):
+            raise ConfigurationError(f"column {column.name} is no picture")
+        self.columns[column.name] = column
+        self._arrays[column.name] = cell.values
+        if cell.valid is not None:
+            self._valid[column.name] = cell.valid
+
+    def run(self, name: str, step: Step) -> Mapping[str, Cell]:
+        """Do a step; what it complains about is said of the file."""
+        for each in step.inputs:
+            if each.name == "camera" and self._camera is None:
+                raise ConfigurationError(f"{name} needs the camera: --camera FX,FY,CX,CY")
+            if each.name not in self._arrays and each.name != "camera" and not each.optional:
+                option = each.name if each.name in ("depth", "image", "nir") else ""
+                remedy = f"--{option}-file FILE" if option else "make it by the same command, or leave --depth away"
+                raise ConfigurationError(f"{name} needs {each.name}: {remedy}")
+        kinds = {column: self.columns[column].kind for column in self._arrays}
+        sample = Sample(SampleKey(name), self._arrays, kinds, self._valid, self._camera)
+        about = ", ".join(str(path) for path in self._files.values())
+        try:
+            return step(sample)
+        except Absent as nothing:
+            raise ConfigurationError(f"{name}: {nothing}") from nothing
+        except SegprepError as error:
+            raise type(error)(f"{about}: {error}") from error
+
+    def _add_picture(self, name: str, kind: Kind, path: Path) -> None:
+        picture = decode_image(_bytes(path), path, palette_colors=True)
+        channels = ("red", "green", "blue") if kind is Kind.IMAGE else ()
+        code = PlainCode(channels, 16 if picture.dtype == np.uint16 else 8)
+        self.add(Column(name, kind, code), _decoded(path, kind, code.to_json()))
+
+    def _add_depth(self, call: FileCall) -> None:
+        path = call.files[_DEPTH]
+        if call.depth_unit is None:
+            raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
+        kind, code = depth_unit(call.depth_unit)
+        cell = _decoded(path, kind, code.to_json())
+        depth_HW, valid = cell.values, cell.valid
+        if isinstance(depth_HW, dict) or valid is None:
+            raise UnreadableFileError(f"{path} holds no depth")
+        height, width = depth_HW.shape
+        self._camera = _camera(call.camera, width, height)
+        kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
+        if isinstance(code, DepthFileCode):
+            kept_as = code.kept_as
+        if kind is Kind.DISPARITY:
+            if self._camera is None or self._camera.baseline is None:
+                raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
+            depth_HW, valid = depth_from_disparity(depth_HW, valid, self._camera)
+        refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.depth_unit}")
+        self.add(Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid))
+
+
+def _checked_out(call: FileCall) -> Path:
+    if call.out is None:
+        raise ConfigurationError("say where the result goes: --out FILE, or of several modalities --out FOLDER")
+    if len(call.stages) == 1 and call.out.suffix.lower() != ".png":
+        raise ConfigurationError(f"results are PNG files, {call.out} is none: --out FILE.png")
+    if any(path.absolute() == call.out.absolute() for path in call.files.values()):
+        raise ConfigurationError(f"{call.out} is an input: name another file with --out")
+    return call.out
+
+
+def _camera(numbers: Sequence[float] | None, width: int, height: int) -> Camera | None:
+    if numbers is None:
+        return None
+    fx, fy, cx, cy, *baseline = numbers
+    return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), width, height, baseline[0] if baseline else None)
+
+
+def _decoded(path: Path, kind: Kind, code: JsonDict) -> Cell:
+    return decode_source(SourceFile(path.name, kind, code), _bytes(path), path)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,73 @@
+"""What `prep motion-labels` makes: one step, from the command's arguments."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace import Workspace
+from segprep.flow.flow_files import check_pattern
+from segprep.prep.motion.annotation import AnnotationMap
+from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel, Movable
+from segprep.prep.step import Step
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.stages.flow import workspace_target
+
+__all__ = ["MOTION_LABEL_DEFAULTS", "motion_label_steps"]
+
+MOTION_LABEL_DEFAULTS: Final[JsonDict] = {
+    "movable": None,
+    "max_range": None,
+    "annotations": None,
+    "annotation_map": None,
+}
+"""Arguments of `prep motion-labels`."""
+
+_MOVABLE: Final = (
+    *("person", "pedestrian", "rider", "bicyclist", "two-wheeler"),
+    *("car", "truck", "bus", "vehicle", "train", "motorcycle", "bicycle", "caravan", "trailer"),
+)
+
+
+def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+    """Return the step of `prep motion-labels`.
+
+    Raises:
+        ConfigurationError: If an argument makes no sense.
+        ConflictError: If nothing was resized yet.
+    """
+    row = ledger.columns().get("label")
+    pattern, text, max_range = (arguments[n] for n in ("annotations", "annotation_map", "max_range"))
+    if max_range is not None and (isinstance(max_range, bool) or not isinstance(max_range, int | float)):
+        raise ConfigurationError(f"the range must be a number of metres, not {max_range!r}")
+    if pattern is None:
+        if text is not None:
+            raise ConfigurationError("--annotation-map says what the ids of --annotations mean: give both")
+        if row is None:
+            raise ConflictError(
+                "`prep motion-labels` needs column label, which does not exist: run `prep resize` first"
+            )
+        return [MotionLabel(_movable(workspace, arguments["movable"], raw=row.column.holds_raw_ids), max_range)]
+    check_pattern(pattern)
+    if text is None:
+        raise ConfigurationError("--annotations needs --annotation-map, such as moving=1,static=0,ignore=255")
+    if max_range is not None:
+        raise ConfigurationError("--max-range is about judged labels: annotations are taken as they are")
+    given = arguments["movable"]
+    if given is not None and row is None:
+        raise ConflictError("--movable needs column label, which does not exist: run `prep resize` first")
+    movable = None if given is None or row is None else _movable(workspace, given, raw=row.column.holds_raw_ids)
+    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(ledger), pattern, movable)]
+
+
+def _movable(workspace: Workspace, given: Sequence[str] | None, *, raw: bool) -> Movable:
+    class_map: ClassMap = workspace.config.class_map
+    names = class_map.names
+    unknown = [name for name in given or () if name not in names]
+    if unknown:
+        raise ConfigurationError(f"there is no class {', '.join(unknown)}. Known: {', '.join(names)}")
+    chosen = given or [name for name in names if name in _MOVABLE]
+    if not chosen:
+        raise ConfigurationError(f"say which classes can move, with --movable: {', '.join(names)}")
+    return Movable(tuple(names.index(name) for name in chosen), class_map if raw else None)

@@ -1,0 +1,132 @@
+"""What `prep resize` makes of a dataset: one step per source, from the command's arguments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import DepthCode, DepthFileCode, KittiFlowCode, PlainCode, code_from_json
+from segprep.datasets.codes.depth_units import unit_text
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.record import SourceFile
+from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace.cells import Column
+from segprep.prep.labels.resampling import LabelMethod
+from segprep.prep.resizing.columns import ResizeCamera, ResizeColumn, TargetSize
+from segprep.prep.resizing.depth import ResizeDepth
+from segprep.prep.resizing.ids import LabelIds, ResizeInstance, ResizeLabel
+from segprep.prep.resizing.points import ProjectPoints
+from segprep.prep.step import Step
+
+__all__ = ["LABEL_DEFAULTS", "resize_steps"]
+
+LABEL_DEFAULTS: Final[JsonDict] = {
+    "labels": "vote",
+    "threshold": None,
+    "void_id": None,
+    "priority": None,
+    "share": None,
+    "label_ids": "train",
+}
+"""Arguments about labels; None takes what suits the method."""
+
+_PARIS_THRESHOLD: Final = 0.75
+_PRIORITY_SHARE: Final = 0.25
+_PICTURES: Final = (Kind.IMAGE, Kind.NIR, Kind.THERMAL)
+
+
+def resize_steps(
+    class_map: ClassMap,
+    sources: Mapping[str, SourceFile],
+    has_cameras: bool,
+    target: TargetSize,
+    arguments: JsonDict,
+) -> list[Step]:
+    """Return the steps of `prep resize`.
+
+    Args:
+        class_map: The workspace's.
+        sources: What the dataset offers: source name to one file that stands for its kind and code.
+        has_cameras: Whether any sample has one.
+        target: The size to make.
+        arguments: Format and everything about labels.
+
+    Raises:
+        ConfigurationError: If an argument makes no sense.
+    """
+    if arguments["format"] not in ("png", "jpg"):
+        raise ConfigurationError(f"images can be written as png or jpg, not {arguments['format']!r}")
+    as_jpeg = arguments["format"] == "jpg"
+    ids = _label_ids(class_map, arguments)
+    steps: list[Step] = []
+    for name, source in sources.items():
+        code = code_from_json(source.code)
+        match source.kind:
+            case Kind.LABEL:
+                steps.append(ResizeLabel(ids, target))
+            case Kind.INSTANCE:
+                steps.append(ResizeInstance(ids, target))
+            case Kind.DEPTH if isinstance(code, DepthCode | DepthFileCode):
+                kept_as = code if isinstance(code, DepthCode) else code.kept_as
+                steps.append(ResizeDepth(name, kept_as, target, class_map, unit_text(source.code)))
+            case Kind.DISPARITY if "depth" not in sources:  # measured depth is better than derived
+                steps.append(ResizeDepth.of_disparity(target, class_map, unit_text(source.code)))
+            case Kind.POINTS if not {"depth", "disparity"} & set(sources):  # dense depth is better than that of points
+                steps.append(ProjectPoints(name, target))
+            case Kind.DISPARITY | Kind.POINTS:
+                continue
+            case kind if as_jpeg and kind in _PICTURES and isinstance(code, PlainCode) and code.bits == 8:
+                lossy = PlainCode(code.channels, lossy=True)
+                steps.append(ResizeColumn(Column(name, kind, lossy), target))
+            case Kind.FLOW:  # whatever code it comes in: some of them know one size only
+                steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))
+            case kind:
+                steps.append(ResizeColumn(Column(name, kind, code), target))
+    if has_cameras:
+        steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
+    return steps
+
+
+def _label_ids(class_map: ClassMap, arguments: JsonDict) -> LabelIds:
+    if arguments["label_ids"] not in ("train", "raw"):
+        raise ConfigurationError(f"label ids can be train or raw, not {arguments['label_ids']!r}")
+    raw = arguments["label_ids"] == "raw"
+    name, threshold, share = arguments["labels"], arguments["threshold"], arguments["share"]
+    for what, value in (("threshold", threshold), ("share", share)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ConfigurationError(f"the {what} must be a number from 0 to 1, not {value!r}")
+    if threshold is None:
+        threshold = _PARIS_THRESHOLD if name == "paris" else 0.0
+    priority = _ids_of(class_map, arguments["priority"] or (), raw=raw)
+    if share is None:
+        share = _PRIORITY_SHARE if name == "priority" else 0.0
+    if name == "priority" and not priority:
+        raise ConfigurationError(
+            f"--labels priority needs --priority with names of classes, of: {', '.join(class_map.names)}"
+        )
+    void = _void_id(class_map, arguments["void_id"]) if raw or name == "paris" else IGNORE_ID
+    if arguments["void_id"] is not None and not (raw or name == "paris"):
+        raise ConfigurationError("--void-id is a raw id: it goes with --labels paris or --label-ids raw")
+    if raw and threshold and void not in class_map.ignored_raw_ids:
+        raise ConfigurationError(f"raw id {void} is to stand for void: add it to ignored_raw_ids in prep.toml")
+    return LabelIds(class_map, LabelMethod(name, float(threshold), void, priority, float(share)), raw)
+
+
+def _void_id(class_map: ClassMap, given: object) -> int:
+    if given is None:
+        return class_map.void_raw_id
+    if not isinstance(given, int) or any(given in c.raw_ids for c in class_map.classes):
+        raise ConfigurationError(f"the void id must be a raw id that is no class's, not {given!r}")
+    return given
+
+
+def _ids_of(class_map: ClassMap, names: Sequence[str], *, raw: bool) -> tuple[int, ...]:
+    unknown = [name for name in names if name not in class_map.names]
+    if unknown or isinstance(names, str):
+        raise ConfigurationError(
+            f"there is no class {', '.join(unknown) or names}. Known: {', '.join(class_map.names)}"
+        )
+    places = [class_map.names.index(name) for name in names]
+    if raw:
+        return tuple(i for place in places for i in class_map.classes[place].raw_ids)
+    return tuple(places)

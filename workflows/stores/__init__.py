@@ -1,0 +1,1 @@
+"""Stores from the table: planned, written, repaired."""

@@ -1,0 +1,303 @@
+"""`prep shard`, the decisions: which rows and columns go into a split's store, and what must be mended before."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+
+from segprep.datasets.catalog import CATALOG
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import Direction
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.shards.layout import MAX_KEY_BYTES, StorePlan, encode_json, samples_per_shard
+from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.cells import Column
+from segprep.prep.augment.columns import check_columns
+from segprep.prep.step import Step
+from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.freshness import Digests, State, examine
+from segprep.workflows.stages.registry import recorded_steps
+from segprep.workflows.stores.augment_request import AugmentRequest
+from segprep.workflows.stores.order import StoreOrder, kept_layout, ordered
+from segprep.workflows.stores.place import standing_plan
+from segprep.workflows.stores.variants import Derived, derived_columns, stored_code
+
+__all__ = ["SplitPlan", "plan_split", "source_paths"]
+
+_ROOM_BYTES = 32
+_NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """What a split's store will hold.
+
+    Attributes:
+        store: Arrays and sizes.
+        columns: The columns of the store.
+        rows: Sample and number of the variant of each row, in order; the rows of a sample are neighbours.
+        fingerprints: Key to a hash over the sample's cells.
+        fingerprint: Hash over everything that decides the store's bytes.
+        provenance: For the store's attributes.
+        left_out: Reason to number of samples.
+        augment: What variants are drawn from; None if the samples are stored as they are.
+        order: Of the samples, to remember.
+        derived: Columns of variants that are made anew.
+    """
+
+    store: StorePlan
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[SampleKey, int], ...]
+    fingerprints: Mapping[SampleKey, str]
+    fingerprint: str
+    provenance: JsonDict
+    left_out: Mapping[str, int]
+    augment: AugmentRequest | None = None
+    order: StoreOrder = field(default_factory=lambda: StoreOrder((), 0))
+    derived: tuple[Derived, ...] = ()
+
+
+def plan_split(
+    workspace: Workspace,
+    ledger: Ledger,
+    split: str,
+    columns: Sequence[str] | None,
+    *,
+    codec: str,
+    per_shard: int | None,
+    require_all: bool,
+    augment: AugmentRequest | None = None,
+    seed: int | None = None,
+    only: Collection[SampleKey] | None = None,
+) -> SplitPlan:
+    """Decide what goes into a split's store.
+
+    Args:
+        workspace: The workspace.
+        ledger: Its ledger.
+        split: Which split.
+        columns: Column names; None for all that have done or failed cells in the split, but neighbours' images.
+        codec: "lz4", "none" or "zstd".
+        per_shard: Samples per shard; None for about 64 MB of the largest column.
+        require_all: Refuse if any sample would be left out.
+        augment: Variants to store instead of the samples.
+        seed: What the samples are shuffled by; None for what they were shuffled by before, at first 0.
+        only: The samples to choose from; None for all of the split.
+
+    Raises:
+        ConfigurationError: If a column does not exist, or cannot follow the augmentation.
+        SizeMismatchError: If the augmentation crops more than there is.
+        ConflictError: If a column is stale, sizes are mixed, no row is left, or what stands in the store's place is not
+            the workspace's to replace.
+    """
+    standing = standing_plan(workspace, ledger, split)
+    samples = list(ledger.samples(Selection(splits=(split,))))
+    if only is not None:
+        chosen_keys = frozenset(only)
+        samples = [sample for sample in samples if sample.record.key in chosen_keys]
+    chosen = _columns(workspace, ledger, samples, columns)
+    blocked = _refuse_stale(workspace, ledger, samples, chosen)
+    rows, left_out = _complete_rows(samples, chosen, blocked)
+    if not rows or (require_all and left_out):
+        reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
+        raise ConflictError(
+            f"{'no sample' if not rows else f'only {len(rows)} of {len(samples)} samples'} of split {split} "
+            f"has every one of the columns {', '.join(c.name for c in chosen)}: {reasons}. Name fewer with "
+            "--columns, or see `prep status`"
+        )
+    specs = tuple(_spec(workspace, column, rows) for column in chosen)
+    present = {row.record.key for row in rows}
+    known, known_seed = ledger.store_order(split)
+    order = ordered(known, known_seed, sorted(present), seed)
+    keys = [key for key in order.keys if key in present]
+    numbered = tuple((key, 0) for key in keys)
+    drawn_bytes = 2  # an empty object
+    derived: tuple[Derived, ...] = ()
+    if augment is not None:
+        existing = {name: row.column for name, row in ledger.columns().items()}
+        steps = [step for _, step in recorded_steps(workspace, ledger)]
+        derived = tuple(derived_columns(steps, existing, chosen))
+        anew = {each.column for each in derived}
+        check_columns(augment.config, [column for column in chosen if column.name not in anew])
+        height, width = specs[0].shape[:2]
+        numbered = tuple((key, variant) for key in keys for variant in augment.variants)
+        drawn_bytes = max(len(encode_json(augment.draw(k, v, (width, height)).to_json())) for k, v in numbered)
+        shape = augment.output_size((width, height))[::-1]
+        specs = tuple(replace(spec, shape=(*shape, *spec.shape[2:])) for spec in specs)
+    store = StorePlan(
+        split=split,
+        specs=specs,
+        rows=len(numbered),
+        samples_per_shard=min(per_shard, len(numbered)) if per_shard else samples_per_shard(specs, len(numbered)),
+        codec=codec,
+        key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
+        source_bytes=_padded(max(len(encode_json(source_paths(row))) for row in rows)),
+        augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
+    )
+    store = kept_layout(store, standing, free=per_shard is None)
+    raw_labels = any(column.holds_raw_ids for column in chosen)
+    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
+    fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
+    content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
+    if augment is not None:
+        content.append(augment.to_json())
+    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    provenance = _provenance(workspace, ledger, chosen, fingerprint)
+    if augment is not None:
+        provenance["augmentation"] = augment.to_json()
+    return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
+
+
+def _padded(length: int) -> int:
+    """Leave room, so that a new sample with a longer name does not change the files of all others."""
+    return -(-length // _ROOM_BYTES) * _ROOM_BYTES
+
+
+def source_paths(sample: KnownSample) -> dict[str, str]:
+    """Return the dataset's files of a sample, relative to its root."""
+    return {name: source.path for name, source in sample.record.sources.items()}
+
+
+def _columns(
+    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | None
+) -> tuple[Column, ...]:
+    # Cameras become camera_K, pose and motion. What the commands, as they were last run, make no more is left behind.
+    made = {column.name for _, step in recorded_steps(workspace, ledger) for column in step.outputs}
+    existing = {
+        name: row.column
+        for name, row in ledger.columns().items()
+        if row.column.kind is not Kind.CAMERA and name in made
+    }
+    if names is None:
+        # A column that failed everywhere was wanted, too: without a word it must not be left out.
+        tried = {n for s in samples for n, row in s.cells.items() if row.state is not CellState.ABSENT}
+        names = [name for name in existing if name in tried and name not in _NEIGHBOURS]
+        if not names:
+            raise ConflictError("there are no columns to shard yet: run `prep resize` first")
+    unknown = sorted(set(names) - set(existing))
+    if unknown:
+        raise ConfigurationError(
+            f"no column {', '.join(unknown)} that can go into shards. There are: {', '.join(existing) or 'none yet'}"
+        )
+    return tuple(existing[name] for name in sorted(set(names)))
+
+
+def _refuse_stale(
+    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], chosen: tuple[Column, ...]
+) -> dict[SampleKey, str]:
+    """Refuse columns of which some cells no longer follow from their inputs, or were made with other parameters.
+
+    Returns:
+        Samples whose cells cannot be brought up to date because something before them failed, with the reason.
+    """
+    steps = _steps_with_inputs(workspace, ledger, {column.name for column in chosen})
+    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    stale: Counter[tuple[str, str, str]] = Counter()
+    blocked: dict[SampleKey, str] = {}
+    for sample in samples:
+        for command, step in steps:
+            name = step.outputs[0].name
+            verdict = examine(step, sample, digests)
+            row = sample.cells.get(name)
+            gone = verdict.state is State.ABSENT and row is not None and row.state is CellState.DONE
+            if verdict.state is State.STALE or gone:
+                stale[name, command, verdict.reason] += 1
+            elif verdict.state is State.BLOCKED:
+                blocked[sample.record.key] = f"whose {name} cannot be made ({verdict.reason})"
+    if stale:
+        lines = [f"column {column} is stale for {n} samples ({why})" for (column, _, why), n in stale.items()]
+        commands = [c for c in dict.fromkeys(c for c, _ in steps) if c in {command for _, command, _ in stale}]
+        raise ConflictError("; ".join(lines) + ". Run " + " and then ".join(f"`prep {c}`" for c in commands))
+    return blocked
+
+
+def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) -> list[tuple[str, Step]]:
+    """Return the steps that make these columns and the columns that they are made from, first things first."""
+    steps = recorded_steps(workspace, ledger)
+    needed = set(names)
+    for _, step in reversed(steps):
+        if needed & {column.name for column in step.outputs}:
+            needed |= {each.name for each in step.inputs}
+    return [(command, step) for command, step in steps if needed & {column.name for column in step.outputs}]
+
+
+def _complete_rows(
+    samples: list[KnownSample], chosen: tuple[Column, ...], blocked: Mapping[SampleKey, str]
+) -> tuple[list[KnownSample], Mapping[str, int]]:
+    rows: list[KnownSample] = []
+    left_out: Counter[str] = Counter()
+    for sample in samples:
+        lacking = []
+        for column in chosen:
+            row = sample.cells.get(column.name)
+            if row is None:
+                lacking.append(f"without {column.name} (not made yet)")
+            elif row.state is not CellState.DONE:
+                lacking.append(f"without {column.name} ({row.state})")
+        if not lacking and sample.record.key in blocked:
+            lacking.append(blocked[sample.record.key])
+        if lacking:
+            left_out[lacking[0]] += 1
+        else:
+            rows.append(sample)
+    return rows, left_out
+
+
+def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> ArraySpec:
+    shapes = Counter(tuple(row.cells[column.name].facts["shape"]) for row in rows)
+    if len(shapes) > 1:
+        found = ", ".join(f"{n} of {s[1]}x{s[0]}" for s, n in shapes.most_common(4))
+        raise ConflictError(
+            f"column {column.name} has images of different sizes ({found}); a store needs one size. Resize "
+            f"them to one: `prep resize --size {shapes.most_common(1)[0][0][1]}x{shapes.most_common(1)[0][0][0]}`"
+        )
+    code = stored_code(column)
+    return ArraySpec.of(
+        column.name,
+        column.kind,
+        next(iter(shapes)),
+        code,
+        classes=_class_names(workspace, column),
+        attributes=_attributes(column),
+    )
+
+
+def _attributes(column: Column) -> dict[str, str]:
+    own = {name: value for name, value in column.attributes if name != "classes"}
+    return own | ({"ids": "train"} if column.holds_raw_ids else {})
+
+
+def _class_names(workspace: Workspace, column: Column) -> tuple[str, ...]:
+    """Return the names of a label column's ids: its own, if it says so, else those of the class map."""
+    if column.kind is not Kind.LABEL:
+        return ()
+    own = dict(column.attributes).get("classes")
+    return workspace.config.class_map.names if own is None else tuple(own.split(","))
+
+
+def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:
+    cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
+    camera = row.cells.get("camera")
+    cells["camera"] = camera.fingerprint if camera is not None and camera.state is CellState.DONE else ""
+    content = [row.record.key, cells, source_paths(row), class_rules]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _provenance(workspace: Workspace, ledger: Ledger, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:
+    spec = CATALOG.load(workspace.config.dataset).SPEC
+    existing = ledger.columns()
+    commands = {row.command: row.arguments for name, row in existing.items() if name in {c.name for c in chosen}}
+    packages = ("segprep", "numpy", "opencv-python-headless", "zarr")
+    return {
+        "dataset": workspace.config.dataset,
+        "title": spec.title,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "commands": commands,
+        "fingerprint": fingerprint,
+        "versions": {name: version(name) for name in packages},
+    }

@@ -1,0 +1,1 @@
+"""What users look at: status, pictures of samples and stores, errors of flow."""

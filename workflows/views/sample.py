@@ -1,0 +1,58 @@
+"""`prep show`: every column of a sample in one picture, so that a person sees whether it is right."""
+
+from segprep.datasets.errors import ConflictError, SegprepError
+from segprep.datasets.kinds import Kind
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.cells import Column, read_cell, read_record_cell
+from segprep.workflows.ledger.database import CellState, Ledger
+from segprep.workflows.views.panels import compose, text_tile
+from segprep.workflows.views.tiles import Picture, draw_column
+
+__all__ = ["draw_sample"]
+
+
+def draw_sample(workspace: Workspace, ledger: Ledger, key: SampleKey) -> Picture:
+    """Draw all columns of a sample, (H, W, 3) uint8 RGB: a tile each, with its range or legend in the caption.
+
+    Pixels that are invalid in their column are magenta.
+
+    Raises:
+        ConflictError: If the sample has no column yet.
+    """
+    sample = ledger.sample(key)
+    tiles: list[tuple[str, Picture]] = []
+    notes: list[str] = []
+    for name, row in ledger.columns().items():
+        cell = sample.cells.get(name)
+        if cell is None or cell.state is not CellState.DONE:
+            notes.append(f"{name}: {'not made' if cell is None else f'{cell.state}: {cell.reason}'}")
+            continue
+        try:
+            tiles.append(_tile(workspace, sample.record.split, row.column, key))
+        except SegprepError as error:
+            notes.append(f"{name}: {error}")
+    if not tiles:
+        raise ConflictError(f"sample {key} has no column to show: run `prep resize` first")
+    order = {"image": 0, "previous": 1, "next": 1, "label": 2}
+    tiles.sort(key=lambda t: (order.get(t[0].split(" ")[0].rstrip(":"), 3), t[0]))
+    return compose(f"{key}  (split {sample.record.split})", tiles, notes, workspace.config.class_map)
+
+
+def _tile(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[str, Picture]:
+    if column.kind is Kind.CAMERA:
+        data = read_record_cell(workspace.cell_path(split, column.name, key, column.extension))
+        return column.name, text_tile(_camera_lines(data))
+    return draw_column(column, *read_cell(workspace, split, column, key), workspace.config.class_map)
+
+
+def _camera_lines(data: JsonDict) -> list[str]:
+    lines = [f"{data['width']}x{data['height']}", "K"] + ["  ".join(f"{v:9.3f}" for v in row) for row in data["K"]]
+    near = data["neighbour"]
+    if near is not None:
+        lines += ["", f"{near['direction']} frame: {near['time_difference']:+.4f} s"]
+        if near["motion"] is not None:
+            lines += ["motion of points to it [R | t]"] + [
+                "  ".join(f"{v:9.4f}" for v in row) for row in near["motion"][:3]
+            ]
+    return lines
