@@ -1,39 +1,68 @@
 # Everything that a fresh machine needs: Python >= 3.11, make and a package index.
+# What stands after `##` is what `make help` prints.
 PYTHON ?= python3
+PYTHONS ?= 3.11 3.12 3.13 3.14
 PIP_ARGS ?=
+UV_ARGS ?=
 TEST_PROCESSES ?= 2
-BIN := .venv/bin
+ENV ?= .venv
+BIN := $(ENV)/bin
 
-.PHONY: install demo test test-workers search lint bench clean
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast test-workers test-lowest test-pythons search lint types bench clean
 
-install: .venv/.installed
+help: ## List what can be made.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
-.venv/.installed: pyproject.toml constraints.txt
+install: $(ENV)/.installed ## Make the environment .venv with the pinned versions of constraints.txt.
+
+$(ENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segprep needs Python 3.11 or newer, this is " + sys.version)'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[dev]'
 	touch $@
 
-lint: install
+lint: install types ## Check style, spelling and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+types: install ## Check the types alone.
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
 	MYPYPATH=.typing:bench:tests $(BIN)/mypy tests bench
 
 # Tests that start workers of Dask are marked `cluster` and run one by one; they leave a core to the types.
-test: install
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster" tests
+test: test-fast ## Run all tests, and check style, spelling and types. This is what counts.
 	$(MAKE) -j2 lint test-workers
 
-test-workers: install
+test-fast: install ## Run the tests that start no workers.
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster" tests
+
+test-workers: install ## Run the tests that start workers, one by one.
 	$(BIN)/python -m pytest -q -m cluster tests
 
-# Property tests with twenty times as many examples, other ones each time: not part of `make test`, which must not fail by chance.
-search: install
+# uv, because pip cannot choose lowest versions. Old builds of PyTorch bring CUDA: 6 GB on the disk.
+test-lowest: ## Run all tests on the lowest versions that pyproject.toml allows, in .venv-lowest.
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct $(UV_ARGS) -e '.[dev]'
+	touch .venv-lowest/.installed
+	$(MAKE) ENV=.venv-lowest test-fast test-workers
+
+test-pythons: ## Run all tests on each Python from 3.11 to 3.14 that this machine has, and say which it has.
+	@for version in $(PYTHONS); do \
+		echo "Python $$version: $$(command -v python$$version || echo 'not on this machine, not tested')"; \
+	done
+	@for version in $(PYTHONS); do \
+		command -v python$$version > /dev/null || continue; \
+		$(MAKE) PYTHON=python$$version ENV=.venv-$$version test-fast test-workers || exit 1; \
+	done
+
+# Not part of `make test`, which must not fail by chance.
+search: install ## Run the property tests with twenty times as many examples, other ones each time; SEARCH='words' chooses tests.
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile search -m "not cluster" -k "$(SEARCH)" tests
 
-# A user's day on a rendered drive. Nothing is downloaded but the packages.
-demo: install
+demo: install ## Run a user's day on a rendered drive, from images to an evaluated network. Nothing is downloaded but packages.
 	rm -rf demo
 	mkdir -p demo/pictures
 	$(BIN)/prep init synthetic --miniature demo/drive --frames 120 -C demo/workspace
@@ -54,8 +83,8 @@ demo: install
 	@echo 'Pictures:      demo/pictures/sample.png     every column of one sample'
 	@echo '               demo/pictures/predictions.png  image, label, prediction, errors'
 
-# Figures of docs/benchmarks.md. The benchmarks on real data need the folder that SEGPREP_DATA names.
-bench: install
+# The benchmarks on real data need the folder that SEGPREP_DATA names.
+bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/render.py
 	$(BIN)/python bench/resize.py
 	$(BIN)/python bench/decoders.py
@@ -71,5 +100,5 @@ bench: install
 	$(BIN)/python bench/camvid.py
 	$(BIN)/python bench/motion.py
 
-clean:
-	rm -rf .venv demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
+clean: ## Remove the environments and all that was made.
+	rm -rf .venv .venv-* demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
