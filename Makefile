@@ -9,7 +9,7 @@ ENV ?= .venv
 BIN := $(ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-workers test-lowest test-pythons search lint types bench clean
+.PHONY: help install demo docs test test-fast test-workers test-lowest test-pythons search lint types bench clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -29,7 +29,7 @@ lint: install types ## Check style, spelling and types.
 
 types: install ## Check the types alone.
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
-	MYPYPATH=.typing:bench:tests $(BIN)/mypy tests bench
+	MYPYPATH=.typing:bench:tests $(BIN)/mypy tests bench docs/_hooks
 
 # Tests that start workers of Dask are marked `cluster` and run one by one; they leave a core to the types.
 test: test-fast ## Run all tests, and check style, spelling and types. This is what counts.
@@ -61,6 +61,10 @@ test-pythons: ## Run all tests on each Python from 3.11 to 3.14 that this machin
 # Not part of `make test`, which must not fail by chance.
 search: install ## Run the property tests with twenty times as many examples, other ones each time; SEARCH='words' chooses tests.
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal --hypothesis-profile search -m "not cluster" -k "$(SEARCH)" tests
+
+docs: install ## Build the documentation site into site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'The site: site/index.html. With search: $(BIN)/python -m http.server --directory site'
 
 demo: install ## Run a user's day on a rendered drive, from images to an evaluated network. Nothing is downloaded but packages.
 	rm -rf demo
@@ -101,4 +105,4 @@ bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/motion.py
 
 clean: ## Remove the environments and all that was made.
-	rm -rf .venv .venv-* demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
+	rm -rf .venv .venv-* site demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results

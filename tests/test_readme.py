@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from segprep.datasets.program.command_line import run_app
+from support.users_day import users_day
 
 ROOT = Path(__file__).resolve().parents[1]
 _PROGRAMS = {
@@ -24,12 +25,6 @@ _PROGRAMS = {
 _BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
 # The parts of benchmarks that start workers even at a tiny size; the others of the same file run apart from them.
 _WITH_WORKERS = {"write.py": ("workers",)}
-
-
-def _users_day() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"## A user's day\n+```\n(.*?)```", text, re.DOTALL)
-    return [line.split("#")[0].strip() for line in block.splitlines()]
 
 
 @pytest.mark.cluster
@@ -42,7 +37,7 @@ def test_the_users_day_of_the_readme_works_as_it_stands(
     place = tmp_path / "workspace"
     place.mkdir()
     monkeypatch.chdir(place)
-    commands = _users_day()
+    commands = users_day()
     assert {"init", "resize", "flow", "shard"} <= {c.split()[1] for c in commands if c.startswith("prep")}
     for command in commands:
         program, *arguments = shlex.split(command)

@@ -1,0 +1,110 @@
+"""The documentation site: it builds without a warning, needs no network, and what it shows works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from segprep.train.cli import app as train
+from segprep.workflows.cli import app as prep
+from support.users_day import users_day
+
+ROOT = Path(__file__).resolve().parents[1]
+_PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("docs/howto/*.md")])
+
+
+class _Loads(HTMLParser):
+    """Collects what a page loads by itself; links that a reader may follow are not among it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [
+            v for k, v in attrs if v and (k in ("src", "srcset", "data") or (tag, k) == ("link", "href"))
+        ]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` builds it."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return folder
+
+
+def test_the_site_has_the_pages_of_docs_and_a_reference(site: Path) -> None:
+    for page in ROOT.glob("docs/**/*.md"):
+        assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file(), page
+    shards = (site / "reference/datasets.shards.html").read_text(encoding="utf-8")
+    assert 'id="segprep.datasets.shards.store.ShardStore"' in shards
+    assert "Open a store after the checks that are cheap" in shards
+    resize = (site / "reference/command-prep.html").read_text(encoding="utf-8")
+    assert "<code>--factor N</code>" in resize
+
+
+def test_no_page_loads_anything_from_a_network(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 40
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loads = _Loads()
+        loads.feed(text)
+        assert loads.addresses
+        assert [a for a in loads.addresses if re.match(r"(\w+:)?//", a)] == [], page
+        assert 'class="mermaid"' not in text, f"{page}: the theme fetches the program that draws it"
+    for style in site.rglob("*.css"):
+        text = style.read_text(encoding="utf-8")
+        assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:\w+:)?//[^)\s]*", text) == [], style
+
+
+def test_the_tutorial_has_every_command_of_the_users_day_in_its_order() -> None:
+    first = dict.fromkeys(line for line in _shown(ROOT / "docs/tutorial.md") if line in users_day())
+    assert list(first) == users_day()
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
+    programs = {"prep": typer.main.get_command(prep), "train": typer.main.get_command(train)}
+    for line in _shown(page):
+        name, *words = shlex.split(line.split(" #")[0])
+        program = programs[name]
+        assert isinstance(program, TyperGroup)
+        assert words, line
+        assert words[0] in program.commands, line
+        command = program.commands[words[0]]
+        assert isinstance(command, TyperCommand)
+        known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
+        assert [w for w in words[1:] if re.match(r"--?[A-Za-z]", w) and w.split("=")[0] not in known] == [], line
+
+
+def test_the_estimator_that_the_page_on_plug_ins_shows_works() -> None:
+    page = (ROOT / "docs/howto/plug-in.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    still = ModuleType("still")
+    sys.modules["still"] = still
+    try:
+        exec(compile(source, "still.py", "exec"), still.__dict__)
+    finally:
+        del sys.modules["still"]
+    picture_HWC = np.zeros((4, 6, 3), np.uint8)
+    assert still.estimate(picture_HWC, picture_HWC, still.config_from("default")).shape == (4, 6, 2)
+    with pytest.raises(ValueError, match="Known: default"):
+        still.config_from("fast")
+
+
+def _shown(page: Path) -> list[str]:
+    """Return the lines of a page's blocks that call one of our programs."""
+    blocks = re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.splitlines() if re.match(r"(prep|train) ", line)]
