@@ -1,93 +1,16 @@
-"""Small real stores for the trainer's tests."""
+"""Folders of small real stores for the trainer's tests."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.codes import Code, IdCode, PlainCode, SmsnetFlowCode
+from segprep.datasets.classes import ClassMap
 from segprep.datasets.imageio import write_image
-from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
-from segprep.datasets.sample import Array, SampleKey
-from segprep.datasets.shards.columns import ArraySpec
-from segprep.datasets.shards.layout import StorePlan
-from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shards.writer import create_store, finish_store, write_shard
 from segprep.datasets.workspace import WorkspaceConfig, write_config
-
-HEIGHT, WIDTH = 20, 28
-
-CLASSES = ClassMap(
-    (
-        SemanticClass("road", (128, 64, 128), (7,)),
-        SemanticClass("car", (0, 0, 142), (26,)),
-        SemanticClass("sky", (70, 130, 180), (23,)),
-    ),
-    ignored_raw_ids=(0,),
-)
-
-_CODES: dict[str, tuple[Kind, Code]] = {
-    "image": (Kind.IMAGE, PlainCode()),
-    "label": (Kind.LABEL, IdCode()),
-    "motion_label": (Kind.LABEL, IdCode()),
-    "flow": (Kind.CODED, SmsnetFlowCode(5.12)),
-    "thermal": (Kind.THERMAL, PlainCode()),
-}
-
-_CLASSES_OF = {"label": CLASSES.names, "motion_label": ("static", "moving")}
-
-Columns = Mapping[str, Array]
-
-
-def _scene(number: int, height: int = HEIGHT, width: int = WIDTH) -> tuple[Array, Array]:
-    """An image whose colours tell the classes through noise, and its train ids with an unlabelled corner."""
-    rng = np.random.default_rng(number)
-    label_HW = np.zeros((height, width), np.uint8)
-    label_HW[: height // 3] = 2
-    left, top = rng.integers(0, width // 2), height // 3 + rng.integers(0, height // 4)
-    label_HW[top : top + height // 3, left : left + width // 3] = 1
-    rgb_HWC = CLASSES.colors[label_HW] * 0.7 + rng.normal(40, 12, (height, width, 3))
-    label_HW[-2:, -3:] = 255
-    return rgb_HWC.clip(0, 255).astype(np.uint8), label_HW
-
-
-def _write_store(path: Path, columns: Columns, source_scale: int = 1, variants: tuple[int, ...] = ()) -> Path:
-    """Write a store of (N, H, W[, C]) columns whose labels came from `labels/<key>.png`."""
-    specs = []
-    for name, values in columns.items():
-        kind, code = _CODES[name]
-        spec = ArraySpec.of(name, kind, values.shape[1:], code, classes=_CLASSES_OF.get(name, ()))
-        specs.append(dataclasses.replace(spec, dtype=str(values.dtype)))
-    rows, height, width = columns["label"].shape
-    infos = [
-        RowInfo(
-            SampleKey(f"s{i:03d}"),
-            (width * source_scale, height * source_scale),
-            {"label": f"labels/s{i:03d}.png"},
-            variant=variants[i] if variants else 0,
-        )
-        for i in range(rows)
-    ]
-    plan = StorePlan(path.stem, tuple(specs), rows, rows, "lz4", key_bytes=4, source_bytes=64)
-
-    def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
-        masked = _CODES[name][0] is Kind.CODED
-        return cells_of(columns[name], np.ones((rows, height, width), np.uint8) if masked else None)
-
-    create_store(path, plan)
-    finish_store(path, plan, [write_shard(path, plan, 0, ShardRows(infos, cells))], CLASSES, {})
-    return path
-
-
-def _scenes(numbers: range) -> dict[str, Array]:
-    """Columns of so many scenes."""
-    images, labels = zip(*(_scene(n) for n in numbers), strict=True)
-    return {"image": np.stack(images), "label": np.stack(labels)}
+from support.scenes import CLASSES, make_scenes, write_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -108,18 +31,6 @@ def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="session")
-def write_store() -> Callable[..., Path]:
-    """The function that writes a store: (path, columns, source_scale=1, variants=())."""
-    return _write_store
-
-
-@pytest.fixture(scope="session")
-def make_scenes() -> Callable[[range], dict[str, Array]]:
-    """The function that makes the columns image and label of so many scenes."""
-    return _scenes
-
-
-@pytest.fixture(scope="session")
 def classes() -> ClassMap:
     """The classes of the scenes."""
     return CLASSES
@@ -128,11 +39,11 @@ def classes() -> ClassMap:
 @pytest.fixture
 def shards(tmp_path: Path) -> Path:
     """A folder with train.zarr (5 samples, with flow) and val.zarr (2)."""
-    train, val = _scenes(range(5)), _scenes(range(5, 7))
+    train, val = make_scenes(range(5)), make_scenes(range(5, 7))
     for columns in (train, val):
         columns["flow"] = np.repeat(columns["label"][..., None], 3, axis=-1) // 2 + np.uint8(60)
-    _write_store(tmp_path / "shards" / "train.zarr", train)
-    _write_store(tmp_path / "shards" / "val.zarr", val, source_scale=2)
+    write_store(tmp_path / "shards" / "train.zarr", train)
+    write_store(tmp_path / "shards" / "val.zarr", val, source_scale=2)
     return tmp_path / "shards"
 
 
@@ -140,7 +51,7 @@ def shards(tmp_path: Path) -> Path:
 def workspace(tmp_path: Path, shards: Path) -> Path:
     """A workspace with these shards, whose dataset has the labels of `val` at twice the size."""
     dataset = tmp_path / "dataset"
-    for i, label_HW in enumerate(_scenes(range(5, 7))["label"]):
+    for i, label_HW in enumerate(make_scenes(range(5, 7))["label"]):
         raw_HW = CLASSES.to_raw_ids(label_HW).repeat(2, axis=0).repeat(2, axis=1)
         write_image(dataset / "labels" / f"s{i:03d}.png", raw_HW)
     write_config(tmp_path, WorkspaceConfig("folder", dataset, Direction.PREVIOUS, CLASSES, {}))

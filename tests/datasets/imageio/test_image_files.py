@@ -4,7 +4,6 @@ import errno
 import io
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,8 @@ from PIL import Image
 
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError, WriteFailedError
 from segprep.datasets.imageio import MAX_PIXELS, decode_image, encode_image, image_size, read_image, write_image
-from segprep.datasets.sample import Array
+from support.pictures import chunk, noise
 from support.properties import examples
-
-Noise = Callable[..., Array]
-Chunk = Callable[[bytes, bytes], bytes]
 
 PATH = Path("folder/picture.png")
 EXACT = [
@@ -45,7 +41,7 @@ EXACT = [
 @examples(12)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), seed=st.integers(0, 99))
 def test_what_is_written_is_read_back_exactly(
-    noise: Noise, suffix: str, channels: tuple[int, ...], dtype: str, height: int, width: int, seed: int
+    suffix: str, channels: tuple[int, ...], dtype: str, height: int, width: int, seed: int
 ) -> None:
     array = noise((height, width, *channels), dtype, seed)
     data = encode_image(suffix, array)
@@ -57,7 +53,7 @@ def test_what_is_written_is_read_back_exactly(
 
 @pytest.mark.parametrize(("suffix", "channels", "dtype"), [*EXACT, (".jpg", (3,), "uint8"), (".jpg", (), "uint8")])
 def test_the_size_comes_from_the_header_alone(
-    noise: Noise, tmp_path: Path, suffix: str, channels: tuple[int, ...], dtype: str
+    tmp_path: Path, suffix: str, channels: tuple[int, ...], dtype: str
 ) -> None:
     path = tmp_path / f"a{suffix}"
     data = encode_image(suffix, noise((30, 50, *channels), dtype))
@@ -68,14 +64,14 @@ def test_the_size_comes_from_the_header_alone(
 
 
 @pytest.mark.parametrize(("suffix", "channels", "dtype"), EXACT)
-def test_truncation_at_any_byte_is_an_error(noise: Noise, suffix: str, channels: tuple[int, ...], dtype: str) -> None:
+def test_truncation_at_any_byte_is_an_error(suffix: str, channels: tuple[int, ...], dtype: str) -> None:
     data = encode_image(suffix, noise((7, 9, *channels), dtype))
     for length in range(len(data)):
         with pytest.raises(UnreadableFileError, match="picture"):
             decode_image(data[:length], PATH)
 
 
-def test_the_content_decides_and_not_the_suffix(noise: Noise, tmp_path: Path) -> None:
+def test_the_content_decides_and_not_the_suffix(tmp_path: Path) -> None:
     picture = noise((5, 6, 3), "uint8")
     path = tmp_path / "really_a_png.jpg"
     path.write_bytes(encode_image(".png", picture))
@@ -115,7 +111,7 @@ def test_missing_files_and_folders_are_told_apart(tmp_path: Path) -> None:
             read(tmp_path)
 
 
-def test_pictures_that_would_fill_the_memory_are_refused(chunk: Chunk) -> None:
+def test_pictures_that_would_fill_the_memory_are_refused() -> None:
     side = int(MAX_PIXELS**0.5) + 1
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
     bomb += chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
@@ -177,9 +173,7 @@ def test_arrays_that_a_format_cannot_hold_are_refused(suffix: str, shape: tuple[
         encode_image(suffix, np.zeros(shape, dtype))
 
 
-def test_writing_onto_a_full_disk_leaves_nothing_behind(
-    noise: Noise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_onto_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,13 @@ from PIL import Image
 
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image
-from segprep.datasets.sample import Array
-
-Noise = Callable[..., Array]
-PillowBytes = Callable[..., bytes]
-Chunk = Callable[[bytes, bytes], bytes]
+from support.pictures import chunk, noise, pillow_bytes
 
 PATH = Path("folder/picture.png")
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
-def test_palette_pictures_can_show_their_colours(pillow_bytes: PillowBytes, bits: int) -> None:
+def test_palette_pictures_can_show_their_colours(bits: int) -> None:
     colors = np.random.default_rng(bits).integers(0, 256, (2**bits, 3), np.uint8)
     indices = np.random.default_rng(9).integers(0, 2**bits, (5, 7), np.uint8)
     image = Image.fromarray(indices, mode="P")
@@ -31,7 +26,7 @@ def test_palette_pictures_can_show_their_colours(pillow_bytes: PillowBytes, bits
     np.testing.assert_array_equal(decode_image(data, Path("a.png")), indices)
 
 
-def test_transparent_palette_colours_are_not_lost(pillow_bytes: PillowBytes) -> None:
+def test_transparent_palette_colours_are_not_lost() -> None:
     image = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
     image.putpalette([1, 2, 3, 4, 5, 6])
     data = pillow_bytes(image, "png", transparency=1)
@@ -40,14 +35,14 @@ def test_transparent_palette_colours_are_not_lost(pillow_bytes: PillowBytes) -> 
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [((3,), "uint8"), ((), "uint16")])
-def test_any_flipped_byte_of_a_png_is_noticed(noise: Noise, channels: tuple[int, ...], dtype: str) -> None:
+def test_any_flipped_byte_of_a_png_is_noticed(channels: tuple[int, ...], dtype: str) -> None:
     data = encode_image(".png", noise((9, 11, *channels), dtype))
     for place in range(len(data)):
         with pytest.raises(UnreadableFileError):
             decode_image(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :], PATH)
 
 
-def test_a_png_with_right_checksums_but_missing_pixels_is_an_error(noise: Noise, chunk: Chunk) -> None:
+def test_a_png_with_right_checksums_but_missing_pixels_is_an_error() -> None:
     data = encode_image(".png", noise((64, 64, 3), "uint8"))
     header, end = data[:33], data[-12:]
     pixels = b""
@@ -72,7 +67,7 @@ def test_a_png_with_right_checksums_but_missing_pixels_is_an_error(noise: Noise,
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_palette_pictures_give_their_indices(noise: Noise, pillow_bytes: PillowBytes, bits: int) -> None:
+def test_palette_pictures_give_their_indices(bits: int) -> None:
     indices = noise((13, 17), "uint8") & (2**bits - 1)
     image = Image.fromarray(indices, "P")
     image.putpalette([(7 * v) % 256 for v in range(3 * 2**bits)])
@@ -81,20 +76,20 @@ def test_palette_pictures_give_their_indices(noise: Noise, pillow_bytes: PillowB
         np.testing.assert_array_equal(decode_image(data, PATH), indices)
 
 
-def test_grey_pictures_of_one_bit_are_spread_over_the_whole_range(noise: Noise, pillow_bytes: PillowBytes) -> None:
+def test_grey_pictures_of_one_bit_are_spread_over_the_whole_range() -> None:
     bits = noise((13, 17), "uint8") % 2
     data = pillow_bytes(Image.fromarray(bits.astype(bool)), "png")
     np.testing.assert_array_equal(decode_image(data, PATH), bits * 255)
 
 
-def test_metadata_of_a_png_do_not_change_its_pixels(noise: Noise, chunk: Chunk) -> None:
+def test_metadata_of_a_png_do_not_change_its_pixels() -> None:
     picture = noise((12, 10, 3), "uint8")
     plain = encode_image(".png", picture)
     gamma, key = chunk(b"gAMA", struct.pack(">I", 30000)), chunk(b"tRNS", struct.pack(">HHH", *picture[0, 0].tolist()))
     np.testing.assert_array_equal(decode_image(plain[:33] + gamma + key + plain[33:], PATH), picture)
 
 
-def test_interlaced_pngs_are_read(chunk: Chunk) -> None:
+def test_interlaced_pngs_are_read() -> None:
     # Neither library writes them, so one is made by hand: a picture of one pixel has the first pass only.
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 1))
     data += chunk(b"IDAT", zlib.compress(b"\0\x0a\x14\x1e")) + chunk(b"IEND", b"")

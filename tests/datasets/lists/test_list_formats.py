@@ -1,7 +1,6 @@
 """Lists of all formats: what a line, a header or an object says is read, whatever its encoding."""
 
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,8 @@ from segprep.datasets.codes import (
 )
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import encode_list, find_lists, read_lists
-from segprep.datasets.record import Direction, SampleRecord, SourceFile
-
-ReadText = Callable[..., list[SampleRecord]]
-PathsOf = Callable[[Sequence[SampleRecord]], list[dict[str, str]]]
-Refusal = Callable[..., list[str]]
+from segprep.datasets.record import Direction, SourceFile
+from support.lists import paths_of, read_text, refusal
 
 # One line each of PARIS's lists for Cityscapes, BDD and Mapillary.
 PARIS = """\
@@ -36,7 +32,7 @@ training/images/__CRyFzoDOXn6unQ6a3DnQ.jpg, training/instances/__CRyFzoDOXn6unQ6
 # -- the formats of others -----------------------------------------------------------------------------------------
 
 
-def test_paris_lists_are_read_and_written_to_the_byte(read_text: ReadText, paths_of: PathsOf, tmp_path: Path) -> None:
+def test_paris_lists_are_read_and_written_to_the_byte(tmp_path: Path) -> None:
     records = read_text(tmp_path, "train.csv", PARIS)
     assert paths_of(records) == [dict(zip(("image", "label"), x.split(", "), strict=True)) for x in PARIS.splitlines()]
     assert [r.key for r in records] == [
@@ -50,9 +46,7 @@ def test_paris_lists_are_read_and_written_to_the_byte(read_text: ReadText, paths
     assert encode_list(tmp_path / "out.csv", records).decode() == PARIS
 
 
-def test_ssma_lists_end_in_the_label_and_columns_name_what_lies_between(
-    read_text: ReadText, paths_of: PathsOf, tmp_path: Path
-) -> None:
+def test_ssma_lists_end_in_the_label_and_columns_name_what_lies_between(tmp_path: Path) -> None:
     text = "rgb/1.png hha/1.png seg/1.png\nrgb/2.png hha/2.png seg/2.png\n"
     plain = read_text(tmp_path, "val.txt", text)
     assert paths_of(plain)[1] == {"image": "rgb/2.png", "modality2": "hha/2.png", "label": "seg/2.png"}
@@ -62,9 +56,7 @@ def test_ssma_lists_end_in_the_label_and_columns_name_what_lies_between(
     assert encode_list(tmp_path / "o.txt", named, ("label", "image", "hha")).decode() == text, "the label is the last"
 
 
-def test_a_txt_of_one_entry_per_line_lists_images_without_labels(
-    read_text: ReadText, paths_of: PathsOf, tmp_path: Path
-) -> None:
+def test_a_txt_of_one_entry_per_line_lists_images_without_labels(tmp_path: Path) -> None:
     assert paths_of(read_text(tmp_path, "test.txt", "a/1.png\na/2.png\n")) == [
         {"image": "a/1.png"},
         {"image": "a/2.png"},
@@ -90,7 +82,7 @@ def test_camvids_own_lists_pair_all_frames_and_their_keys_are_their_names(shared
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 def test_byte_order_marks_line_ends_comments_and_blank_lines_do_not_matter(
-    read_text: ReadText, paths_of: PathsOf, tmp_path: Path, name: str, mark: bytes, end: bytes
+    tmp_path: Path, name: str, mark: bytes, end: bytes
 ) -> None:
     rows = {
         "train.csv": ["ä/1.png, l/1.png", "ä/2.png,l/2.png"],
@@ -106,9 +98,7 @@ def test_byte_order_marks_line_ends_comments_and_blank_lines_do_not_matter(
         ]
 
 
-def test_a_header_names_the_columns_keys_and_splits_and_empty_fields_are_not_offered(
-    read_text: ReadText, tmp_path: Path
-) -> None:
+def test_a_header_names_the_columns_keys_and_splits_and_empty_fields_are_not_offered(tmp_path: Path) -> None:
     text = "Key, image, label, depth, jet, split\none,a.png,l.png,d.png,,val\n2,b.png,,e.png,j.png,\n"
     records = read_text(tmp_path, "train.csv", text)
     assert [(r.key, r.split) for r in records] == [("one", "val"), ("2", "train")]
@@ -117,9 +107,7 @@ def test_a_header_names_the_columns_keys_and_splits_and_empty_fields_are_not_off
     assert records[1].sources["jet"].code == PlainCode(masked=True, keep_invalid=True).to_json()
 
 
-def test_without_a_header_a_csv_has_image_and_label_or_the_columns_that_are_named(
-    read_text: ReadText, paths_of: PathsOf, refusal: Refusal, tmp_path: Path
-) -> None:
+def test_without_a_header_a_csv_has_image_and_label_or_the_columns_that_are_named(tmp_path: Path) -> None:
     text = "a.png, d.png, l.png\n"
     assert refusal(tmp_path, ("x.csv", text))[1:] == [
         "  x.csv line 1: it has 3 entries: name the columns in a first line such as image,label,depth"
@@ -144,16 +132,12 @@ def test_without_a_header_a_csv_has_image_and_label_or_the_columns_that_are_name
         ("evi2", Kind.CODED, PlainCode(masked=True, keep_invalid=True)),
     ],
 )
-def test_a_columns_name_says_what_a_plain_path_holds(
-    read_text: ReadText, tmp_path: Path, column: str, kind: Kind, code: Any
-) -> None:
+def test_a_columns_name_says_what_a_plain_path_holds(tmp_path: Path, column: str, kind: Kind, code: Any) -> None:
     (record,) = read_text(tmp_path, "x.jsonl", json.dumps({"image": "a.png", column: "b.png"}))
     assert record.sources[column] == SourceFile("b.png", kind, code.to_json())
 
 
-def test_quotes_hold_separators_and_quotes_in_both_text_formats(
-    read_text: ReadText, paths_of: PathsOf, tmp_path: Path
-) -> None:
+def test_quotes_hold_separators_and_quotes_in_both_text_formats(tmp_path: Path) -> None:
     assert paths_of(read_text(tmp_path, "a.csv", '"a, b/1.png", "say ""x"".png"\n#c, d\n c d.png ,e\tf.png \n')) == [
         {"image": "a, b/1.png", "label": 'say "x".png'},
         {"image": "c d.png", "label": "e\tf.png"},
@@ -163,7 +147,7 @@ def test_quotes_hold_separators_and_quotes_in_both_text_formats(
     ]
 
 
-def test_the_split_is_the_entrys_own_or_the_lists_name(read_text: ReadText, tmp_path: Path) -> None:
+def test_the_split_is_the_entrys_own_or_the_lists_name(tmp_path: Path) -> None:
     assert [r.split for r in read_text(tmp_path, "val_small.csv", "a.png, b.png")] == ["val_small"]
     text = '{"image": "a.png", "split": "test"}\n{"image": "b.png"}\n'
     assert [r.split for r in read_text(tmp_path, "train.jsonl", text)] == ["test", "train"]

@@ -1,20 +1,15 @@
 """What is wrong with lists is said, all of it, with file and line."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.lists.files import read_lists
-from segprep.datasets.record import SampleRecord
-
-MakeList = Callable[[Path, str, str | bytes], Path]
-ReadText = Callable[..., list[SampleRecord]]
-Refusal = Callable[..., list[str]]
+from support.lists import make_list, read_text, refusal
 
 
-def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(refusal: Refusal, tmp_path: Path) -> None:
+def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(tmp_path: Path) -> None:
     lines = refusal(
         tmp_path,
         ("a.csv", 'a.png, b.png\nc.png\n"d.png, e.png\n, f.png\ng.png, h.png, i.png\n'),
@@ -71,18 +66,14 @@ def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(ref
         ('{"image": "' + "x" * 210 + '.png"}', "no sample key"),
     ],
 )
-def test_objects_that_make_no_sense_are_named_with_file_and_line(
-    refusal: Refusal, tmp_path: Path, line: str, message: str
-) -> None:
+def test_objects_that_make_no_sense_are_named_with_file_and_line(tmp_path: Path, line: str, message: str) -> None:
     problems = refusal(tmp_path, ("t.jsonl", f'{{"image": "good.png"}}\n{line}\n'))[1:]
     assert problems[0].startswith("  t.jsonl line 2: ")
     assert message in problems[0]
     assert len(problems) == 1
 
 
-def test_lists_that_are_empty_missing_or_of_another_encoding_are_named_together(
-    make_list: MakeList, tmp_path: Path
-) -> None:
+def test_lists_that_are_empty_missing_or_of_another_encoding_are_named_together(tmp_path: Path) -> None:
     make_list(tmp_path, "gone.csv", "").unlink()
     lists = [
         make_list(tmp_path, "empty.csv", ""),
@@ -106,9 +97,7 @@ def test_lists_that_are_empty_missing_or_of_another_encoding_are_named_together(
     assert lines[5:] == ["  gone.csv: it cannot be read (No such file or directory)"]
 
 
-def test_other_suffixes_and_headers_that_make_no_sense_are_refused(
-    read_text: ReadText, refusal: Refusal, tmp_path: Path
-) -> None:
+def test_other_suffixes_and_headers_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"lists end in \.csv, \.txt, \.jsonl, \.parquet"):
         read_text(tmp_path, "t.tsv", "a\tb")
     assert refusal(tmp_path, ("t.csv", "image,label,label\na,b,c\n"))[1:] == [

@@ -3,7 +3,6 @@
 import builtins
 import csv
 import unicodedata
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,8 @@ from segprep.datasets.lists.files import encode_list, read_lists, write_list
 from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, Pose, SampleKey, make_key
 from segprep.datasets.synthetic import write_drive
+from support.lists import make_pair
 from support.properties import examples
-
-MakePair = Callable[..., SampleRecord]
 
 # Backslashes and decomposed letters mean other spellings of files that do not exist; they have tests of their own.
 _letters = st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cc", "Cs"])
@@ -38,11 +36,7 @@ _pairs = st.lists(st.tuples(_names, st.booleans()), min_size=1, max_size=6, uniq
 @examples(80)
 @given(pairs=_pairs, suffix=st.sampled_from([".csv", ".jsonl", ".parquet"]), header=st.booleans())
 def test_names_of_any_characters_come_back(
-    make_pair: MakePair,
-    tmp_path_factory: pytest.TempPathFactory,
-    pairs: list[tuple[str, bool]],
-    suffix: str,
-    header: bool,
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, bool]], suffix: str, header: bool
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     records = [
@@ -59,7 +53,7 @@ def test_names_of_any_characters_come_back(
 @examples(60)
 @given(_pairs)
 def test_a_txt_holds_names_without_blanks_and_refuses_all_others_by_name(
-    make_pair: MakePair, tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, bool]]
+    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, bool]]
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     records = [make_pair(f"{'im/' if d else ''}{n}.png", f"l/{n}.png", make_key(n)) for n, d in pairs]
@@ -76,7 +70,7 @@ def test_a_txt_holds_names_without_blanks_and_refuses_all_others_by_name(
 
 @examples(50)
 @given(_pairs)
-def test_the_standard_library_reads_the_csv_alike(make_pair: MakePair, pairs: list[tuple[str, bool]]) -> None:
+def test_the_standard_library_reads_the_csv_alike(pairs: list[tuple[str, bool]]) -> None:
     assume(not any("\u2028" in name for name, _ in pairs))
     records = [make_pair(f"{name}.png", f"l/{name}.png") for name, _ in pairs]
     text = encode_list(Path("t.csv"), records).decode()
@@ -148,7 +142,7 @@ def test_a_rendered_drive_goes_through_a_list_unchanged(tmp_path: Path, suffix: 
     assert [r.to_json() for r in read] == [r.to_json() for r in records]
 
 
-def test_a_parquet_has_plain_paths_and_reads_what_other_tools_wrote(make_pair: MakePair, tmp_path: Path) -> None:
+def test_a_parquet_has_plain_paths_and_reads_what_other_tools_wrote(tmp_path: Path) -> None:
     record = replace(make_pair("ä/1.png", "l/1.png", "one"), frame=7, time=0.5)
     write_list(tmp_path / "t.parquet", [record, make_pair("ä/2.png", "l/2.png", "two")])
     table = pyarrow.parquet.read_table(tmp_path / "t.parquet").to_pydict()
@@ -172,9 +166,7 @@ def test_a_parquet_has_plain_paths_and_reads_what_other_tools_wrote(make_pair: M
         read_lists([tmp_path / "x.parquet"], tmp_path)
 
 
-def test_without_pyarrow_the_command_that_brings_it_is_named(
-    make_pair: MakePair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pyarrow_the_command_that_brings_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_list(tmp_path / "t.parquet", [make_pair("a.png", "b.png")])
     real = builtins.__import__
 

@@ -1,7 +1,6 @@
 """Writing lists, and finding those that lie in a folder."""
 
 import shutil
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,19 +10,14 @@ import pytest
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import encode_list, find_lists, only_columns, read_lists, write_list
-from segprep.datasets.record import Direction, Neighbour, SampleRecord, SourceFile
+from segprep.datasets.record import Direction, Neighbour, SourceFile
 from segprep.datasets.sample import Camera, Pose, SampleKey
-
-MakeList = Callable[[Path, str, str | bytes], Path]
-PathsOf = Callable[[Sequence[SampleRecord]], list[dict[str, str]]]
-MakePair = Callable[..., SampleRecord]
+from support.lists import make_list, make_pair, paths_of
 
 FORMATS = (".csv", ".txt", ".jsonl", ".parquet")
 
 
-def test_a_csv_of_other_columns_has_a_header_that_is_read_back(
-    paths_of: PathsOf, make_pair: MakePair, tmp_path: Path
-) -> None:
+def test_a_csv_of_other_columns_has_a_header_that_is_read_back(tmp_path: Path) -> None:
     record = make_pair("a.png", "l.png", "own", "val")
     full = replace(record, sources={**record.sources, "jet": SourceFile("j,1.png", Kind.CODED, {})})
     text = encode_list(
@@ -48,9 +42,7 @@ def test_a_csv_of_other_columns_has_a_header_that_is_read_back(
         ("t.xml", None, "lists end in"),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused(
-    make_pair: MakePair, name: str, columns: tuple[str, ...] | None, message: str
-) -> None:
+def test_what_a_format_cannot_hold_is_refused(name: str, columns: tuple[str, ...] | None, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         encode_list(Path(name), [make_pair("a.png", "b.png")], columns)
 
@@ -61,7 +53,7 @@ def test_nothing_is_no_list(suffix: str) -> None:
         encode_list(Path(f"t{suffix}"), [])
 
 
-def test_line_breaks_in_names_need_another_format(paths_of: PathsOf, make_pair: MakePair, tmp_path: Path) -> None:
+def test_line_breaks_in_names_need_another_format(tmp_path: Path) -> None:
     record = make_pair("a\nb.png", "l.png", "k")
     with pytest.raises(ConfigurationError, match=r"1 names hold line breaks; write .jsonl or .parquet:\n  a\nb.png"):
         encode_list(tmp_path / "t.csv", [record])
@@ -69,7 +61,7 @@ def test_line_breaks_in_names_need_another_format(paths_of: PathsOf, make_pair: 
     assert paths_of(read_lists([tmp_path / "t.jsonl"], tmp_path))[0]["image"] == "a\nb.png"
 
 
-def test_only_some_columns_of_a_record_leave_no_half_of_camera_or_neighbour(make_pair: MakePair) -> None:
+def test_only_some_columns_of_a_record_leave_no_half_of_camera_or_neighbour() -> None:
     camera = Camera(np.eye(3), 4, 4)
     near = Neighbour(Direction.PREVIOUS, 1, -0.1)
     pair = make_pair("a.png", "b.png")
@@ -83,9 +75,7 @@ def test_only_some_columns_of_a_record_leave_no_half_of_camera_or_neighbour(make
     assert kept.pose is full.pose
 
 
-def test_lists_are_found_by_what_they_say_and_other_texts_are_not(
-    make_list: MakeList, make_pair: MakePair, tmp_path: Path
-) -> None:
+def test_lists_are_found_by_what_they_say_and_other_texts_are_not(tmp_path: Path) -> None:
     make_list(tmp_path, "README.txt", "Frames of a drive.\n")
     make_list(tmp_path, "weights.csv", "0.1,0.2,0.3\n")
     make_list(tmp_path, "log.jsonl", '{"step": 1}\n')
@@ -103,7 +93,7 @@ def test_lists_are_found_by_what_they_say_and_other_texts_are_not(
     assert find_lists(tmp_path) == (*good, tmp_path / "c.parquet", broken)
 
 
-def test_lists_may_lie_anywhere(make_list: MakeList, paths_of: PathsOf, tmp_path: Path) -> None:
+def test_lists_may_lie_anywhere(tmp_path: Path) -> None:
     root = tmp_path / "data"
     (root / "im").mkdir(parents=True)
     path = make_list(tmp_path, "lists/train.csv", "im/1.png, l/1.png")

@@ -1,145 +1,45 @@
-"""A small store with every kind of column: 7 samples in shards of 3, so that the last shard is short."""
+"""The parts of a small store with every kind of column, and the store."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array, SampleKey
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.sample import Array
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.layout import StorePlan
-from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
-from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
-
-ROWS, HEIGHT, WIDTH = 7, 12, 20
-
-
-def _spec(name: str, kind: Kind, dtype: str, channels: str = "", masked: bool = False) -> ArraySpec:
-    shape = (HEIGHT, WIDTH, len(channels)) if channels else (HEIGHT, WIDTH)
-    names = tuple(channels) or (name,)
-    code = {"name": f"{name}-code", "scale": 0.5}
-    classes = ("road", "car", "tree") if kind is Kind.LABEL else ()
-    scale, offset = (0.5,) * len(names), (-1.0,) * len(names)
-    return ArraySpec(name, kind, shape, dtype, names, code, scale, offset, masked, classes, {"source": f"of {name}"})
+from segprep.datasets.shards.rows import RowInfo
+from support import stores
 
 
 @pytest.fixture(scope="session")
 def specs() -> tuple[ArraySpec, ...]:
-    return (
-        _spec("image", Kind.IMAGE, "uint8", "rgb"),
-        _spec("label", Kind.LABEL, "uint8"),
-        _spec("instance", Kind.INSTANCE, "uint16"),
-        _spec("nir", Kind.NIR, "uint8"),
-        _spec("thermal", Kind.THERMAL, "uint16"),
-        _spec("depth", Kind.DEPTH, "uint16", masked=True),
-        _spec("disparity", Kind.DISPARITY, "uint16", masked=True),
-        _spec("optical_flow", Kind.FLOW, "int16", "uv", masked=True),
-        _spec("normals", Kind.NORMALS, "uint8", "xyz", masked=True),
-        _spec("evi", Kind.INDEX, "uint16", masked=True),
-        _spec("flow", Kind.CODED, "uint8", "muv", masked=True),
-    )
+    return stores.SPECS
 
 
 @pytest.fixture(scope="session")
 def class_map() -> ClassMap:
-    classes = [SemanticClass(name, (i, i, i), (i + 7,)) for i, name in enumerate(("road", "car", "tree"))]
-    return ClassMap(tuple(classes), (0,))
+    return stores.CLASS_MAP
 
 
 @pytest.fixture(scope="session")
 def infos() -> list[RowInfo]:
     """Rows 1 and 2 are one sample and its augmentation; row 3 knows nothing of its camera."""
-    rng = np.random.default_rng(1)
-    rows = []
-    for i in range(ROWS):
-        key = SampleKey("aachen_%C3%A9_1" if i in (1, 2) else f"aachen_{i}")
-        known = i != 3
-        rows.append(
-            RowInfo(
-                key,
-                (2048 + i, 1024),
-                {"image": f"leftImg8bit/é{i}.png", "label": f"gtFine/{i}.png"},
-                variant=int(i == 2),
-                augmentation={"angle": 0.1} if i == 2 else {},
-                camera_K=rng.normal(size=(3, 3)) if known else None,
-                pose=rng.normal(size=(4, 4)) if known else None,
-                motion=rng.normal(size=(4, 4)) if known else None,
-            )
-        )
-    return rows
+    return stores.infos()
 
 
 @pytest.fixture(scope="session")
-def blocks(specs: tuple[ArraySpec, ...]) -> dict[str, Array]:
+def blocks() -> dict[str, Array]:
     """Stored values of all rows by array name. Row 4 is zero everywhere; labels of row 5 are all ignored."""
-    rng = np.random.default_rng(0)
-    made: dict[str, Array] = {}
-    for spec in specs:
-        low, high = np.iinfo(spec.dtype).min, np.iinfo(spec.dtype).max + 1
-        values = rng.integers(low, high, (ROWS, *spec.shape)).astype(spec.dtype)
-        if spec.kind is Kind.LABEL:
-            values = rng.choice(np.array([0, 1, 2, 255], np.uint8), (ROWS, *spec.shape))
-            values[0][values[0] == 1] = 2
-            values[5] = 255
-        values[4] = 0
-        made[spec.name] = values
-        if spec.masked:
-            valid = rng.random((ROWS, HEIGHT, WIDTH)) < 0.7
-            valid[4], valid[6] = False, True
-            made[f"{spec.name}_valid"] = valid
-    return made
+    return stores.blocks()
 
 
 @pytest.fixture(scope="session")
-def make_plan(specs: tuple[ArraySpec, ...]) -> Callable[[str], StorePlan]:
-    def make(codec: str) -> StorePlan:
-        return StorePlan("train", specs, ROWS, 3, codec, key_bytes=15, source_bytes=80, augmentation_bytes=20)
-
-    return make
+def plan() -> StorePlan:
+    return stores.make_plan("lz4")
 
 
 @pytest.fixture(scope="session")
-def plan(make_plan: Callable[[str], StorePlan]) -> StorePlan:
-    return make_plan("lz4")
-
-
-@pytest.fixture(scope="session")
-def shard_rows(blocks: dict[str, Array], infos: list[RowInfo]) -> Callable[[StorePlan, int], ShardRows]:
-    def of(plan: StorePlan, index: int) -> ShardRows:
-        rows = plan.shard_rows(index)
-        part = slice(rows.start, rows.stop)
-
-        def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
-            valid = blocks.get(f"{name}_valid")
-            return cells_of(blocks[name][part], None if valid is None else valid[part])
-
-        return ShardRows(infos[part], cells)
-
-    return of
-
-
-@pytest.fixture(scope="session")
-def write_store(
-    shard_rows: Callable[[StorePlan, int], ShardRows], class_map: ClassMap
-) -> Callable[[Path, StorePlan], Path]:
-    """Write a whole store, its shards last to first and their reports through JSON."""
-
-    def write(path: Path, plan: StorePlan) -> Path:
-        create_store(path, plan)
-        shards = reversed(range(plan.shards))
-        reports = [write_shard(path, plan, i, shard_rows(plan, i)).to_json() for i in shards]
-        finish_store(path, plan, map(ShardReport.from_json, reports), class_map, {"seed": 7, "by": {10: "b", 9: "a"}})
-        return path
-
-    return write
-
-
-@pytest.fixture(scope="session")
-def store_path(
-    tmp_path_factory: pytest.TempPathFactory, write_store: Callable[[Path, StorePlan], Path], plan: StorePlan
-) -> Path:
+def store_path(tmp_path_factory: pytest.TempPathFactory, plan: StorePlan) -> Path:
     """A finished store that tests only read."""
-    return write_store(tmp_path_factory.mktemp("shards") / "train.zarr", plan)
+    return stores.write_store(tmp_path_factory.mktemp("shards") / "train.zarr", plan)

@@ -5,7 +5,7 @@ import itertools
 import json
 import random
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,10 @@ from zarr.storage import MemoryStore
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, encode_root
 from segprep.datasets.shards.rows import RowInfo
 from segprep.datasets.shards.verify import Damage, verify_store
+from support.stores import make_plan, write_store
 
 FLIPS = 100  # of each codec's store
 ROOT_FLIPS = 40
@@ -28,12 +28,7 @@ COLUMNS = ("image", "label", "depth")
 
 
 @pytest.fixture(scope="module", params=["lz4", "none", "zstd"])
-def store(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    make_plan: Callable[[str], StorePlan],
-    write_store: Callable[[Path, StorePlan], Path],
-) -> Path:
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of each codec with columns of every sort; a test that damages it mends it, too."""
     plan = make_plan(request.param)
     plan = dataclasses.replace(plan, specs=tuple(spec for spec in plan.specs if spec.name in COLUMNS))

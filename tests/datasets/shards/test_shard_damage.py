@@ -11,10 +11,11 @@ from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards import verify as shard_verify
-from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan
+from segprep.datasets.shards.layout import SCHEMA_VERSION
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import FileRecord, StoreRoot, read_root, wrong_size
 from segprep.datasets.shards.verify import verify_store
+from support.stores import make_plan, write_store
 
 IMAGE = "image/c.1.0.0.0"  # rows 3, 4, 5
 LOST = ("aachen_3", "aachen_4", "aachen_5")
@@ -117,9 +118,7 @@ def test_a_damaged_index_loses_the_samples_of_its_shard(store: Path) -> None:
     assert (found.file, found.keys) == (IMAGE, LOST)
 
 
-def test_a_sound_shard_of_another_place_is_found_by_its_digest(
-    tmp_path: Path, make_plan: Callable[[str], StorePlan], write_store: Callable[[Path, StorePlan], Path]
-) -> None:
+def test_a_sound_shard_of_another_place_is_found_by_its_digest(tmp_path: Path) -> None:
     store = write_store(tmp_path / "train.zarr", make_plan("none"))
     shutil.copy(store / "image/c.0.0.0.0", store / IMAGE)
     assert verify_store(store, fast=True) == []  # the sizes agree and every chunk is sound

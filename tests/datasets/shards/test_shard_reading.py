@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,22 +23,17 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards import local as shard_local
 from segprep.datasets.shards import mapping as shard_mapping
 from segprep.datasets.shards.columns import ArraySpec
-from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root
 from support.properties import examples
+from support.stores import make_plan, write_store
 
 COLUMNS = ("image", "label", "instance", "optical_flow", "depth")  # 3, 1, 1, 2, 1 channels of 1, 1, 2, 2, 2 bytes
 IMAGE = "image/c.1.0.0.0"  # rows 3, 4, 5
 
 
 @pytest.fixture(scope="module", params=["lz4", "none", "zstd"])
-def shared(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    make_plan: Callable[[str], StorePlan],
-    write_store: Callable[[Path, StorePlan], Path],
-) -> Path:
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of each codec that tests only read."""
     return write_store(tmp_path_factory.mktemp("shared") / "train.zarr", make_plan(request.param))
 
@@ -156,10 +151,7 @@ def test_a_store_that_is_replaced_while_it_is_open_is_not_mixed_with_the_new_one
 
 
 def test_a_chunk_of_a_right_checksum_but_another_size_is_refused(
-    tmp_path: Path,
-    make_plan: Callable[[str], StorePlan],
-    write_store: Callable[[Path, StorePlan], Path],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make = shard_mapping.MappedShard.__init__
 

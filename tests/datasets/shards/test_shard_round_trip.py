@@ -1,7 +1,6 @@
 import multiprocessing
 import pickle
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,12 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.rows import RowInfo
+from support.stores import make_plan, write_store
 
 
 @pytest.mark.parametrize("codec", ["lz4", "none", "zstd"])
 def test_every_column_and_mask_reads_back_as_written(
-    tmp_path: Path,
-    codec: str,
-    make_plan: Callable[[str], StorePlan],
-    write_store: Callable[[Path, StorePlan], Path],
-    blocks: dict[str, Array],
-    specs: tuple[ArraySpec, ...],
+    tmp_path: Path, codec: str, blocks: dict[str, Array], specs: tuple[ArraySpec, ...]
 ) -> None:
     store = ShardStore.open(write_store(tmp_path / "train.zarr", make_plan(codec)))
     assert len(store) == 7
@@ -119,13 +114,7 @@ def test_xarray_reads_the_same_values_without_a_warning(store_path: Path, blocks
 
 
 @pytest.mark.parametrize("codec", ["lz4", "none", "zstd"])
-def test_tensorstore_reads_the_same_values(
-    tmp_path: Path,
-    codec: str,
-    make_plan: Callable[[str], StorePlan],
-    write_store: Callable[[Path, StorePlan], Path],
-    blocks: dict[str, Array],
-) -> None:
+def test_tensorstore_reads_the_same_values(tmp_path: Path, codec: str, blocks: dict[str, Array]) -> None:
     path = write_store(tmp_path / "train.zarr", make_plan(codec))
     for name, values in blocks.items():
         where = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path / name)}}
@@ -142,7 +131,7 @@ def test_every_chunk_is_in_its_file_even_where_all_values_are_the_fill_value(sto
 
 
 def test_equal_input_gives_byte_identical_trees_wherever_they_are_written(
-    tmp_path: Path, store_path: Path, plan: StorePlan, write_store: Callable[[Path, StorePlan], Path]
+    tmp_path: Path, store_path: Path, plan: StorePlan
 ) -> None:
     other = write_store(tmp_path / "elsewhere" / "val.zarr.partial", plan)
     first = {p.relative_to(store_path): p.read_bytes() for p in store_path.rglob("*") if p.is_file()}

@@ -31,8 +31,7 @@ from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
 from segprep.datasets.shards.statistics import LabelStatistics, ValueStatistics
 from segprep.datasets.shards.verify import verify_store
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
-
-RowsOf = Callable[[StorePlan, int], ShardRows]
+from support.stores import make_plan, shard_rows
 
 
 def changed(
@@ -82,7 +81,7 @@ def test_statistics_without_a_valid_pixel_are_not_a_number() -> None:
     assert np.isnan([*nothing.mean, *nothing.std]).all()
 
 
-def test_reports_and_plans_survive_json(plan: StorePlan, shard_rows: RowsOf, tmp_path: Path) -> None:
+def test_reports_and_plans_survive_json(plan: StorePlan, tmp_path: Path) -> None:
     create_store(tmp_path, plan)
     report = write_shard(tmp_path, plan, 2, shard_rows(plan, 2))
     assert ShardReport.from_json(json.loads(json.dumps(report.to_json()))) == report
@@ -90,7 +89,7 @@ def test_reports_and_plans_survive_json(plan: StorePlan, shard_rows: RowsOf, tmp
     assert len(report.files) == len(plan.arrays())
 
 
-def test_a_cell_is_let_go_before_the_next_but_one_is_made(plan: StorePlan, shard_rows: RowsOf, tmp_path: Path) -> None:
+def test_a_cell_is_let_go_before_the_next_but_one_is_made(plan: StorePlan, tmp_path: Path) -> None:
     rows = shard_rows(plan, 0)
     made: list[weakref.ref[Array]] = []
 
@@ -108,7 +107,7 @@ def test_a_cell_is_let_go_before_the_next_but_one_is_made(plan: StorePlan, shard
 
 @pytest.mark.parametrize("bad", [3, 254])
 def test_a_label_that_is_no_train_id_is_refused_with_its_sample_and_pixel_count(
-    plan: StorePlan, shard_rows: RowsOf, tmp_path: Path, bad: int
+    plan: StorePlan, tmp_path: Path, bad: int
 ) -> None:
     def spoil(stored: Array, valid: Array | None) -> tuple[Array, Array | None]:
         stored[2, :2, 5] = bad
@@ -120,7 +119,7 @@ def test_a_label_that_is_no_train_id_is_refused_with_its_sample_and_pixel_count(
     assert not (tmp_path / "label/c.1.0.0").exists()
 
 
-def test_blocks_that_are_not_the_plan_s_are_refused(plan: StorePlan, shard_rows: RowsOf, tmp_path: Path) -> None:
+def test_blocks_that_are_not_the_plan_s_are_refused(plan: StorePlan, tmp_path: Path) -> None:
     def refused(
         error: type[Exception], column: str, change: Callable[[Array, Array | None], tuple[Array, Array | None]]
     ) -> None:
@@ -138,9 +137,7 @@ def test_blocks_that_are_not_the_plan_s_are_refused(plan: StorePlan, shard_rows:
             write_shard(tmp_path, plan, index, shard_rows(plan, of))
 
 
-def test_masks_of_any_number_type_are_stored_as_zero_and_one(
-    plan: StorePlan, shard_rows: RowsOf, tmp_path: Path
-) -> None:
+def test_masks_of_any_number_type_are_stored_as_zero_and_one(plan: StorePlan, tmp_path: Path) -> None:
     plain = write_shard(tmp_path / "a", plan, 0, shard_rows(plan, 0))
     scaled = changed(
         shard_rows(plan, 0),
@@ -150,7 +147,7 @@ def test_masks_of_any_number_type_are_stored_as_zero_and_one(
     assert write_shard(tmp_path / "b", plan, 0, scaled) == plain
 
 
-def test_texts_longer_than_planned_are_refused(plan: StorePlan, shard_rows: RowsOf, tmp_path: Path) -> None:
+def test_texts_longer_than_planned_are_refused(plan: StorePlan, tmp_path: Path) -> None:
     def with_first(**what: object) -> ShardRows:
         rows = shard_rows(plan, 0)
         first = dataclasses.replace(rows.rows[0], **what)  # type: ignore[arg-type]
@@ -166,7 +163,7 @@ def test_texts_longer_than_planned_are_refused(plan: StorePlan, shard_rows: Rows
 
 
 def test_file_names_that_are_no_utf8_come_back(
-    plan: StorePlan, shard_rows: RowsOf, infos: list[RowInfo], class_map: ClassMap, tmp_path: Path
+    plan: StorePlan, infos: list[RowInfo], class_map: ClassMap, tmp_path: Path
 ) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     create_store(tmp_path, plan)
@@ -178,7 +175,7 @@ def test_file_names_that_are_no_utf8_come_back(
 
 
 def test_a_store_is_unfinished_until_its_attributes_are_written(
-    plan: StorePlan, shard_rows: RowsOf, class_map: ClassMap, tmp_path: Path
+    plan: StorePlan, class_map: ClassMap, tmp_path: Path
 ) -> None:
     create_store(tmp_path, plan)
     reports = [write_shard(tmp_path, plan, i, shard_rows(plan, i)) for i in range(3)]
@@ -190,9 +187,7 @@ def test_a_store_is_unfinished_until_its_attributes_are_written(
     assert verify_store(tmp_path) == []
 
 
-def test_finishing_refuses_missing_shards_and_files(
-    plan: StorePlan, shard_rows: RowsOf, class_map: ClassMap, tmp_path: Path
-) -> None:
+def test_finishing_refuses_missing_shards_and_files(plan: StorePlan, class_map: ClassMap, tmp_path: Path) -> None:
     create_store(tmp_path, plan)
     reports = [write_shard(tmp_path, plan, i, shard_rows(plan, i)) for i in range(3)]
     with pytest.raises(DamagedStoreError, match=r"missing: \[1\]"):
@@ -209,7 +204,7 @@ def test_finishing_refuses_missing_shards_and_files(
 
 
 def test_creating_again_resumes_the_same_plan_and_refuses_another(
-    plan: StorePlan, make_plan: Callable[[str], StorePlan], tmp_path: Path, store_path: Path
+    plan: StorePlan, tmp_path: Path, store_path: Path
 ) -> None:
     create_store(tmp_path, plan)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
@@ -245,7 +240,7 @@ def test_what_another_plan_has_begun_is_refused_however_little_it_wrote(
 
 
 def test_a_disk_that_refuses_to_write_is_reported_with_the_path_and_leaves_nothing(
-    plan: StorePlan, shard_rows: RowsOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: StorePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_store(tmp_path, plan)
 

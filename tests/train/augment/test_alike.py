@@ -8,20 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segprep.datasets.augmentation import Augmentation, draw
+from segprep.datasets.augmentation import draw
 from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, Span
 from segprep.datasets.codes import DisparityCode
 from segprep.datasets.kinds import RULES, Kind
 from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Column
+from support.augmented import a_sample, assert_alike, augmented, stored_first, whole
 from support.properties import examples
 
-Augment = Callable[[Sample, Augmentation], Sample]
 Augmented = Callable[..., list[Sample]]
 Columns = Mapping[str, Column]
-Compare = Callable[..., None]
-MakeSample = Callable[..., Sample]
-Whole = Callable[..., Augmentation]
 
 SIZE = (96, 72)
 DISPARITY = Column("disparity", Kind.DISPARITY, DisparityCode(zero_code=1))
@@ -55,13 +52,7 @@ def test_all_kinds_are_in_the_sample(all_columns: Columns) -> None:
 @given(config=configurations, seed=st.integers(0, 9999), output=st.sampled_from(OUTPUTS))
 @examples(20)
 def test_every_column_is_what_it_would_be_if_it_were_augmented_before_it_is_stored(
-    config: AugmentationConfig,
-    seed: int,
-    output: tuple[int, int],
-    a_sample: MakeSample,
-    augmented: Augmented,
-    stored_first: Augment,
-    assert_alike: Compare,
+    config: AugmentationConfig, seed: int, output: tuple[int, int]
 ) -> None:
     samples = [a_sample(seed), a_sample(seed + 1, 0.5)]
     drawn = [draw(config, seed, "k", variant, SIZE, output) for variant in range(2)]
@@ -88,22 +79,13 @@ def test_every_column_is_what_it_would_be_if_it_were_augmented_before_it_is_stor
     ],
     ids=str,
 )
-def test_each_change_alone_is_what_it_would_be(
-    parameters: dict[str, Any],
-    whole: Whole,
-    a_sample: MakeSample,
-    augmented: Augmented,
-    stored_first: Augment,
-    assert_alike: Compare,
-) -> None:
+def test_each_change_alone_is_what_it_would_be(parameters: dict[str, Any]) -> None:
     sample = a_sample(5)
     expected = stored_first(sample, whole(**parameters))
     assert_alike(augmented([sample], [whole(**parameters)])[0], expected)
 
 
-def test_sides_that_are_no_multiples_of_the_means_differ_at_seams_and_the_last_edge_only(
-    whole: Whole, a_sample: MakeSample, augmented: Augmented, stored_first: Augment, assert_alike: Compare
-) -> None:
+def test_sides_that_are_no_multiples_of_the_means_differ_at_seams_and_the_last_edge_only() -> None:
     sample = a_sample(7)
     small = whole((38, 29), scale=0.5, rotation=5.0)  # means over 5x4 and 4x4 pixels
     expected = stored_first(sample, small)

@@ -1,30 +1,20 @@
 """What is exact to the bit: flips, cuts, nothing, and a batch against its samples."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from torch import Tensor
 
-from segprep.datasets.augmentation import Augmentation, draw
+from segprep.datasets.augmentation import draw
 from segprep.datasets.augmentation.config import PRESETS
-from segprep.datasets.sample import Sample
 from segprep.train.augment.augmenter import BatchAugmenter
-
-Augmented = Callable[..., list[Sample]]
-BatchOf = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]
-Compare = Callable[..., None]
-MakeSample = Callable[..., Sample]
-Whole = Callable[..., Augmentation]
+from support.augmented import a_sample, assert_identical, augmented, batch_of, whole
 
 SIZE = (96, 72)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_flipped_twice_is_the_same_to_the_bit(
-    seed: int, whole: Whole, a_sample: MakeSample, augmented: Augmented, assert_identical: Compare
-) -> None:
+def test_flipped_twice_is_the_same_to_the_bit(seed: int) -> None:
     sample = a_sample(seed)
     (once,) = augmented([sample], [whole(flip=True)])
     for name in ("image", "nir", "label", "instance", "depth", "ndvi", "jet"):
@@ -42,7 +32,7 @@ def test_flipped_twice_is_the_same_to_the_bit(
     assert_identical(replace(twice, arrays=arrays), sample)
 
 
-def test_crops_at_whole_pixels_only_cut(whole: Whole, a_sample: MakeSample, augmented: Augmented) -> None:
+def test_crops_at_whole_pixels_only_cut() -> None:
     sample = a_sample(1)
     (found,) = augmented([sample], [whole((40, 30), crop=(7, 9, 40, 30))])
     for name, array in sample.arrays.items():
@@ -53,19 +43,12 @@ def test_crops_at_whole_pixels_only_cut(whole: Whole, a_sample: MakeSample, augm
             np.testing.assert_array_equal(found.valid[name], sample.valid[name][9:39, 7:47], err_msg=name)
 
 
-def test_nothing_drawn_changes_no_bit(a_sample: MakeSample, augmented: Augmented, assert_identical: Compare) -> None:
+def test_nothing_drawn_changes_no_bit() -> None:
     sample = a_sample(2)
     assert_identical(augmented([sample], [draw(PRESETS["none"], 0, "k", 0, SIZE)])[0], sample)
 
 
-def test_a_batch_is_its_samples_one_by_one_and_leaves_its_input_alone(
-    whole: Whole,
-    a_sample: MakeSample,
-    batch_of: BatchOf,
-    augmented: Augmented,
-    assert_identical: Compare,
-    augmenter: BatchAugmenter,
-) -> None:
+def test_a_batch_is_its_samples_one_by_one_and_leaves_its_input_alone(augmenter: BatchAugmenter) -> None:
     drawn = [
         whole(),
         whole(rotation=7.0, contrast=1.3),
@@ -87,9 +70,7 @@ def test_a_batch_is_its_samples_one_by_one_and_leaves_its_input_alone(
     assert first.cameras == (None,) * len(drawn)
 
 
-def test_columns_may_come_with_an_axis_for_one_channel_and_masks_as_numbers(
-    whole: Whole, a_sample: MakeSample, batch_of: BatchOf, augmenter: BatchAugmenter
-) -> None:
+def test_columns_may_come_with_an_axis_for_one_channel_and_masks_as_numbers(augmenter: BatchAugmenter) -> None:
     sample = a_sample(3)
     columns, valid = batch_of([sample])
     drawn = [whole(rotation=9.0)]

@@ -1,6 +1,6 @@
 """What only some columns have: fills, colour codes, widths, directions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,27 +13,21 @@ from segprep.datasets.augmentation.config import PRESETS
 from segprep.datasets.codes import DisparityCode, JetCode
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
-from segprep.datasets.sample import Array, Sample, SampleKey
-from segprep.datasets.shards.columns import ArraySpec
+from segprep.datasets.sample import Sample, SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.coding import decoded, encoded
 from segprep.prep.augment.samples import augment_sample
 from segprep.train.augment.augmenter import BatchAugmenter
+from support.augmented import a_sample, augmented, far_share, smooth, spec_of, whole
 
-Augmented = Callable[..., list[Sample]]
 Columns = Mapping[str, Column]
-FarShare = Callable[[Array, float], float]
-MakeSample = Callable[..., Sample]
-Smooth = Callable[..., Array]
-SpecOf = Callable[..., ArraySpec]
-Whole = Callable[..., Augmentation]
 
 SIZE = WIDTH, HEIGHT = 96, 72
 DISPARITY = Column("disparity", Kind.DISPARITY, DisparityCode(zero_code=1))
 JET = JetCode(2.0, 80.0)
 
 
-def test_nothing_beyond_the_edge_is_valid(whole: Whole, a_sample: MakeSample, augmented: Augmented) -> None:
+def test_nothing_beyond_the_edge_is_valid() -> None:
     (found,) = augmented([a_sample(4, 1.0)], [whole(scale=0.5)])
     beyond = np.ones((HEIGHT, WIDTH), np.bool_)
     beyond[17:55, 23:73] = False
@@ -45,9 +39,7 @@ def test_nothing_beyond_the_edge_is_valid(whole: Whole, a_sample: MakeSample, au
         assert (array[beyond] == fills.get(name, 0)).all(), name
 
 
-def test_every_colour_of_jet_stands_for_its_value_and_others_for_a_near_one(
-    spec_of: SpecOf, all_columns: Columns
-) -> None:
+def test_every_colour_of_jet_stands_for_its_value_and_others_for_a_near_one(all_columns: Columns) -> None:
     spec = spec_of(all_columns["jet"], (257, 2))
     colours = JET.encode(np.linspace(2, 80, 256)[None], None).stored
     row = np.concatenate([colours, np.zeros((1, 1, 3), np.uint8)], 1)
@@ -63,9 +55,7 @@ def test_every_colour_of_jet_stands_for_its_value_and_others_for_a_near_one(
     assert np.abs(near[1] - exact[0])[known[1]].max() <= 2 * JET.step
 
 
-def test_disparity_follows_the_width_and_refuses_to_be_turned(
-    spec_of: SpecOf, whole: Whole, smooth: Smooth, augmented: Augmented, far_share: FarShare
-) -> None:
+def test_disparity_follows_the_width_and_refuses_to_be_turned() -> None:
     columns = {"disparity": DISPARITY}
     rng = np.random.default_rng(0)
     values = np.where(smooth(rng, 0, 1) > 0.7, 0, smooth(rng, 3, 60))
@@ -85,7 +75,7 @@ def test_disparity_follows_the_width_and_refuses_to_be_turned(
     BatchAugmenter([spec_of(DISPARITY)], config=PRESETS["fcn"])
 
 
-def test_the_camera_turns_normals_and_is_returned(whole: Whole, a_sample: MakeSample, augmented: Augmented) -> None:
+def test_the_camera_turns_normals_and_is_returned() -> None:
     each = whole(skew=0.3, rotation=10.0)
     sample = a_sample(6)
     (found,) = augmented([sample], [each])

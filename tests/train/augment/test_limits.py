@@ -1,39 +1,24 @@
 """What is refused by name, and the same on a GPU."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
-from segprep.datasets.augmentation import Augmentation
 from segprep.datasets.codes import PlainCode
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Sample
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.workspace.cells import Column
 from segprep.train.augment.augmenter import BatchAugmenter
+from support.augmented import a_sample, assert_alike, augmented, batch_of, spec_of, whole
 
-Augmented = Callable[..., list[Sample]]
-BatchOf = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]
 Columns = Mapping[str, Column]
-Compare = Callable[..., None]
-MakeSample = Callable[..., Sample]
-SpecOf = Callable[..., ArraySpec]
 Specs = tuple[ArraySpec, ...]
-Whole = Callable[..., Augmentation]
 
 
-def test_what_cannot_be_augmented_is_named(
-    spec_of: SpecOf,
-    whole: Whole,
-    a_sample: MakeSample,
-    batch_of: BatchOf,
-    augmenter: BatchAugmenter,
-    all_columns: Columns,
-) -> None:
+def test_what_cannot_be_augmented_is_named(augmenter: BatchAugmenter, all_columns: Columns) -> None:
     sample = a_sample(0)
     columns, valid = batch_of([sample])
     with pytest.raises(ConfigurationError, match="column 'image' is missing"):
@@ -57,15 +42,7 @@ def test_what_cannot_be_augmented_is_named(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_a_gpu_gives_the_same_without_waiting_for_it(
-    whole: Whole,
-    a_sample: MakeSample,
-    batch_of: BatchOf,
-    augmented: Augmented,
-    assert_alike: Compare,
-    augmenter: BatchAugmenter,
-    all_specs: Specs,
-) -> None:
+def test_a_gpu_gives_the_same_without_waiting_for_it(augmenter: BatchAugmenter, all_specs: Specs) -> None:
     drawn = [whole(), whole(rotation=7.0, contrast=1.3, hue=20.0), whole(flip=True), whole(scale=0.4, gamma=0.8)]
     samples = [a_sample(seed) for seed in range(len(drawn))]
     columns, valid = batch_of(samples, "cuda")

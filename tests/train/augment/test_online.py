@@ -1,7 +1,6 @@
 """Augmentation between the reader and the network."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,11 @@ import torch
 
 from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, Span
 from segprep.datasets.errors import SizeMismatchError
-from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Batch, Reader
+from support.scenes import make_scenes, write_store
 
 _CPU = torch.device("cpu")
 _FLIP = AugmentationConfig(flip=1.0)
@@ -56,9 +55,7 @@ def test_what_is_drawn_depends_on_seed_sample_and_pass_alone(shards: Path) -> No
         assert not torch.equal(other.columns_NHWC["image"], together.columns_NHWC["image"])
 
 
-def test_stored_variants_of_a_sample_get_draws_of_their_own(
-    tmp_path: Path, write_store: Callable[..., Path], make_scenes: Callable[[range], dict[str, Array]]
-) -> None:
+def test_stored_variants_of_a_sample_get_draws_of_their_own(tmp_path: Path) -> None:
     columns = {name: np.repeat(values, 2, 0) for name, values in make_scenes(range(8)).items()}
     path = write_store(tmp_path / "train.zarr", columns, variants=(0, 1) * 8)
     store = ShardStore.open(path)

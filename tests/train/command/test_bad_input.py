@@ -15,9 +15,9 @@ import pytest
 import zarr
 
 from segprep.datasets.program.command_line import run_app
-from segprep.datasets.sample import Array
 from segprep.train.cli import app
 from segprep.train.runs.folder import Run
+from support.scenes import make_scenes, write_store
 
 _STEPS = ("--steps", "3", "--val-every", "3", "--batch-size", "2", "--precision", "fp32")
 _SMALL = (*_STEPS, "--base-channels", "2")
@@ -43,9 +43,7 @@ def _last(run: Run) -> str:
 
 
 @pytest.fixture
-def shard_with_fewer_classes(
-    shards: Path, write_store: Callable[..., Path], make_scenes: Callable[[range], dict[str, Array]]
-) -> Callable[[], None]:
+def shard_with_fewer_classes(shards: Path) -> Callable[[], None]:
     """Write both splits anew with two classes in the place of three, as after an edited class map."""
 
     def shard() -> None:

@@ -1,6 +1,5 @@
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
 from segprep.datasets.imageio import read_image, write_image
-from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
 from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
@@ -19,9 +17,7 @@ from segprep.train.evaluation.report import write_report
 from segprep.train.models._network import Features, InputScaling, Logits, Network
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Reader
-
-StoreMaker = Callable[..., Path]
-SceneMaker = Callable[[range], dict[str, Array]]
+from support.scenes import make_scenes, write_store
 
 _ABOUT = {"run": "r", "checkpoint": "best", "step": 1, "why_not_source": None}
 
@@ -53,7 +49,7 @@ def _segmenter(shift: int = 0) -> Segmenter:
 
 
 @pytest.fixture
-def answers(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker, classes: ClassMap) -> Reader:
+def answers(tmp_path: Path, classes: ClassMap) -> Reader:
     """A store whose images hold the class in their first channel, with its original labels at twice the size."""
     columns = make_scenes(range(3))
     truth = columns["label"].copy()
@@ -101,9 +97,7 @@ def test_the_files_of_an_evaluation_agree_with_each_other(answers: Reader, tmp_p
     assert read_image(folder / "panel.png").ndim == 3
 
 
-def test_absent_classes_are_listed_and_not_averaged(
-    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
-) -> None:
+def test_absent_classes_are_listed_and_not_averaged(tmp_path: Path) -> None:
     columns = make_scenes(range(1))
     columns["label"][columns["label"] == 1] = 255
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
@@ -115,7 +109,7 @@ def test_absent_classes_are_listed_and_not_averaged(
     assert "car" in report.summary()
 
 
-def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, write_store: StoreMaker, classes: ClassMap) -> None:
+def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, classes: ClassMap) -> None:
     class Unsure(nn.Module):
         """Sure of class 1 on the left, slightly for class 0 on the right: the border moves to the right."""
 
@@ -134,7 +128,7 @@ def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, write_store: Sto
     assert (ids_HW[0] == 1).sum() > 9
 
 
-def test_augmented_variants_are_not_evaluated(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> None:
+def test_augmented_variants_are_not_evaluated(tmp_path: Path) -> None:
     path = write_store(tmp_path / "train.zarr", make_scenes(range(4)), variants=(0, 1, 0, 2))
     assert [r.index for r in original_rows(Reader(ShardStore.open(path), ["image"]))] == [0, 2]
     path = write_store(tmp_path / "only.zarr", make_scenes(range(1)), variants=(3,))

@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ import torch
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
 from segprep.datasets.imageio import read_image
-from segprep.datasets.sample import Array
 from segprep.train.command import run as commands
 from segprep.train.command.place import Place
 from segprep.train.command.run import TrainedRun
@@ -29,9 +28,7 @@ from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
 from segprep.train.runs.monitor import Monitor
 from support.gate import Gate
-
-StoreMaker = Callable[..., Path]
-SceneMaker = Callable[[range], dict[str, Array]]
+from support.scenes import make_scenes, write_store
 
 _FLAGS: dict[str, Any] = {
     "steps": 6,
@@ -71,7 +68,7 @@ def _log(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.log_path.read_text().splitlines()]
 
 
-def test_four_samples_can_be_learned_by_heart(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> None:
+def test_four_samples_can_be_learned_by_heart(tmp_path: Path) -> None:
     columns = make_scenes(range(4))
     write_store(tmp_path / "shards" / "train.zarr", columns)
     write_store(tmp_path / "shards" / "val.zarr", columns)
@@ -165,9 +162,7 @@ def test_several_columns_can_be_the_input(shards: Path) -> None:
     assert _weights(trained.run)["trunk.stem.weight"].shape[1] == 6
 
 
-def test_without_a_validation_store_the_last_weights_are_the_result(
-    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
-) -> None:
+def test_without_a_validation_store_the_last_weights_are_the_result(tmp_path: Path) -> None:
     write_store(tmp_path / "shards" / "train.zarr", make_scenes(range(3)))
     trained = _start(tmp_path / "shards", "alone")
     assert not trained.validated
@@ -212,18 +207,14 @@ def test_a_batch_larger_than_the_data_set_is_refused_before_a_run_is_made(shards
     assert not (shards.parent / "runs").exists()
 
 
-def test_a_run_does_not_go_on_with_other_samples(
-    shards: Path, tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
-) -> None:
+def test_a_run_does_not_go_on_with_other_samples(shards: Path, tmp_path: Path) -> None:
     _start(shards, "first")
     write_store(tmp_path / "other" / "train.zarr", make_scenes(range(4)))
     with pytest.raises(ConflictError, match="holds other samples than when first began"):
         commands.resume_run(Place((tmp_path / "other",), True, shards.parent / "runs"), "first", None, None)
 
 
-def test_labels_without_a_labelled_pixel_are_refused(
-    tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
-) -> None:
+def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
     columns = make_scenes(range(2))
     columns["label"] = np.full_like(columns["label"], 255)
     write_store(tmp_path / "shards" / "train.zarr", columns)

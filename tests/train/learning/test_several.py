@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,12 @@ import safetensors.torch
 import torch
 
 from segprep.datasets.errors import ConfigurationError, ConflictError
-from segprep.datasets.sample import Array
 from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
 from segprep.train.command.place import Place
 from segprep.train.command.run import TrainedRun
 from segprep.train.runs.folder import Run
-
-StoreMaker = Callable[..., Path]
-SceneMaker = Callable[..., dict[str, Array]]
+from support.scenes import make_scenes, write_store
 
 # Group norm sees each sample alone; plain gradient steps make weights from gradients and nothing else.
 _FLAGS: dict[str, Any] = {
@@ -58,7 +54,7 @@ def _assert_close(first: Run, second: Run) -> None:
 
 
 @pytest.fixture
-def two(tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker) -> tuple[Path, Path]:
+def two(tmp_path: Path) -> tuple[Path, Path]:
     """Two data sets: b has more samples, and its labels but two classes, much of them ignored."""
     first, second = make_scenes(range(4)), make_scenes(range(10, 16))
     second["label"][second["label"] == 2] = 255
@@ -103,9 +99,7 @@ def test_each_data_set_has_its_head_its_scores_and_its_share_of_the_batches(
     assert [each["name"] for each in kept] == ["a", "b"]
 
 
-def test_data_sets_of_different_sizes_learn_together(
-    two: tuple[Path, Path], tmp_path: Path, write_store: StoreMaker
-) -> None:
+def test_data_sets_of_different_sizes_learn_together(two: tuple[Path, Path], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     wide = {
         "image": rng.integers(0, 256, (3, 12, 40, 3), np.uint8),
@@ -119,9 +113,7 @@ def test_data_sets_of_different_sizes_learn_together(
     assert all(np.isfinite(_losses(_start(folders, tmp_path / "runs", "crops", steps=6, **cropped).run)))
 
 
-def test_data_sets_whose_columns_hold_other_things_are_refused(
-    two: tuple[Path, Path], tmp_path: Path, write_store: StoreMaker, make_scenes: SceneMaker
-) -> None:
+def test_data_sets_whose_columns_hold_other_things_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
     columns = make_scenes(range(3))
     columns["image"] = columns["image"][..., :1].repeat(3, -1)
     columns["thermal"] = columns["image"][..., 0]

@@ -1,6 +1,5 @@
 """Learning another label column than `label`, and seeing what an input brings."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
@@ -17,6 +15,7 @@ from segprep.train.command.place import Place
 from segprep.train.command.run import TrainedRun
 from segprep.train.network.segmenter import NetworkConfig, build_segmenter, input_columns
 from segprep.train.reading.reader import DataConfig, Reader
+from support.scenes import make_scenes, write_store
 
 _FLAGS: dict[str, Any] = {
     "steps": 40,
@@ -34,7 +33,7 @@ def _start(folder: Path, name: str, **data: Any) -> TrainedRun:
 
 
 @pytest.fixture
-def moving(tmp_path: Path, write_store: Callable[..., Path], make_scenes: Callable[[range], dict[str, Array]]) -> Path:
+def moving(tmp_path: Path) -> Path:
     """A store with `motion_label`: what moves is seen in `flow` alone."""
     rng = np.random.default_rng(0)
     for split, numbers in (("train", range(4)), ("val", range(4, 8))):

@@ -11,13 +11,11 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.train.models import MODELS
 from segprep.train.models._layers import SplitConv2d
-from segprep.train.models._network import InputColumn, Network
-
-MetaNetwork = Callable[..., Network]
-MakeColumn = Callable[..., InputColumn]
+from segprep.train.models._network import InputColumn
+from support.networks import make_column, meta_network
 
 
-def _columns(make_column: MakeColumn, count: int) -> list[InputColumn]:
+def _columns(count: int) -> list[InputColumn]:
     return [make_column("image"), make_column("flow", kind=Kind.CODED)][:count]
 
 
@@ -41,23 +39,14 @@ def _counts(network: nn.Module) -> tuple[int, int]:
     ],
 )
 def test_it_has_as_many_parameters_as_the_published_network(
-    name: str,
-    inputs: int,
-    classes: int,
-    options: dict[str, Any],
-    variables: int,
-    trainable: int,
-    meta_network: MetaNetwork,
-    make_column: MakeColumn,
+    name: str, inputs: int, classes: int, options: dict[str, Any], variables: int, trainable: int
 ) -> None:
-    network = meta_network(name, _columns(make_column, inputs), (classes,), options)
+    network = meta_network(name, _columns(inputs), (classes,), options)
     assert _counts(network) == (variables, trainable)
 
 
-def test_the_parts_of_adapnet_have_as_many_parameters_as_published(
-    meta_network: MetaNetwork, make_column: MakeColumn
-) -> None:
-    network = meta_network("adapnet", _columns(make_column, 1), (12,))
+def test_the_parts_of_adapnet_have_as_many_parameters_as_published() -> None:
+    network = meta_network("adapnet", _columns(1), (12,))
     auxiliary = _counts(network.get_submodule("heads.0.auxiliary"))[1]
     assert _counts(network.get_submodule("trunk.expert"))[1] == 25_562_918
     assert auxiliary == 6_192
@@ -71,7 +60,7 @@ def _unit(inputs: int, outputs: int, *, projected: bool) -> int:
     return main + (inputs * outputs + 2 * outputs if projected else 0)
 
 
-def test_smsnet_of_caffe_has_the_parameters_of_its_layers(meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+def test_smsnet_of_caffe_has_the_parameters_of_its_layers() -> None:
     # No total is published for this variant; this adds up the list of its layers.
     image = 49 * 3 * 64 + 64 + 2 * 64 + _unit(64, 256, projected=True) + 2 * _unit(256, 256, projected=False)
     image += _unit(256, 512, projected=True) + 3 * _unit(512, 512, projected=False)
@@ -83,7 +72,7 @@ def test_smsnet_of_caffe_has_the_parameters_of_its_layers(meta_network: MetaNetw
     fusion += _unit(512, 1024, projected=True) + 2 * _unit(1024, 1024, projected=False)
     fusion += _unit(1024, 2048, projected=True) + _unit(2048, 2048, projected=False)
     head = 2048 * 4 + 2 * 4 + 32 * 32 * 4 * 4
-    network = meta_network("smsnet", _columns(make_column, 2), (4,), {"frozen_image": True})
+    network = meta_network("smsnet", _columns(2), (4,), {"frozen_image": True})
     trunk = network.trunk
     assert [_counts(trunk.get_submodule(part))[1] for part in ("image", "motion", "fusion")] == [0, motion, fusion]
     assert sum(p.numel() for p in trunk.get_submodule("image").parameters()) == image
@@ -205,14 +194,9 @@ _DECODER = {
     ],
 )
 def test_its_stages_have_the_published_sizes(
-    name: str,
-    options: dict[str, Any],
-    size: tuple[int, int],
-    shapes: dict[str, tuple[int, ...]],
-    meta_network: MetaNetwork,
-    make_column: MakeColumn,
+    name: str, options: dict[str, Any], size: tuple[int, int], shapes: dict[str, tuple[int, ...]]
 ) -> None:
-    columns = _columns(make_column, 2 if name in ("ssma", "smsnet") else 1)
+    columns = _columns(2 if name in ("ssma", "smsnet") else 1)
     network = meta_network(name, columns, (3,), options).eval()
     found: dict[str, tuple[int, ...]] = {}
 
@@ -233,23 +217,23 @@ def _dilated(network: nn.Module) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_dilations_of_smsnet(meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+def test_dilations_of_smsnet() -> None:
     fusion = dict(
         zip((f"fusion.{i}.{j}" for i in (0, 1) for j in range(3)), [(2, 2)] * 4 + [(2, 4), (2, 8)], strict=True)
     )
     fusion |= {"fusion.2.0": (4, 16), "fusion.2.1": (4, 16)}
     image = {"image.layer2.3": (1, 2), **{f"image.layer3.{i}": (1, r) for i, r in ((2, 2), (3, 4), (4, 8), (5, 16))}}
     image |= {f"image.layer4.{i}": (2, r) for i, r in enumerate((4, 8, 16))}
-    columns = _columns(make_column, 2)
+    columns = _columns(2)
     assert _dilated(meta_network("smsnet", columns, (3,)).trunk) == {**image, **fusion}
     image |= {f"image.layer3.{i}": (1, 2) for i in range(2, 6)} | {f"image.layer4.{i}": (2, 2) for i in range(3)}
     assert _dilated(meta_network("smsnet", columns, (3,), {"variant": "tensorflow"}).trunk) == {**image, **fusion}
 
 
-def test_dilations_of_adapnet(meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+def test_dilations_of_adapnet() -> None:
     expected = {"layer2.3": (1, 2), **{f"layer3.{i}": (1, 2) for i in range(2, 6)}}
     code = expected | {f"layer4.{i}": (2, 2) for i in range(3)}
-    columns = _columns(make_column, 1)
+    columns = _columns(1)
     expert = meta_network("adapnet", columns, (3,)).get_submodule("trunk.expert")
     assert _dilated(expert) == code
     convolutions = [m for m in expert.get_submodule("easpp").modules() if isinstance(m, nn.Conv2d)]
@@ -259,9 +243,9 @@ def test_dilations_of_adapnet(meta_network: MetaNetwork, make_column: MakeColumn
     assert _dilated(expert) == expected | {f"layer4.{i}": (2, r) for i, r in enumerate((4, 8, 16))}
 
 
-def test_strides_are_where_the_option_says(meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+def test_strides_are_where_the_option_says() -> None:
     for name, stage in (("segnet", "trunk.encoder.layer2.0"), ("smsnet", "trunk.image.layer2.0")):
-        columns = _columns(make_column, 2 if name == "smsnet" else 1)
+        columns = _columns(2 if name == "smsnet" else 1)
         for in_3x3, strides in ((False, [(2, 2), (1, 1)]), (True, [(1, 1), (2, 2)])):
             network = meta_network(name, columns, (3,), {"stride_in_3x3": in_3x3})
             convolutions = (network.get_submodule(f"{stage}.conv{i}") for i in (1, 2))
@@ -270,11 +254,9 @@ def test_strides_are_where_the_option_says(meta_network: MetaNetwork, make_colum
 
 @pytest.mark.parametrize("name", ["ssma", "smsnet"])
 @pytest.mark.parametrize("count", [0, 1])
-def test_networks_of_two_streams_say_what_to_give(
-    name: str, count: int, meta_network: MetaNetwork, make_column: MakeColumn
-) -> None:
+def test_networks_of_two_streams_say_what_to_give(name: str, count: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"two input columns, .*, not {count} .*for example image,"):
-        meta_network(name, _columns(make_column, count), (3,))
+        meta_network(name, _columns(count), (3,))
 
 
 @pytest.mark.parametrize(

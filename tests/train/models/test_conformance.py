@@ -1,7 +1,6 @@
 """What every registered network promises."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from segprep.datasets.errors import UnknownNameError
 from segprep.datasets.kinds import Kind
 from segprep.train.models import MODELS
-from segprep.train.models._network import InputColumn, Logits, Network
-from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
+from segprep.train.models._network import Logits
+from segprep.train.network.segmenter import NetworkConfig, build_segmenter
+from support.networks import fresh_segmenter, make_column, make_segmenter, meta_network
 
 every_model = pytest.mark.parametrize("name", MODELS.names())
-MakeSegmenter = Callable[..., Segmenter]
 
 
 def _inputs(*shape: int) -> Tensor:
@@ -39,7 +38,7 @@ def test_its_config_is_a_frozen_slotted_dataclass_of_keywords_with_defaults(name
 
 @every_model
 @pytest.mark.parametrize("size", [(32, 32), (29, 45)])
-def test_logits_have_the_size_of_the_input(name: str, size: tuple[int, int], make_segmenter: MakeSegmenter) -> None:
+def test_logits_have_the_size_of_the_input(name: str, size: tuple[int, int]) -> None:
     segmenter = make_segmenter(name)
     (trained,) = segmenter(_inputs(2, *size, 6))
     (judged,) = segmenter.eval()(_inputs(2, *size, 6))
@@ -51,12 +50,7 @@ def test_logits_have_the_size_of_the_input(name: str, size: tuple[int, int], mak
 
 @every_model
 @pytest.mark.parametrize("channels", [(1, 2), (4, 3)])
-def test_any_size_and_any_number_of_channels_will_do(
-    name: str,
-    channels: tuple[int, int],
-    make_column: Callable[..., InputColumn],
-    meta_network: Callable[..., Network],
-) -> None:
+def test_any_size_and_any_number_of_channels_will_do(name: str, channels: tuple[int, int]) -> None:
     columns = [make_column("image", channels[0]), make_column("depth", channels[1], Kind.DEPTH, "uint16")]
     network = meta_network(name, columns, (7,)).eval()
     for size in ((1, 1), (13, 21), (375, 1242)):
@@ -66,7 +60,7 @@ def test_any_size_and_any_number_of_channels_will_do(
 
 
 @every_model
-def test_every_weight_gets_a_gradient_from_several_heads(name: str, make_segmenter: MakeSegmenter) -> None:
+def test_every_weight_gets_a_gradient_from_several_heads(name: str) -> None:
     segmenter = make_segmenter(name, classes=(2, 5))
     outputs = segmenter(_inputs(3, 32, 32, 6), [1, 2])
     assert [output.main.shape[:2] for output in outputs] == [(1, 2), (2, 5)]
@@ -79,7 +73,7 @@ def test_every_weight_gets_a_gradient_from_several_heads(name: str, make_segment
 
 
 @every_model
-def test_a_data_set_without_samples_has_no_logits(name: str, make_segmenter: MakeSegmenter) -> None:
+def test_a_data_set_without_samples_has_no_logits(name: str) -> None:
     segmenter = make_segmenter(name, classes=(2, 5)).eval()
     with torch.inference_mode():
         first, second = segmenter(_inputs(1, 32, 32, 6), [0, 1])
@@ -88,7 +82,7 @@ def test_a_data_set_without_samples_has_no_logits(name: str, make_segmenter: Mak
 
 
 @every_model
-def test_a_sample_is_judged_alone_when_evaluated(name: str, make_segmenter: MakeSegmenter) -> None:
+def test_a_sample_is_judged_alone_when_evaluated(name: str) -> None:
     segmenter, inputs_NHWC = make_segmenter(name).eval(), _inputs(3, 32, 32, 6)
     with torch.inference_mode():
         together, alone = segmenter.logits(inputs_NHWC)[1:2], segmenter.logits(inputs_NHWC[1:2])
@@ -97,20 +91,20 @@ def test_a_sample_is_judged_alone_when_evaluated(name: str, make_segmenter: Make
 
 
 @every_model
-def test_a_single_sample_can_be_trained_on(name: str, make_segmenter: MakeSegmenter) -> None:
+def test_a_single_sample_can_be_trained_on(name: str) -> None:
     segmenter = make_segmenter(name)
     assert all(each.isfinite().all() for each in _all_logits(segmenter(_inputs(1, 32, 32, 6))))
 
 
 @every_model
-def test_equal_seeds_give_equal_weights(name: str, fresh_segmenter: MakeSegmenter) -> None:
+def test_equal_seeds_give_equal_weights(name: str) -> None:
     first, second, third = (fresh_segmenter(name, (5,), seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[k], second[k]) for k in first)
     assert not all(torch.equal(first[k], third[k]) for k in first)
 
 
 @every_model
-def test_saved_weights_make_the_same_network(name: str, make_segmenter: MakeSegmenter) -> None:
+def test_saved_weights_make_the_same_network(name: str) -> None:
     network = make_segmenter(name).network
     saved = safetensors.torch.save({k: v.contiguous() for k, v in network.state_dict().items()})
     other = make_segmenter(name, seed=1).network
@@ -122,9 +116,7 @@ def test_saved_weights_make_the_same_network(name: str, make_segmenter: MakeSegm
 
 
 @every_model
-def test_its_input_normalisation_is_applied_per_column(
-    name: str, make_segmenter: MakeSegmenter, make_column: Callable[..., InputColumn]
-) -> None:
+def test_its_input_normalisation_is_applied_per_column(name: str) -> None:
     segmenter = make_segmenter(name).eval()
     scaling = MODELS.load(name).input_scaling(make_column("flow", kind=Kind.CODED))
     seen: list[Tensor] = []
@@ -137,9 +129,7 @@ def test_its_input_normalisation_is_applied_per_column(
 
 @every_model
 @pytest.mark.parametrize(("kind", "dtype"), [(Kind.DEPTH, "uint16"), (Kind.INDEX, "uint8"), (Kind.NIR, "float32")])
-def test_every_kind_of_column_has_a_finite_scaling(
-    name: str, kind: Kind, dtype: str, make_column: Callable[..., InputColumn]
-) -> None:
+def test_every_kind_of_column_has_a_finite_scaling(name: str, kind: Kind, dtype: str) -> None:
     scaling = MODELS.load(name).input_scaling(make_column("any", 2, kind, dtype))
     assert len(scaling.centre) == len(scaling.spread) == 2
     assert torch.tensor([*scaling.centre, *scaling.spread]).isfinite().all()

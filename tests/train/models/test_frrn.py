@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,7 +6,7 @@ from torch import nn
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import frrn
-from segprep.train.models._network import InputColumn, Network
+from support.networks import make_column, meta_network
 
 
 def _trainable(module: nn.Module) -> int:
@@ -27,18 +26,12 @@ def _trainable(module: nn.Module) -> int:
         ({"gn_channels": 6}, 17_954_400 + 48, 8_227),
     ],
 )
-def test_it_has_as_many_parameters_as_the_published_network(
-    options: dict[str, Any],
-    trunk: int,
-    head: int,
-    meta_network: Callable[..., Network],
-    make_column: Callable[..., InputColumn],
-) -> None:
+def test_it_has_as_many_parameters_as_the_published_network(options: dict[str, Any], trunk: int, head: int) -> None:
     network = meta_network("frrn", [make_column("image")], (19,), options)
     assert (_trainable(network.trunk), _trainable(network.heads)) == (trunk, head)
 
 
-def test_initial_weights_have_the_variance_of_he(make_column: Callable[..., InputColumn]) -> None:
+def test_initial_weights_have_the_variance_of_he() -> None:
     torch.manual_seed(0)
     network = frrn.build(frrn.Config(), [make_column("image")], [19])
     weight = network.get_parameter("trunk.bottom.0.convs.0.weight")
@@ -46,9 +39,7 @@ def test_initial_weights_have_the_variance_of_he(make_column: Callable[..., Inpu
 
 
 @pytest.mark.parametrize("options", [{"gn_groups": 4}, {"gn_channels": 2}])
-def test_group_norm_looks_at_one_sample_only_even_in_training(
-    options: dict[str, Any], make_column: Callable[..., InputColumn]
-) -> None:
+def test_group_norm_looks_at_one_sample_only_even_in_training(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     network = frrn.build(frrn.Config(base_channels=8, **options), [make_column("image")], [3])
     x_NCHW = torch.randn(2, 3, 16, 16)
@@ -57,7 +48,7 @@ def test_group_norm_looks_at_one_sample_only_even_in_training(
     torch.testing.assert_close(together.main[:1], alone.main)
 
 
-def test_groups_are_of_adjacent_channels(make_column: Callable[..., InputColumn]) -> None:
+def test_groups_are_of_adjacent_channels() -> None:
     network = frrn.build(frrn.Config(base_channels=8, gn_groups=4), [make_column("image")], [3])
     norm = network.get_submodule("trunk.norm")
     x_NCHW = torch.randn(1, 8, 4, 4)

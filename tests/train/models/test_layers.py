@@ -1,6 +1,6 @@
 """The blocks that networks share, against plain formulas."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from segprep.datasets.kinds import Kind
 from segprep.train.models._decoder import DecoderHead
 from segprep.train.models._layers import Freezable, GlobalNorm, SplitConv2d, enlarge, make_bilinear
-from segprep.train.models._network import InputColumn, InputScaling, imagenet_scaling
+from segprep.train.models._network import InputScaling, imagenet_scaling
 from segprep.train.models.smsnet import input_scaling as smsnet_scaling
-from segprep.train.network.segmenter import Segmenter
+from support.networks import make_column, make_segmenter
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -60,9 +60,7 @@ def test_the_mean_of_a_single_picture_is_normalised_by_the_moving_statistics() -
         ("ssma", {"frozen_experts": True}, {"trunk.experts.image", "trunk.experts.flow"}),
     ],
 )
-def test_frozen_parts_stay_as_they_are_in_training(
-    name: str, options: dict[str, bool], frozen: set[str], make_segmenter: Callable[..., Segmenter]
-) -> None:
+def test_frozen_parts_stay_as_they_are_in_training(name: str, options: dict[str, Any], frozen: set[str]) -> None:
     network = make_segmenter(name, **options).network.train()
     parts = {part for part, module in network.named_modules() if isinstance(module, Freezable) and module.frozen}
     assert parts == frozen
@@ -99,7 +97,7 @@ def test_auxiliary_logits_have_the_published_weights_and_scores_may_be_cut_at_0(
     assert seen[1].min() == 0
 
 
-def test_scalings_of_images_and_of_motion_images(make_column: Callable[..., InputColumn]) -> None:
+def test_scalings_of_images_and_of_motion_images() -> None:
     image, motion = make_column("image"), make_column("flow", kind=Kind.CODED)
     assert imagenet_scaling(image).centre == pytest.approx((0.485 * 255, 0.456 * 255, 0.406 * 255))
     assert imagenet_scaling(image).spread == pytest.approx((0.229 * 255, 0.224 * 255, 0.225 * 255))

@@ -1,7 +1,7 @@
 """Every registered network can learn four scenes by heart."""
 
 import dataclasses
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from segprep.train.evaluation.metrics import ConfusionMatrix
 from segprep.train.models import MODELS
-from segprep.train.network.segmenter import Segmenter
+from support.networks import make_segmenter
 
 SIZE, CLASSES = 32, 3
 
@@ -49,9 +49,11 @@ def _settle(network: nn.Module, inputs_NHWC: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS.names())
-def test_it_learns_four_scenes_by_heart(name: str, make_segmenter: Callable[..., Segmenter]) -> None:
+def test_it_learns_four_scenes_by_heart(name: str) -> None:
     rate, steps, side = _PLANS.get(name, _PLAN)
-    options = {f.name: 0.0 for f in dataclasses.fields(MODELS.load(name).Config) if f.name.endswith("dropout")}
+    options: dict[str, Any] = {
+        f.name: 0.0 for f in dataclasses.fields(MODELS.load(name).Config) if f.name.endswith("dropout")
+    }
     segmenter = make_segmenter(name, (CLASSES,), **options)
     inputs_NHWC, ids_NHW = _scenes(side)
     optimizer = torch.optim.Adam(segmenter.parameters(), rate, fused=True)

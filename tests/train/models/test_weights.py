@@ -12,13 +12,10 @@ from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.train.models import MODELS, adapnet, fcn8s, frrn, segnet, smsnet, ssma
-from segprep.train.models._network import InputColumn, Network
-from segprep.train.network.segmenter import Segmenter
 from segprep.train.network.weights import load_backbone, load_expert, load_network, read_weights
+from support.networks import make_column, make_segmenter, meta_network
 
 _UNITS = {1: 3, 2: 4, 3: 6, 4: 3}
-MakeColumn = Callable[..., InputColumn]
-MetaNetwork = Callable[..., Network]
 
 
 def _norm_shapes(name: str, channels: int) -> dict[str, tuple[int, ...]]:
@@ -71,9 +68,7 @@ def resnet50(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return path, _save(path, _resnet50_shapes())
 
 
-def test_resnet50_fills_the_encoder_of_adapnet(
-    resnet50: tuple[Path, dict[str, float]], make_column: MakeColumn
-) -> None:
+def test_resnet50_fills_the_encoder_of_adapnet(resnet50: tuple[Path, dict[str, float]]) -> None:
     path, numbers = resnet50
     network = adapnet.build(adapnet.Config(), [make_column("image")], [3])
     report = load_backbone(network, adapnet, path)
@@ -108,12 +103,7 @@ def test_resnet50_fills_the_encoder_of_adapnet(
     ],
 )
 def test_resnet50_fills_whole_encoders(
-    name: str,
-    part: str,
-    unused: tuple[str, ...],
-    fresh: list[str],
-    resnet50: tuple[Path, dict[str, float]],
-    make_column: MakeColumn,
+    name: str, part: str, unused: tuple[str, ...], fresh: list[str], resnet50: tuple[Path, dict[str, float]]
 ) -> None:
     module = {"smsnet": smsnet, "segnet": segnet}[name]
     columns = [make_column("image"), make_column("flow")][: 2 if name == "smsnet" else 1]
@@ -129,7 +119,7 @@ def test_resnet50_fills_whole_encoders(
         assert not state[f"{part}.layer3.5.conv3.bias"].any()
 
 
-def test_vgg16_fills_the_encoder_of_fcn8s(tmp_path: Path, meta_network: MetaNetwork, make_column: MakeColumn) -> None:
+def test_vgg16_fills_the_encoder_of_fcn8s(tmp_path: Path) -> None:
     numbers = _save(tmp_path / "vgg16.pth", _vgg16_shapes())
     report = load_backbone(meta_network("fcn8s", [make_column("image")], (3,)), fcn8s, tmp_path / "vgg16.pth")
     assert report.unused == ("classifier.6.weight", "classifier.6.bias")
@@ -143,9 +133,7 @@ def test_a_fully_connected_layer_is_a_convolution_that_sees_the_whole_map() -> N
     torch.testing.assert_close(F.conv2d(maps_NCHW, kernel).flatten(1), F.linear(maps_NCHW.flatten(1), weight))
 
 
-def test_an_input_of_other_channels_keeps_its_fresh_weights(
-    resnet50: tuple[Path, dict[str, float]], make_column: MakeColumn
-) -> None:
+def test_an_input_of_other_channels_keeps_its_fresh_weights(resnet50: tuple[Path, dict[str, float]]) -> None:
     network = segnet.build(segnet.Config(), [make_column("image"), make_column("nir", 1)], [3])
     before = network.state_dict()["trunk.encoder.conv1.weight"].clone()
     report = load_backbone(network, segnet, resnet50[0])
@@ -162,9 +150,7 @@ def test_a_network_names_its_backbone_if_and_only_if_it_takes_its_weights(name: 
     assert getattr(module, "BACKBONE", "resnet50") in ("resnet50", "vgg16")
 
 
-def test_networks_without_use_for_weights_refuse_them(
-    resnet50: tuple[Path, dict[str, float]], tmp_path: Path, meta_network: MetaNetwork, make_column: MakeColumn
-) -> None:
+def test_networks_without_use_for_weights_refuse_them(resnet50: tuple[Path, dict[str, float]], tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="'frrn' has no ImageNet weights"):
         load_backbone(meta_network("frrn", [make_column("image")], (3,)), frrn, resnet50[0])
     with pytest.raises(ConfigurationError, match="'segnet' takes no experts"):
@@ -236,9 +222,7 @@ def test_files_that_hold_anything_else_are_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "weights.h5")
 
 
-def test_an_expert_goes_to_the_column_that_is_named(
-    tmp_path: Path, make_segmenter: Callable[..., Segmenter], make_column: MakeColumn
-) -> None:
+def test_an_expert_goes_to_the_column_that_is_named(tmp_path: Path) -> None:
     torch.manual_seed(1)
     expert = adapnet.build(adapnet.Config(), [make_column("anything")], [7])
     path = tmp_path / "weights.safetensors"
@@ -258,9 +242,7 @@ def test_an_expert_goes_to_the_column_that_is_named(
         load_expert(network, ssma, "depth", path)
 
 
-def test_another_run_of_the_network_may_have_had_other_classes(
-    tmp_path: Path, make_segmenter: Callable[..., Segmenter]
-) -> None:
+def test_another_run_of_the_network_may_have_had_other_classes(tmp_path: Path) -> None:
     earlier, network = make_segmenter("frrn", (3,)).network, make_segmenter("frrn", (4,), seed=1).network
     safetensors.torch.save_file(
         {k: v.contiguous() for k, v in earlier.state_dict().items()}, tmp_path / "w.safetensors"

@@ -1,5 +1,4 @@
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +6,10 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Reader, prefetched
+from support.scenes import make_scenes, write_store
 
 
 def test_a_batch_holds_what_the_store_holds_in_the_order_of_the_inputs(shards: Path) -> None:
@@ -21,9 +20,7 @@ def test_a_batch_holds_what_the_store_holds_in_the_order_of_the_inputs(shards: P
     np.testing.assert_array_equal(batch.labels_NHW[0], store.read("label", 3))
 
 
-def test_columns_of_several_dtypes_are_joined_without_loss(
-    tmp_path: Path, write_store: Callable[..., Path], make_scenes: Callable[[range], dict[str, Array]]
-) -> None:
+def test_columns_of_several_dtypes_are_joined_without_loss(tmp_path: Path) -> None:
     columns = make_scenes(range(2))
     columns["thermal"] = columns["image"][..., 0].astype(np.uint16) * 257
     batch = Reader(ShardStore.open(write_store(tmp_path / "train.zarr", columns)), ["thermal", "image"]).read([Row(1)])

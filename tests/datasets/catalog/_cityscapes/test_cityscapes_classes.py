@@ -1,6 +1,5 @@
 """Classes of Cityscapes, and its real frames."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,7 @@ from segprep.datasets.catalog import cityscapes, cityscapes_coarse
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import LabelIdError, UnknownNameError
-from segprep.datasets.record import SampleRecord
-from segprep.datasets.sample import Array
-
-Scan = Callable[..., dict[str, SampleRecord]]
-Read = Callable[[Path, SampleRecord, str], tuple[Array, Array | None]]
+from support.cityscapes import read, scan
 
 
 def _classes(root: Path, scheme: str | None) -> ClassMap:
@@ -73,7 +68,7 @@ def test_shares_of_merged_classes_are_sums(pristine: Path) -> None:
 # --- real data
 
 
-def test_real_scenes_are_listed_and_their_labels_known(scan: Scan, read: Read, shared_data: Path) -> None:
+def test_real_scenes_are_listed_and_their_labels_known(shared_data: Path) -> None:
     root = shared_data / "cityscapes"
     records = scan(root)
     assert list(records) == [f"aachen_00000{i}_000019" for i in range(5)]
@@ -92,7 +87,7 @@ def test_real_scenes_are_listed_and_their_labels_known(scan: Scan, read: Read, s
         assert (instance_HW[some] // 1000 == raw_HW[some]).all()
 
 
-def test_real_coarse_annotations_are_not_made_up_from_fine_ones(scan: Scan, shared_data: Path) -> None:
+def test_real_coarse_annotations_are_not_made_up_from_fine_ones(shared_data: Path) -> None:
     records = scan(shared_data / "cityscapes", cityscapes_coarse)
     assert len(records) == 5
     assert all(set(r.sources) == {"image"} for r in records.values())

@@ -1,7 +1,6 @@
 """The miniature of Cityscapes: what its records say is what was rendered."""
 
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,9 @@ from segprep.datasets.catalog._cityscapes.miniature import Snippet, write_citysc
 from segprep.datasets.catalog._cityscapes.pixels import BASELINE_M
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import code_from_json
-from segprep.datasets.record import Direction, SampleRecord
-from segprep.datasets.sample import Array
+from segprep.datasets.record import Direction
 from segprep.datasets.synthetic import Frame, camera_pose, make_camera, render
-
-Scan = Callable[..., dict[str, SampleRecord]]
-FineSnippets = Callable[[], Iterator[Snippet]]
-Read = Callable[[Path, SampleRecord, str], tuple[Array, Array | None]]
-AssertMotion = Callable[..., None]
+from support.cityscapes import assert_motion, fine_snippets, read, scan
 
 SIZE = (512, 256)
 
@@ -28,7 +22,7 @@ def rendered(snippet: Snippet) -> Frame:
     return render(snippet.world, snippet.tick(snippet.name.number), *SIZE)
 
 
-def test_each_sample_has_all_parts_of_its_own_frame(scan: Scan, pristine: Path) -> None:
+def test_each_sample_has_all_parts_of_its_own_frame(pristine: Path) -> None:
     records = scan(pristine)
     assert list(records) == [f"aachen_00000{i}_000019" for i in range(3)] + ["frankfurt_000000_000294"]
     assert [r.split for r in records.values()] == ["train"] * 3 + ["val"]
@@ -43,7 +37,7 @@ def test_each_sample_has_all_parts_of_its_own_frame(scan: Scan, pristine: Path) 
         }
 
 
-def test_cameras_are_those_that_rendered_the_pictures(scan: Scan, fine_snippets: FineSnippets, pristine: Path) -> None:
+def test_cameras_are_those_that_rendered_the_pictures(pristine: Path) -> None:
     truth = make_camera(*SIZE)
     for snippet in fine_snippets():
         camera = scan(pristine)[snippet.name.stem].camera
@@ -56,9 +50,7 @@ def test_cameras_are_those_that_rendered_the_pictures(scan: Scan, fine_snippets:
         np.testing.assert_allclose(camera.mount, truth.mount, atol=1e-12)
 
 
-def test_road_pixels_lie_on_the_ground_and_the_left_half_to_the_left(
-    scan: Scan, fine_snippets: FineSnippets, read: Read, pristine: Path
-) -> None:
+def test_road_pixels_lie_on_the_ground_and_the_left_half_to_the_left(pristine: Path) -> None:
     for snippet in fine_snippets():
         record, frame = scan(pristine)[snippet.name.stem], rendered(snippet)
         assert record.camera is not None
@@ -74,9 +66,7 @@ def test_road_pixels_lie_on_the_ground_and_the_left_half_to_the_left(
 
 
 @pytest.mark.parametrize("direction", Direction)
-def test_the_motion_is_the_true_one_between_the_two_pictures(
-    scan: Scan, fine_snippets: FineSnippets, assert_motion: AssertMotion, pristine: Path, direction: Direction
-) -> None:
+def test_the_motion_is_the_true_one_between_the_two_pictures(pristine: Path, direction: Direction) -> None:
     turns = []
     for snippet in fine_snippets():
         record = scan(pristine, direction=direction)[snippet.name.stem]
@@ -93,9 +83,7 @@ def test_the_motion_is_the_true_one_between_the_two_pictures(
     assert max(np.abs(turns)) > 1e-3, "the drive must turn to show anything"
 
 
-def test_depth_from_disparity_is_the_rendered_one_within_half_a_code(
-    scan: Scan, fine_snippets: FineSnippets, read: Read, pristine: Path
-) -> None:
+def test_depth_from_disparity_is_the_rendered_one_within_half_a_code(pristine: Path) -> None:
     for snippet in fine_snippets():
         record, frame = scan(pristine)[snippet.name.stem], rendered(snippet)
         assert record.camera is not None
@@ -117,7 +105,7 @@ def test_depth_from_disparity_is_the_rendered_one_within_half_a_code(
         assert np.abs(depth / frame.depth_HW[near] - 1).max() < 0.5 / 256 / (96 / 20) * 1.01
 
 
-def test_instances_belong_to_their_class_and_class_ids_are_none(scan: Scan, read: Read, pristine: Path) -> None:
+def test_instances_belong_to_their_class_and_class_ids_are_none(pristine: Path) -> None:
     for record in scan(pristine).values():
         raw_HW, instance_HW = read(pristine, record, "label")[0], read(pristine, record, "instance")[0]
         some = instance_HW > 0
@@ -128,7 +116,7 @@ def test_instances_belong_to_their_class_and_class_ids_are_none(scan: Scan, read
         }
 
 
-def test_what_hides_the_scene_stays_where_it_is_and_is_masked(scan: Scan, read: Read, pristine: Path) -> None:
+def test_what_hides_the_scene_stays_where_it_is_and_is_masked(pristine: Path) -> None:
     classes = cityscapes.class_map(DatasetSource(pristine))
     for record in scan(pristine).values():
         raw_HW = read(pristine, record, "label")[0]

@@ -2,28 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segprep.datasets.catalog._cityscapes.calibration import Odometry, camera_motion
-from segprep.datasets.catalog._cityscapes.miniature import Snippet
 from segprep.datasets.errors import UnreadableFileError
-from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Matrix
 from segprep.datasets.synthetic import camera_pose
-
-Scan = Callable[..., dict[str, SampleRecord]]
-FineSnippets = Callable[[], Iterator[Snippet]]
-FileOf = Callable[..., Path]
-AssertMotion = Callable[..., None]
+from support.cityscapes import assert_motion, file_of, fine_snippets, scan
 
 FIRST = "aachen_000000_000019"
 
 
-def test_frames_beside_each_other_in_leftimg8bit_are_neighbours_too(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_frames_beside_each_other_in_leftimg8bit_are_neighbours_too(root: Path) -> None:
     shutil.rmtree(root / "leftImg8bit_sequence")
     shutil.rmtree(root / "timestamp_sequence")
     image = file_of(root, "leftImg8bit", "leftImg8bit.png")
@@ -39,7 +32,7 @@ def test_frames_beside_each_other_in_leftimg8bit_are_neighbours_too(scan: Scan, 
     assert alone == [k for k in records if k != FIRST], "0.24 s are too far, and sequences do not mix"
 
 
-def test_times_come_from_the_stamps_where_both_exist(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_times_come_from_the_stamps_where_both_exist(root: Path) -> None:
     file_of(root, "timestamp_sequence", "timestamp.txt", "aachen_000000_000018").write_text("1000000000\n")
     file_of(root, "timestamp_sequence", "timestamp.txt").write_text("1123456789\n")
     file_of(root, "timestamp_sequence", "timestamp.txt", "aachen_000001_000018").unlink()
@@ -56,13 +49,13 @@ def test_times_come_from_the_stamps_where_both_exist(scan: Scan, file_of: FileOf
     assert np.linalg.norm(stamped.neighbour.motion[:3, 3]) == pytest.approx(0.123456789 * speed, rel=1e-3)
 
 
-def test_a_frame_whose_stamp_is_too_far_away_is_no_neighbour(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_a_frame_whose_stamp_is_too_far_away_is_no_neighbour(root: Path) -> None:
     file_of(root, "timestamp_sequence", "timestamp.txt", "aachen_000000_000018").write_text("700000000")
     records = scan(root)
     assert [key for key, record in records.items() if record.neighbour is None] == [FIRST]
 
 
-def test_odometry_is_the_mean_of_both_frames_or_what_there_is(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_odometry_is_the_mean_of_both_frames_or_what_there_is(root: Path) -> None:
     def motion() -> Matrix | None:
         near = scan(root)[FIRST].neighbour
         assert near is not None
@@ -95,9 +88,7 @@ def test_odometry_is_the_mean_of_both_frames_or_what_there_is(scan: Scan, file_o
     assert scan(root)[FIRST].neighbour is not None
 
 
-def test_the_annotated_frames_odometry_alone_is_good_to_a_millimetre(
-    scan: Scan, fine_snippets: FineSnippets, assert_motion: AssertMotion, root: Path
-) -> None:
+def test_the_annotated_frames_odometry_alone_is_good_to_a_millimetre(root: Path) -> None:
     shutil.rmtree(root / "vehicle_sequence")
     for snippet in fine_snippets():
         near = scan(root)[snippet.name.stem].neighbour
@@ -107,7 +98,7 @@ def test_the_annotated_frames_odometry_alone_is_good_to_a_millimetre(
         assert_motion(near.motion, *poses, metres=1e-3, radians=1e-4)
 
 
-def test_files_of_frames_that_nobody_needs_are_not_read(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_files_of_frames_that_nobody_needs_are_not_read(root: Path) -> None:
     before = {key: record.to_json() for key, record in scan(root).items()}
     stem = "aachen_000000_000005"
     for part, ending in (
@@ -147,9 +138,7 @@ def _without(section: str, name: str) -> str:
         ("timestamp_sequence", "timestamp.txt", "9" * 5000, "one whole number"),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong(
-    scan: Scan, file_of: FileOf, root: Path, part: str, ending: str, content: str, what: str
-) -> None:
+def test_a_broken_file_is_named_with_what_is_wrong(root: Path, part: str, ending: str, content: str, what: str) -> None:
     path = file_of(root, part, ending)
     path.write_text(content)
     with pytest.raises(UnreadableFileError) as raised:

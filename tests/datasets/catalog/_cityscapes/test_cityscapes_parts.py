@@ -2,7 +2,6 @@
 
 import shutil
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,12 +12,7 @@ from segprep.datasets.catalog import cityscapes, cityscapes_coarse
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.imageio import write_image
-from segprep.datasets.record import SampleRecord
-from segprep.datasets.sample import Array
-
-Scan = Callable[..., dict[str, SampleRecord]]
-Read = Callable[[Path, SampleRecord, str], tuple[Array, Array | None]]
-FileOf = Callable[..., Path]
+from support.cityscapes import file_of, read, scan
 
 FINE = 4
 FIRST = "aachen_000000_000019"
@@ -27,7 +21,7 @@ SIZE = (512, 256)
 # --- fine and coarse, side by side
 
 
-def test_coarse_annotations_are_a_dataset_of_their_own(scan: Scan, read: Read, pristine: Path) -> None:
+def test_coarse_annotations_are_a_dataset_of_their_own(pristine: Path) -> None:
     fine, coarse = scan(pristine), scan(pristine, cityscapes_coarse)
     assert {r.split for r in coarse.values()} == {"train", "train_extra", "val"}
     assert set(coarse) - set(fine) == {"augsburg_000000_000019"}
@@ -43,9 +37,7 @@ def test_coarse_annotations_are_a_dataset_of_their_own(scan: Scan, read: Read, p
 
 
 @pytest.mark.parametrize(("member", "own"), [(cityscapes, "gtFine"), (cityscapes_coarse, "gtCoarse")])
-def test_the_other_annotation_never_stands_in_for_a_missing_one(
-    scan: Scan, file_of: FileOf, root: Path, member: ModuleType, own: str
-) -> None:
+def test_the_other_annotation_never_stands_in_for_a_missing_one(root: Path, member: ModuleType, own: str) -> None:
     file_of(root, own, f"{own}_labelIds.png").unlink()
     record = scan(root, member)[FIRST]
     assert record.sources["label"].path == f"{own}/train/aachen/{FIRST}_{own}_labelIds.png"
@@ -60,9 +52,7 @@ def test_the_other_annotation_never_stands_in_for_a_missing_one(
 # --- incomplete data sets
 
 
-def test_an_image_without_label_and_a_label_without_image_are_both_listed(
-    scan: Scan, file_of: FileOf, root: Path
-) -> None:
+def test_an_image_without_label_and_a_label_without_image_are_both_listed(root: Path) -> None:
     file_of(root, "gtFine", "gtFine_labelIds.png", "aachen_000001_000019").unlink()
     file_of(root, "leftImg8bit", "leftImg8bit.png", "aachen_000002_000019").unlink()
     records = scan(root)
@@ -74,7 +64,7 @@ def test_an_image_without_label_and_a_label_without_image_are_both_listed(
     }
 
 
-def test_labels_are_paired_by_name_when_every_position_is_shifted(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_labels_are_paired_by_name_when_every_position_is_shifted(root: Path) -> None:
     file_of(root, "gtFine", "gtFine_labelIds.png").unlink()
     file_of(root, "gtFine", "gtFine_instanceIds.png").unlink()
     file_of(root, "leftImg8bit", "leftImg8bit.png", "aachen_000002_000019").unlink()
@@ -91,7 +81,7 @@ def test_labels_are_paired_by_name_when_every_position_is_shifted(scan: Scan, fi
         (("camera", "vehicle", "vehicle_sequence", "timestamp_sequence", "gtCoarse"), set()),
     ],
 )
-def test_any_subset_of_the_parts_will_do(scan: Scan, root: Path, removed: tuple[str, ...], gone: set[str]) -> None:
+def test_any_subset_of_the_parts_will_do(root: Path, removed: tuple[str, ...], gone: set[str]) -> None:
     for part in removed:
         shutil.rmtree(root / part)
     for record in scan(root).values():
@@ -100,14 +90,14 @@ def test_any_subset_of_the_parts_will_do(scan: Scan, root: Path, removed: tuple[
         assert (record.neighbour is None) == ("previous" in gone)
 
 
-def test_a_split_without_images_is_not_looked_at(scan: Scan, root: Path) -> None:
+def test_a_split_without_images_is_not_looked_at(root: Path) -> None:
     shutil.copytree(root / "gtFine" / "val", root / "gtFine" / "test")
     shutil.rmtree(root / "leftImg8bit" / "train")
     shutil.rmtree(root / "leftImg8bit_sequence" / "train")
     assert [r.split for r in scan(root).values()] == ["val"]
 
 
-def test_only_missing_images_are_an_error(scan: Scan, root: Path) -> None:
+def test_only_missing_images_are_an_error(root: Path) -> None:
     shutil.rmtree(root / "leftImg8bit")
     records = scan(root)
     assert len(records) == FINE, "the video has the annotated frames, too"
@@ -121,7 +111,7 @@ def test_only_missing_images_are_an_error(scan: Scan, root: Path) -> None:
             use(root)
 
 
-def test_foreign_files_and_folders_are_left_alone(scan: Scan, root: Path) -> None:
+def test_foreign_files_and_folders_are_left_alone(root: Path) -> None:
     before = {key: record.to_json() for key, record in scan(root).items()}
     for name in (
         f"gtFine/train/aachen/{FIRST}_gtFine_color.png",
@@ -140,7 +130,7 @@ def test_foreign_files_and_folders_are_left_alone(scan: Scan, root: Path) -> Non
     assert {key: record.to_json() for key, record in scan(root).items()} == before
 
 
-def test_accents_may_be_written_apart_in_one_part_and_names_may_have_spaces(scan: Scan, tmp_path: Path) -> None:
+def test_accents_may_be_written_apart_in_one_part_and_names_may_have_spaces(tmp_path: Path) -> None:
     city = "bad köln"
     spellings = {"leftImg8bit": unicodedata.normalize("NFD", city), "gtFine": unicodedata.normalize("NFC", city)}
     for part, spelled in spellings.items():
@@ -152,7 +142,7 @@ def test_accents_may_be_written_apart_in_one_part_and_names_may_have_spaces(scan
     assert all((tmp_path / s.path).is_file() for r in records.values() for s in r.sources.values())
 
 
-def test_a_broken_first_image_does_not_cost_its_city_the_cameras(scan: Scan, file_of: FileOf, root: Path) -> None:
+def test_a_broken_first_image_does_not_cost_its_city_the_cameras(root: Path) -> None:
     file_of(root, "leftImg8bit", "leftImg8bit.png").write_bytes(b"broken")
     camera = scan(root)[FIRST].camera
     assert camera is not None

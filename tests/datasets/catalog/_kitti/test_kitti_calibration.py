@@ -1,6 +1,5 @@
 """KITTI's calibration: chains of matrices, from the files by hand."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 from segprep.datasets.catalog._kitti.calibration import CALIBRATION_FILES, KittiCalibration
 from segprep.datasets.errors import MissingInputError
 from segprep.datasets.sample import Matrix
-
-Rigid = Callable[..., Matrix]
+from support.kitti import rigid
 
 DATE = "2011_09_26"
 
@@ -21,7 +19,7 @@ def entries(path: Path) -> dict[str, Matrix]:
     return {name: np.array(numbers.split(), np.float64) for name, numbers in pairs}
 
 
-def test_real_transforms_are_the_documented_chain(rigid: Rigid, real: Path) -> None:
+def test_real_transforms_are_the_documented_chain(real: Path) -> None:
     calibration = KittiCalibration.from_files(real / DATE)
     cam, velo, imu = (entries(real / DATE / name) for name in CALIBRATION_FILES)
     P2, P3 = cam["P_rect_02"].reshape(3, 4), cam["P_rect_03"].reshape(3, 4)

@@ -1,6 +1,5 @@
 """Drives of KITTI's raw data of which parts are missing or broken."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,7 @@ from segprep.datasets.catalog._kitti.calibration import CALIBRATION_FILES
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.imageio import read_image, write_image
-from segprep.datasets.record import SampleRecord
-
-Scan = Callable[..., list[SampleRecord]]
+from support.kitti import scan
 
 FRAMES = 5
 DATE = "2011_09_26"
@@ -21,7 +18,7 @@ DRIVE = f"{DATE}/{DATE}_drive_0001_sync"
 SIZE = (192, 96)
 
 
-def test_without_calibration_there_are_images_with_times(scan: Scan, root: Path) -> None:
+def test_without_calibration_there_are_images_with_times(root: Path) -> None:
     for name in CALIBRATION_FILES:
         (root / DATE / name).unlink()
     records = scan(root)
@@ -31,7 +28,7 @@ def test_without_calibration_there_are_images_with_times(scan: Scan, root: Path)
 
 
 @pytest.mark.parametrize("name", CALIBRATION_FILES[1:])
-def test_without_the_way_to_the_unit_there_is_a_camera_and_no_pose(scan: Scan, root: Path, name: str) -> None:
+def test_without_the_way_to_the_unit_there_is_a_camera_and_no_pose(root: Path, name: str) -> None:
     (root / DATE / name).unlink()
     for record in scan(root):
         assert record.camera is not None
@@ -40,7 +37,7 @@ def test_without_the_way_to_the_unit_there_is_a_camera_and_no_pose(scan: Scan, r
         assert record.pose is None
 
 
-def test_frames_without_a_packet_or_with_an_unknown_place_have_no_pose(scan: Scan, root: Path) -> None:
+def test_frames_without_a_packet_or_with_an_unknown_place_have_no_pose(root: Path) -> None:
     before = scan(root)
     packets = root / DRIVE / "oxts/data"
     (packets / "0000000001.txt").unlink()
@@ -57,7 +54,7 @@ def test_frames_without_a_packet_or_with_an_unknown_place_have_no_pose(scan: Sca
     assert [r.pose is None for r in scan(root)] == [True, True, True, False, False]
 
 
-def test_without_time_stamps_ten_frames_are_a_second(scan: Scan, root: Path) -> None:
+def test_without_time_stamps_ten_frames_are_a_second(root: Path) -> None:
     (root / DRIVE / "image_02/timestamps.txt").unlink()
     (root / DRIVE / "image_02/data/0000000002.png").unlink()
     records = [r for r in scan(root) if r.split == "train"]
@@ -65,7 +62,7 @@ def test_without_time_stamps_ten_frames_are_a_second(scan: Scan, root: Path) -> 
     assert [None if r.neighbour is None else r.neighbour.frame for r in records] == [None, 0, 1]
 
 
-def test_images_may_be_jpeg_and_other_files_are_left_alone(scan: Scan, root: Path) -> None:
+def test_images_may_be_jpeg_and_other_files_are_left_alone(root: Path) -> None:
     data = root / DRIVE / "image_02/data"
     write_image(data / "0000000003.jpg", read_image(data / "0000000003.png"))
     (data / "0000000003.png").unlink()
@@ -77,7 +74,7 @@ def test_images_may_be_jpeg_and_other_files_are_left_alone(scan: Scan, root: Pat
     assert records[3].sources["image"].path.endswith("0000000003.jpg")
 
 
-def test_the_camera_holds_for_the_calibrated_size_and_without_one_for_the_images(scan: Scan, root: Path) -> None:
+def test_the_camera_holds_for_the_calibrated_size_and_without_one_for_the_images(root: Path) -> None:
     data = root / DRIVE / "image_02/data"
     for path in data.iterdir():
         write_image(path, np.zeros((48, 96, 3), np.uint8))
@@ -91,7 +88,7 @@ def test_the_camera_holds_for_the_calibrated_size_and_without_one_for_the_images
     assert (record.camera.width, record.camera.height) == (96, 48)
 
 
-def test_a_folder_without_images_is_refused_with_the_layout(scan: Scan, real: Path) -> None:
+def test_a_folder_without_images_is_refused_with_the_layout(real: Path) -> None:
     for use in (scan, lambda r: kitti_raw.class_map(DatasetSource(r))):
         with pytest.raises(DatasetNotFoundError, match="ROOT/<date>/<date>_drive_<NNNN>_sync/image_02"):
             use(real)
@@ -113,7 +110,7 @@ def test_a_folder_without_images_is_refused_with_the_layout(scan: Scan, real: Pa
         (f"{DATE}/calib_imu_to_velo.txt", "R: 1 0 0 0 1 0 0 0 1\nT: 0 inf 0\n", "line 2: NaN or infinity"),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong(scan: Scan, root: Path, file: str, content: str, what: str) -> None:
+def test_a_broken_file_is_named_with_what_is_wrong(root: Path, file: str, content: str, what: str) -> None:
     (root / file).write_text(content)
     with pytest.raises(UnreadableFileError) as raised:
         scan(root)

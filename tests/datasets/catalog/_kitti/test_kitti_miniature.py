@@ -1,6 +1,5 @@
 """The miniature of KITTI's raw data: poses as rendered, scans where the image shows them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,10 @@ import pytest
 from segprep.datasets.catalog._kitti.calibration import CALIBRATION_FILES, KittiCalibration
 from segprep.datasets.catalog._kitti.miniature import BASELINE_M, drives
 from segprep.datasets.imageio.scans import project_points, read_velodyne
-from segprep.datasets.record import Direction, SampleRecord
+from segprep.datasets.record import Direction
 from segprep.datasets.synthetic import camera_pose, make_camera, render
 from segprep.datasets.workspace.cells import decode_source
-
-Scan = Callable[..., list[SampleRecord]]
+from support.kitti import scan
 
 FRAMES = 5
 DATE = "2011_09_26"
@@ -22,7 +20,7 @@ SIZE = (192, 96)
 
 
 @pytest.mark.parametrize("direction", Direction)
-def test_motions_and_cameras_are_the_rendered_ones(scan: Scan, pristine: Path, direction: Direction) -> None:
+def test_motions_and_cameras_are_the_rendered_ones(pristine: Path, direction: Direction) -> None:
     truth = make_camera(*SIZE)
     assert truth.mount is not None
     worlds = {f"{DATE}/{name}": world for name, (world, _) in drives(FRAMES).items()}
@@ -46,7 +44,7 @@ def test_motions_and_cameras_are_the_rendered_ones(scan: Scan, pristine: Path, d
     assert linked == FRAMES - 2
 
 
-def test_the_world_starts_at_the_first_packet_with_z_up(scan: Scan, pristine: Path) -> None:
+def test_the_world_starts_at_the_first_packet_with_z_up(pristine: Path) -> None:
     first, *_, last = (r for r in scan(pristine) if r.split == "train")
     assert first.pose is not None
     assert last.pose is not None
@@ -73,7 +71,7 @@ def test_scans_make_the_depth_that_the_image_has(pristine: Path) -> None:
         np.testing.assert_allclose(depth_HW[::2, ::2][seen], truth_HW[seen], rtol=1e-5)
 
 
-def test_a_frame_has_its_drives_split_and_files(scan: Scan, pristine: Path) -> None:
+def test_a_frame_has_its_drives_split_and_files(pristine: Path) -> None:
     records = scan(pristine)
     assert [(r.key, r.split) for r in records] == [
         *((f"{DATE}_drive_0001_sync_000000000{i}", "train") for i in range(4)),
@@ -86,7 +84,7 @@ def test_a_frame_has_its_drives_split_and_files(scan: Scan, pristine: Path) -> N
     }
 
 
-def test_scans_are_drawn_where_the_image_shows_them(scan: Scan, pristine: Path) -> None:
+def test_scans_are_drawn_where_the_image_shows_them(pristine: Path) -> None:
     worlds = {f"{DATE}/{name}": world for name, (world, _) in drives(FRAMES).items()}
     for record in scan(pristine):
         path = pristine / record.sources["points"].path
@@ -103,7 +101,7 @@ def test_scans_are_drawn_where_the_image_shows_them(scan: Scan, pristine: Path) 
         np.testing.assert_allclose(depth_HW[valid_HW & sampled], truth_HW[valid_HW & sampled], rtol=1e-4)
 
 
-def test_frames_without_a_scan_or_a_way_from_the_scanner_have_no_points(scan: Scan, root: Path) -> None:
+def test_frames_without_a_scan_or_a_way_from_the_scanner_have_no_points(root: Path) -> None:
     (root / DRIVE / "velodyne_points/data/0000000001.bin").unlink()
     assert [("points" in r.sources) for r in scan(root)] == [True, False, True, True, True]
     (root / DATE / CALIBRATION_FILES[1]).unlink()

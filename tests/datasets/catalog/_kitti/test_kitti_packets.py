@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,9 @@ from hypothesis import strategies as st
 from segprep.datasets.catalog._kitti.calibration import KittiCalibration
 from segprep.datasets.catalog._kitti.oxts import OxtsPacket, imu_pose, mercator_scale, read_oxts, read_times
 from segprep.datasets.imageio import write_image
-from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Matrix
+from support.kitti import rigid, scan
 from support.properties import examples
-
-Scan = Callable[..., list[SampleRecord]]
-Rigid = Callable[..., Matrix]
 
 DATE = "2011_09_26"
 DRIVE = f"{DATE}/{DATE}_drive_0001_sync"
@@ -87,7 +83,7 @@ def test_time_stamps_go_on_over_midnight_and_may_have_fewer_digits(tmp_path: Pat
     assert read_times(tmp_path / "none.txt") is None
 
 
-def test_a_real_drive_has_real_times_and_one_pose(scan: Scan, rigid: Rigid, real: Path, tmp_path: Path) -> None:
+def test_a_real_drive_has_real_times_and_one_pose(real: Path, tmp_path: Path) -> None:
     shutil.copytree(real, tmp_path / "kitti")
     for frame in range(3):
         write_image(tmp_path / "kitti" / DRIVE / f"image_02/data/{frame:010d}.png", np.zeros((375, 1242), np.uint8))
