@@ -13,7 +13,7 @@ from _measure import peak_growth, peak_growth_of
 from segprep.datasets.codes import Encoded
 from segprep.datasets.sample import Array, Camera, Mask
 from segprep.prep.depth.hha import PRESETS, HhaImage, hha
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 __all__ = ["calls", "growth", "load_camera"]
 

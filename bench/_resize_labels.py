@@ -17,7 +17,7 @@ from _published import planes_method, volume_method
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.sample import Array
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 __all__ = ["labels_report"]
 

@@ -24,7 +24,7 @@ from segprep.datasets.workspace import Workspace
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
 from segprep.prep.resizing.resample import resample
 from segprep.workflows.ledger.database import Ledger
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 __all__ = ["step_report"]
 

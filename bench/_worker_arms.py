@@ -14,7 +14,7 @@ from _prep_tasks import Task, run_task
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.running.cluster import ClusterOptions, Executor, make_executor
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

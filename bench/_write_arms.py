@@ -23,7 +23,7 @@ from _write_zarr import write_by_zarr
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.rows import ShardRows
 from segprep.datasets.shards.writer import create_store, write_shard
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 __all__ = ["KINDS", "arm_path", "open_arm"]
 

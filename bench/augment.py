@@ -18,7 +18,7 @@ from _flow_drive import render_drive
 from _parts import parser_of, show
 from _worker_arms import measured
 
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 
 @dataclass(frozen=True, slots=True)

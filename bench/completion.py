@@ -20,7 +20,7 @@ from _measure import in_turn, load_line, median_ms, table, timed
 
 from segprep.datasets.sample import Array, Mask
 from segprep.prep.depth.completion import Fill, complete_depth
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 _HEADER = ("scene", "hidden", "method", "RMSE, m", "MAE, m", "median, m", "within 5 %", "finite or not", "ms")
 

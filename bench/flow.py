@@ -24,7 +24,7 @@ from _parts import parser_of, show
 from _prep_tasks import make_tasks
 from _worker_arms import arms_report
 
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from _measure import in_turn, load_line, median_ms, table, timed
 from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array, Mask
 from segprep.datasets.synthetic import World, make_camera, render
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 _ROUNDS = 11
 _SCALE = 10000  # NYU's files of the Python port: metres = value / 10000

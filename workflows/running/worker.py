@@ -1,16 +1,10 @@
 """What a worker does with a batch: read, compute, write files, return small rows. No ledger and no Dask here."""
 
-import ctypes
 import hashlib
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
-
-import cv2
-from threadpoolctl import threadpool_limits
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
 from segprep.datasets.errors import (
@@ -29,14 +23,7 @@ from segprep.prep.step import Absent, Input, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, file_source, recipe_of
 
-__all__ = ["BatchResult", "Job", "process_batch", "settle_process"]
-
-# Of glibc's malloc.h: larger blocks are mapped one by one (32 MB is the most that it takes), and so much free memory is
-# kept. Arrays of a sample are smaller, and a worker stays far below 1 GB.
-_M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
-_MAPPED_BYTES: Final = 32 * 2**20
-_KEPT_BYTES: Final = 256 * 2**20
+__all__ = ["BatchResult", "Job", "process_batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +49,6 @@ class BatchResult:
 
     cells: tuple[CellRow, ...]
     sources: tuple[SourceRow, ...]
-
-
-def settle_process() -> threadpool_limits:
-    """Make this process a good worker: one thread, because parallelism is between processes, and memory that it keeps.
-
-    By default freed arrays of some megabytes go back to the system and are mapped anew page by page a moment later:
-    the kernels of flow took about twice as long at 768x384. The result can undo the limit of threads for BLAS.
-    """
-    cv2.setNumThreads(1)
-    with suppress(AttributeError, OSError, TypeError):  # glibc only
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-    return threadpool_limits(1)
 
 
 def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
