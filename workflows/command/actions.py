@@ -25,13 +25,14 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
 from segprep.prep.step import Origin, Step
-from segprep.workflows.command import report
+from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
 from segprep.workflows.ledger.database import Ledger, Selection
 from segprep.workflows.ledger.disks import writer_lock
 from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, plan, run_steps
+from segprep.workflows.running.scales import write_scales
 from segprep.workflows.samples.initialise import InitRequest, initialise, write_miniature
 from segprep.workflows.stages.registry import build_steps, in_order, resolve
 from segprep.workflows.stores.augment_request import AugmentRequest
@@ -96,7 +97,7 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
         write_miniature(request.dataset, miniature, frames)
         request = replace(request, given=(miniature,))
     inventory = initialise(place, request)
-    print_result(inventory.to_json() if as_json else report.inventory(inventory))
+    print_result(inventory.to_json() if as_json else results.inventory(inventory))
 
 
 def run_stage(call: StageCall) -> None:
@@ -120,7 +121,7 @@ def run_stage(call: StageCall) -> None:
                     tell(f"{about}{name} = {value!r} ({found.origins[name]})")
         if call.dry_run:
             verdicts = plan(workspace, ledger, steps, call.run)
-            print_result(report.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
+            print_result(results.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
             return
         with (
             writer_lock(workspace.root),
@@ -129,13 +130,13 @@ def run_stage(call: StageCall) -> None:
         ):
             for stage, each in made.items():
                 ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
-            report.write_scales(workspace, ledger, steps)
+            write_scales(workspace, ledger, steps)
             try:
                 summary = run_steps(workspace, ledger, steps, call.run, progress)
             except Interrupted:
                 tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
-        print_result(report.summary(call.command, summary, workspace, as_json=call.as_json))
+        print_result(results.summary(call.command, summary, workspace, as_json=call.as_json))
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
@@ -151,7 +152,7 @@ def flow_eval(
 
     if flow is not None:
         found = evaluate_file(flow, Path(truth), flow_format)
-        print_result(found.to_json() if as_json else report.flow_errors(found))
+        print_result(found.to_json() if as_json else results.flow_errors(found))
         return
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
@@ -161,7 +162,7 @@ def flow_eval(
     if as_json:
         print_result(of_column.evaluation.to_json() | lacking)
         return
-    print_result(report.flow_errors(of_column.evaluation))
+    print_result(results.flow_errors(of_column.evaluation))
     if any(lacking.values()):
         tell(f"prep: left out: {lacking['without_flow']} without {column}, {lacking['without_truth']} without truth")
 
@@ -170,8 +171,8 @@ def check(
     place: Path, selection: Selection, cluster: ClusterOptions, good: Path | None, *, as_json: bool, quiet: bool
 ) -> None:
     """`prep check`."""
-    from segprep.workflows.checks import report as check_report
     from segprep.workflows.checks.checking import check_dataset
+    from segprep.workflows.checks.findings_table import draw_findings
     from segprep.workflows.samples.listing import check_target, write_lists
 
     workspace = find_workspace(place)
@@ -190,11 +191,11 @@ def check(
             listed = write_lists(workspace, ledger, selection, good, columns=None, prepared=False, skip=result.bad_keys)
         elif good is not None:
             tell(f"prep: no sample is without errors; {good} was not written")
-    written = [] if listed is None else report.lists(listed)
+    written = [] if listed is None else results.lists(listed)
     if as_json:
         print_result(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
     else:
-        print_result([*check_report.check(result), *written])
+        print_result([*draw_findings(result), *written])
     if result.errors:
         raise typer.Exit(ExitCode.TOO_MANY_BAD)
 
@@ -223,7 +224,7 @@ def write_list(
             class_map = workspace.config.class_map
             described = prepared_class_map(class_map, ledger) if prepared else class_map
             write_paris_description(description, described, workspace.config.dataset)
-    print_result(listed.to_json() if as_json else report.lists(listed))
+    print_result(listed.to_json() if as_json else results.lists(listed))
 
 
 def status(place: Path, *, as_json: bool) -> None:
@@ -233,7 +234,7 @@ def status(place: Path, *, as_json: bool) -> None:
     workspace = find_workspace(place)
     with _ledger(workspace) as ledger:
         found = read_status(workspace, ledger)
-    print_result(found.to_json() if as_json else report.status(found))
+    print_result(found.to_json() if as_json else results.status(found))
 
 
 def show(key: str, out: Path | None, place: Path, augment: AugmentRequest | None, variant: int | None) -> None:
@@ -292,7 +293,7 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
             tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
             current = [(p, SplitResult(False, {}) if is_current(workspace, p) else None) for p in plans]
-            print_result(report.shards(workspace, current, as_json=as_json))
+            print_result(results.shards(workspace, current, as_json=as_json))
             return
         arguments: JsonDict = {
             "columns": call.columns,
@@ -311,7 +312,7 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
                     except Interrupted:
                         tell("prep: interrupted; finished shards are kept. `prep shard` goes on from here")
                         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    print_result(report.shards(workspace, written, as_json=as_json))
+    print_result(results.shards(workspace, written, as_json=as_json))
 
 
 def _workspace(call: StageCall) -> Workspace:

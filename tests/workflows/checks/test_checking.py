@@ -16,9 +16,9 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import Array
 from segprep.datasets.workspace import load_workspace
 from segprep.workflows.checks import checking
-from segprep.workflows.checks import report as check_report
 from segprep.workflows.checks.checking import CheckResult, check_dataset
 from segprep.workflows.checks.findings import Category, Severity
+from segprep.workflows.checks.findings_table import draw_findings
 from segprep.workflows.ledger.database import Ledger, Selection
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
@@ -242,7 +242,7 @@ def test_workers_find_the_same_in_the_same_order_and_survive_a_deadly_file(
 def _printed(result: CheckResult) -> str:
     console = Console(width=100, highlight=False, markup=False)
     with console.capture() as capture:
-        for each in check_report.check(result):
+        for each in draw_findings(result):
             console.print(each, soft_wrap=isinstance(each, str))
     return capture.get()
 
