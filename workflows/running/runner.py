@@ -10,8 +10,8 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import CellRow, CellState, KnownSample, Ledger, Selection
-from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, recipe_of
+from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
@@ -65,7 +65,7 @@ def plan(
     workspace: Workspace, ledger: Ledger, steps: Sequence[Step], options: RunOptions
 ) -> Iterator[tuple[KnownSample, list[Verdict]]]:
     """Stream the samples of a selection, with a verdict per step; files are looked at but not read."""
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=False)
+    digests = Digests(workspace, may_hash=False)
     for sample in ledger.samples(options.selection):
         yield sample, [examine(s, sample, digests, retry_failed=options.retry_failed) for s in steps]
 
@@ -147,21 +147,13 @@ class _Run:
     def _lost(self, sample: KnownSample) -> BatchResult:
         """Return the rows of a sample that killed its process."""
         reason = "its worker process died twice on it (killed by the system for memory, or a crash in a decoder)"
-        digests = Digests(self._workspace.config.dataset_root, self._workspace.root, may_hash=True)
+        digests = Digests(self._workspace, may_hash=True)
         rows = []
         for step in self._steps:
             verdict = examine(step, sample, digests, retry_failed=True)
             if verdict.state not in (State.DONE, State.ABSENT):
                 rows += [
-                    CellRow(
-                        sample.record.key,
-                        column.name,
-                        CellState.FAILED,
-                        verdict.fingerprint,
-                        recipe_of(step),
-                        verdict.inputs,
-                        reason=reason,
-                    )
+                    verdict.row(step, sample.record.key, column.name, CellState.FAILED, reason)
                     for column in step.outputs
                 ]
         return BatchResult(tuple(rows), tuple(digests.hashed.values()))

@@ -26,7 +26,7 @@ from segprep.workflows.stores.order import StoreOrder, kept_layout, ordered
 from segprep.workflows.stores.place import standing_plan
 from segprep.workflows.stores.variants import Derived, derived_columns, stored_code
 
-__all__ = ["SplitPlan", "plan_split", "source_paths"]
+__all__ = ["SplitPlan", "plan_split"]
 
 _ROOM_BYTES = 32
 _NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
@@ -135,7 +135,7 @@ def plan_split(
         samples_per_shard=min(per_shard, len(numbered)) if per_shard else samples_per_shard(specs, len(numbered)),
         codec=codec,
         key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
-        source_bytes=_padded(max(len(encode_json(source_paths(row))) for row in rows)),
+        source_bytes=_padded(max(len(encode_json(row.source_paths)) for row in rows)),
         augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
     )
     store = kept_layout(store, standing, free=per_shard is None)
@@ -155,11 +155,6 @@ def plan_split(
 def _padded(length: int) -> int:
     """Leave room, so that a new sample with a longer name does not change the files of all others."""
     return -(-length // _ROOM_BYTES) * _ROOM_BYTES
-
-
-def source_paths(sample: KnownSample) -> dict[str, str]:
-    """Return the dataset's files of a sample, relative to its root."""
-    return {name: source.path for name, source in sample.record.sources.items()}
 
 
 def _columns(
@@ -195,7 +190,7 @@ def _refuse_stale(
         Samples whose cells cannot be brought up to date because something before them failed, with the reason.
     """
     steps = _steps_with_inputs(workspace, ledger, {column.name for column in chosen})
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    digests = Digests(workspace, may_hash=True)
     stale: Counter[tuple[str, str, str]] = Counter()
     blocked: dict[SampleKey, str] = {}
     for sample in samples:
@@ -283,7 +278,7 @@ def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: 
     cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
     camera = row.cells.get("camera")
     cells["camera"] = camera.fingerprint if camera is not None and camera.state is CellState.DONE else ""
-    content = [row.record.key, cells, source_paths(row), class_rules]
+    content = [row.record.key, cells, row.source_paths, class_rules]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

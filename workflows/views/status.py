@@ -116,7 +116,7 @@ def read_status(workspace: Workspace, ledger: Ledger) -> Status:
     steps = recorded_steps(workspace, ledger)
     samples: dict[str, int] = {}
     columns: list[ColumnStatus] = []
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    digests = Digests(workspace, may_hash=True)
     for split in ledger.splits():
         samples[split] = 0
         tallies = [_Tally() for _ in steps]

@@ -20,7 +20,7 @@ from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.datasets.workspace.cells import Cell, Column, decode_source
 from segprep.prep.step import Input, Origin
 from segprep.workflows.ledger.database import CellState, Ledger, Selection
-from segprep.workflows.running import worker
+from segprep.workflows.running import inputs, worker
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 
 KEYS = ("a", "b", "c")
@@ -185,7 +185,7 @@ def test_sources_that_several_steps_read_are_decoded_once(
         decoded.append(path.name)
         return decode_source(source, data, path)
 
-    monkeypatch.setattr(worker, "decode_source", counted)
+    monkeypatch.setattr(inputs, "decode_source", counted)
     second = Calling(lambda s: {"second": Cell(s.arrays["image"])}, makes=("second",), name="second")
     _process(workspace, ledger, Calling(_copy), second)
     assert decoded == ["a.png", "b.png", "c.png"]
