@@ -12,8 +12,8 @@ from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import find_workspace
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
-from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.disks import writer_lock
+from segprep.workflows.ledger.table import open_table
 from segprep.workflows.running.cluster import ClusterOptions
 
 __all__ = ["peek", "stats", "verify"]
@@ -102,11 +102,10 @@ def _settle(place: Path) -> None:
 def _repair(damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
     from segprep.workflows.stores.repair import repair_store
 
-    workspace = find_workspace(place)
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger, writer_lock(workspace.root):
+    with open_table(place) as table, table.writing():
         for path, damages in damaged.items():
             with Progress(f"prep verify --repair {path.name}") as progress:
-                repair_store(workspace, ledger, path, damages, ClusterOptions(workers=0), progress)
+                repair_store(table, path, damages, ClusterOptions(workers=0), progress)
             tell(f"prep: {path} is repaired")
 
 

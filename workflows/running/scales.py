@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.codes import Code, JetCode
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 
 __all__ = ["write_scales"]
 
 
-def write_scales(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:
+def write_scales(table: Table, steps: Sequence[Step]) -> None:
     """Write `scale.json` beside the files of columns whose numbers need decoding, for readers without segprep."""
-    for split in ledger.splits():
+    for split in table.ledger.splits():
         for step in steps:
             for column in step.outputs:
                 data = _meaning(column.code)
                 if data is None:
                     continue
-                path = workspace.column_dir(split, column.name) / "scale.json"
+                path = table.workspace.column_dir(split, column.name) / "scale.json"
                 text = json.dumps(data, indent=1, sort_keys=True).encode()
                 if not path.is_file() or path.read_bytes() != text:
                     atomic_write_bytes(path, text)
