@@ -13,7 +13,7 @@ from segprep.datasets.augmentation.config import preset_config
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.writer import ShardReport, write_shard
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stores.augment_request import AugmentRequest
 from segprep.workflows.stores.content import ShardTask, shard_rows
 from segprep.workflows.stores.planning import plan_split
@@ -40,11 +40,9 @@ def make_shards(workspace: Workspace, count: int) -> list[ShardTask]:
     samples of 8 variants are 56 rows, which is also what the program itself puts into a shard of these columns.
     """
     augment = AugmentRequest(_VARIANTS * count, preset_config("ssma"))
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
-        plan = plan_split(
-            workspace, ledger, "train", COLUMNS, codec="lz4", per_shard=None, require_all=False, augment=augment
-        )
-        samples = [ledger.sample(key) for key in dict.fromkeys(key for key, _ in plan.rows)]
+    with Table(workspace) as table:
+        plan = plan_split(table, "train", COLUMNS, codec="lz4", per_shard=None, require_all=False, augment=augment)
+        samples = [table.ledger.sample(key) for key in dict.fromkeys(key for key, _ in plan.rows)]
     store = replace(plan.store, samples_per_shard=_VARIANTS * len(samples))
     tasks = []
     for index in range(count):

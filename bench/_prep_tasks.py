@@ -11,8 +11,9 @@ from segprep.datasets.program.command_line import run_app
 from segprep.datasets.workspace import Workspace, load_workspace
 from segprep.prep.step import Step
 from segprep.workflows.cli import app
-from segprep.workflows.ledger.database import KnownSample, Ledger
+from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import State
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.runner import RunOptions, plan
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 from segprep.workflows.stages.registry import build_steps, resolve
@@ -59,15 +60,16 @@ def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], pe
         stages: Name of each stage, such as "flow" or "modality hha", to what the command line says about it.
         per_batch: Samples of a batch.
     """
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+    with Table(workspace) as table:
+        ledger = table.ledger
         steps: list[Step] = []
         for stage, given in stages.items():
             arguments = resolve(stage, given, workspace, ledger).values
             made = build_steps(stage, workspace, ledger, arguments, steps)
             ledger.set_columns([column for step in made for column in step.outputs], stage, arguments)
             steps += made
-        columns = {name: row.column for name, row in ledger.columns().items()}
-        planned = list(plan(workspace, ledger, steps, RunOptions()))
+        columns = table.columns()
+        planned = list(plan(table, steps, RunOptions()))
     samples = [sample for sample, verdicts in planned if all(v.state is not State.ABSENT for v in verdicts)]
     starts = range(0, len(samples), per_batch)
     job = Job(workspace, tuple(steps), columns)

@@ -15,7 +15,7 @@ from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.rows import ShardRows
 from segprep.datasets.shards.writer import ShardReport, create_store, write_shard
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stores.content import ShardTask, shard_rows
 from segprep.workflows.stores.planning import plan_split
 
@@ -40,11 +40,9 @@ def make_workspace(place: Path, pngs: Path, copies: int, workers: int) -> Worksp
 
 def make_shards(workspace: Workspace, per_shard: int | None) -> list[ShardTask]:
     """Return what `prep shard` sends to its workers; None for as many samples per shard as it takes by itself."""
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
-        plan = plan_split(
-            workspace, ledger, "train", COLUMNS, codec="lz4", per_shard=per_shard, require_all=True, seed=0
-        )
-        rows = [(ledger.sample(key), variant) for key, variant in plan.rows]
+    with Table(workspace) as table:
+        plan = plan_split(table, "train", COLUMNS, codec="lz4", per_shard=per_shard, require_all=True, seed=0)
+        rows = [(table.ledger.sample(key), variant) for key, variant in plan.rows]
     tasks = []
     for index in range(plan.store.shards):
         place = plan.store.shard_rows(index)

@@ -49,7 +49,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "workflows": (
         ("ledger",),
-        ("running", "samples", "stages"),
+        ("running",),
+        ("samples", "stages"),
         ("checks", "stores"),
         ("views",),
         ("command",),

@@ -10,7 +10,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
-from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace import WorkspaceConfig
 from segprep.workflows.checks.distances import (
     depth_ranges,
     implausible_depth,
@@ -23,7 +23,8 @@ from segprep.workflows.checks.findings import Calibration, Category, CheckedSamp
 from segprep.workflows.checks.images import alike_images, same_images
 from segprep.workflows.checks.labels import unknown_ids, unlabelled
 from segprep.workflows.checks.shares import class_shares, count_classes
-from segprep.workflows.ledger.database import Ledger, Selection
+from segprep.workflows.ledger.database import Selection
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 
@@ -70,9 +71,7 @@ class CheckResult:
         }
 
 
-def check_dataset(
-    workspace: Workspace, ledger: Ledger, selection: Selection, cluster: ClusterOptions, progress: Progress
-) -> CheckResult:
+def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, progress: Progress) -> CheckResult:
     """Read and decode every file of a selection once and say what is wrong. Nothing is written.
 
     The facts that are kept take about 1 kB per file.
@@ -80,14 +79,15 @@ def check_dataset(
     Raises:
         Interrupted: After Ctrl-C.
     """
-    known = _Known.of(ledger, selection)
-    facts = _inspect_all(workspace, known.files, cluster, progress)
+    config = table.workspace.config
+    known = _Known.of(table, selection)
+    facts = _inspect_all(config, known.files, cluster, progress)
     samples = [
         CheckedSample(key, split, {name: facts[file] for name, file in files.items()}, camera)
         for key, split, files, camera in known.samples
     ]
-    shares = CATALOG.load(workspace.config.dataset).SPEC.class_shares
-    class_map = workspace.config.class_map
+    shares = CATALOG.load(config.dataset).SPEC.class_shares
+    class_map = config.class_map
     counts = count_classes(samples, class_map)
     found = [
         *unusable_files(samples),
@@ -126,10 +126,10 @@ class _Known:
     files: dict[_FileId, SourceFile]
 
     @classmethod
-    def of(cls, ledger: Ledger, selection: Selection) -> "_Known":
+    def of(cls, table: Table, selection: Selection) -> "_Known":
         known = cls([], {})
         codes: dict[str, JsonDict] = {}
-        for sample in ledger.samples(selection):
+        for sample in table.ledger.samples(selection):
             record = sample.record
             files = {}
             for name, source in record.sources.items():
@@ -141,7 +141,7 @@ class _Known:
 
 
 def _inspect_all(
-    workspace: Workspace, files: Mapping[_FileId, SourceFile], cluster: ClusterOptions, progress: Progress
+    config: WorkspaceConfig, files: Mapping[_FileId, SourceFile], cluster: ClusterOptions, progress: Progress
 ) -> dict[_FileId, FileFacts]:
     found: dict[_FileId, FileFacts] = {}
     bad = 0
@@ -157,7 +157,7 @@ def _inspect_all(
         progress.advance(len(sources), f"{bad} unusable" if bad else "")
 
     progress.start(len(files))
-    inspect = partial(inspect_files, workspace.config.dataset_root, workspace.config.class_map)
+    inspect = partial(inspect_files, config.dataset_root, config.class_map)
     run_in_batches(inspect, files.values(), cluster, settle)
     return found
 

@@ -15,7 +15,6 @@ import typer
 from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
-    DatasetNotFoundError,
     ExitCode,
     SegprepError,
     TooManyBadSamplesError,
@@ -23,15 +22,15 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
 from segprep.prep.step import Origin, Step
-from segprep.workflows.command import report
+from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
-from segprep.workflows.ledger.database import Ledger, Selection
-from segprep.workflows.ledger.disks import writer_lock
+from segprep.workflows.ledger.database import Selection
+from segprep.workflows.ledger.table import Table, open_table
 from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, plan, run_steps
+from segprep.workflows.running.scales import write_scales
 from segprep.workflows.samples.initialise import InitRequest, initialise, write_miniature
 from segprep.workflows.stages.registry import build_steps, in_order, resolve
 from segprep.workflows.stores.augment_request import AugmentRequest
@@ -96,21 +95,22 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
         write_miniature(request.dataset, miniature, frames)
         request = replace(request, given=(miniature,))
     inventory = initialise(place, request)
-    print_result(inventory.to_json() if as_json else report.inventory(inventory))
+    print_result(inventory.to_json() if as_json else results.inventory(inventory))
 
 
 def run_stage(call: StageCall) -> None:
     """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
-    workspace = _workspace(call)
-    with _ledger(workspace) as ledger:
-        _check_splits(ledger, call.run.selection.splits)
+    with _open(call) as table:
+        table.require_splits(call.run.selection.splits)
+        workspace, ledger = table.workspace, table.ledger
         resolved = {stage: resolve(stage, given, workspace, ledger) for stage, given in call.stages.items()}
         made: dict[str, list[Step]] = {}
         for stage, found in resolved.items():
             before = [step for steps in made.values() for step in steps]
             made[stage] = build_steps(stage, workspace, ledger, found.values, before)
         steps = [step for _, step in in_order((stage, step) for stage, each in made.items() for step in each)]
-        _check_root(workspace, steps)
+        if any(each.origin is Origin.SOURCE for step in steps for each in step.inputs):
+            table.require_dataset()
         values = {stage: found.values for stage, found in resolved.items()}
         arguments = values if len(values) > 1 else next(iter(values.values()))
         if call.verbose:
@@ -119,23 +119,23 @@ def run_stage(call: StageCall) -> None:
                     about = f"{stage}: " if len(resolved) > 1 else ""
                     tell(f"{about}{name} = {value!r} ({found.origins[name]})")
         if call.dry_run:
-            verdicts = plan(workspace, ledger, steps, call.run)
-            print_result(report.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
+            verdicts = plan(table, steps, call.run)
+            print_result(results.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
             return
         with (
-            writer_lock(workspace.root),
-            _recorded(ledger, call.command, arguments),
+            table.writing(),
+            _recorded(table, call.command, arguments),
             Progress(f"prep {call.command}", quiet=call.quiet) as progress,
         ):
             for stage, each in made.items():
                 ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
-            report.write_scales(workspace, ledger, steps)
+            write_scales(table, steps)
             try:
-                summary = run_steps(workspace, ledger, steps, call.run, progress)
+                summary = run_steps(table, steps, call.run, progress)
             except Interrupted:
                 tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
-        print_result(report.summary(call.command, summary, workspace, as_json=call.as_json))
+        print_result(results.summary(call.command, summary, workspace, as_json=call.as_json))
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
@@ -151,17 +151,16 @@ def flow_eval(
 
     if flow is not None:
         found = evaluate_file(flow, Path(truth), flow_format)
-        print_result(found.to_json() if as_json else report.flow_errors(found))
+        print_result(found.to_json() if as_json else results.flow_errors(found))
         return
-    workspace = find_workspace(place)
-    with _ledger(workspace) as ledger:
-        _check_splits(ledger, selection.splits)
-        of_column = evaluate_column(workspace, ledger, selection, column, truth, flow_format)
+    with open_table(place) as table:
+        table.require_splits(selection.splits)
+        of_column = evaluate_column(table, selection, column, truth, flow_format)
     lacking = {"without_flow": of_column.without_flow, "without_truth": of_column.without_truth}
     if as_json:
         print_result(of_column.evaluation.to_json() | lacking)
         return
-    print_result(report.flow_errors(of_column.evaluation))
+    print_result(results.flow_errors(of_column.evaluation))
     if any(lacking.values()):
         tell(f"prep: left out: {lacking['without_flow']} without {column}, {lacking['without_truth']} without truth")
 
@@ -170,31 +169,30 @@ def check(
     place: Path, selection: Selection, cluster: ClusterOptions, good: Path | None, *, as_json: bool, quiet: bool
 ) -> None:
     """`prep check`."""
-    from segprep.workflows.checks import report as check_report
     from segprep.workflows.checks.checking import check_dataset
+    from segprep.workflows.checks.findings_table import draw_findings
     from segprep.workflows.samples.listing import check_target, write_lists
 
-    workspace = find_workspace(place)
-    _require_root(workspace)
-    with _ledger(workspace) as ledger, Progress("prep check", quiet=quiet) as progress:
-        _check_splits(ledger, selection.splits)
+    with open_table(place) as table, Progress("prep check", quiet=quiet) as progress:
+        table.require_dataset()
+        table.require_splits(selection.splits)
         if good is not None:
-            check_target(workspace, ledger, selection, good)  # now, and not when hours of work are done
+            check_target(table, selection, good)  # now, and not when hours of work are done
         try:
-            result = check_dataset(workspace, ledger, selection, cluster, progress)
+            result = check_dataset(table, selection, cluster, progress)
         except Interrupted:
             tell("prep: interrupted; `prep check` starts from the beginning")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         listed = None
-        if good is not None and set(ledger.keys(selection)) - set(result.bad_keys):
-            listed = write_lists(workspace, ledger, selection, good, columns=None, prepared=False, skip=result.bad_keys)
+        if good is not None and set(table.ledger.keys(selection)) - set(result.bad_keys):
+            listed = write_lists(table, selection, good, columns=None, prepared=False, skip=result.bad_keys)
         elif good is not None:
             tell(f"prep: no sample is without errors; {good} was not written")
-    written = [] if listed is None else report.lists(listed)
+    written = [] if listed is None else results.lists(listed)
     if as_json:
         print_result(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
     else:
-        print_result([*check_report.check(result), *written])
+        print_result([*draw_findings(result), *written])
     if result.errors:
         raise typer.Exit(ExitCode.TOO_MANY_BAD)
 
@@ -213,27 +211,25 @@ def write_list(
     from segprep.datasets.class_files import write_paris_description
     from segprep.workflows.samples.listing import prepared_class_map, refuse_inside_dataset, write_lists
 
-    workspace = find_workspace(place)
-    with _ledger(workspace) as ledger:
-        _check_splits(ledger, selection.splits)
+    with open_table(place) as table:
+        table.require_splits(selection.splits)
+        config = table.workspace.config
         if description is not None:
-            refuse_inside_dataset(workspace, description)
-        listed = write_lists(workspace, ledger, selection, out, columns=columns, prepared=prepared)
+            refuse_inside_dataset(table.workspace, description)
+        listed = write_lists(table, selection, out, columns=columns, prepared=prepared)
         if description is not None:
-            class_map = workspace.config.class_map
-            described = prepared_class_map(class_map, ledger) if prepared else class_map
-            write_paris_description(description, described, workspace.config.dataset)
-    print_result(listed.to_json() if as_json else report.lists(listed))
+            described = prepared_class_map(config.class_map, table.columns()) if prepared else config.class_map
+            write_paris_description(description, described, config.dataset)
+    print_result(listed.to_json() if as_json else results.lists(listed))
 
 
 def status(place: Path, *, as_json: bool) -> None:
     """`prep status`."""
     from segprep.workflows.views.status import read_status
 
-    workspace = find_workspace(place)
-    with _ledger(workspace) as ledger:
-        found = read_status(workspace, ledger)
-    print_result(found.to_json() if as_json else report.status(found))
+    with open_table(place) as table:
+        found = read_status(table)
+    print_result(found.to_json() if as_json else results.status(found))
 
 
 def show(key: str, out: Path | None, place: Path, augment: AugmentRequest | None, variant: int | None) -> None:
@@ -244,37 +240,35 @@ def show(key: str, out: Path | None, place: Path, augment: AugmentRequest | None
 
     if augment is not None and variant is not None:
         raise ConfigurationError("--augment draws new variants, --variant one that a store holds: give one of them")
-    workspace = find_workspace(place)
-    with _ledger(workspace) as ledger:
-        found = [k for k in ledger.keys(Selection()) if k == key or fnmatch.fnmatchcase(k, key)]
+    with open_table(place) as table:
+        found = [k for k in table.ledger.keys(Selection()) if k == key or fnmatch.fnmatchcase(k, key)]
         if not found:
             raise ConfigurationError(f"no sample has the key {key!r}, or matches it; a glob such as '*07961' may help")
         name: str = found[0]
         if augment is not None:
-            panel, name = draw_variants(workspace, ledger, found[0], augment), f"{found[0]}-variants"
+            panel, name = draw_variants(table, found[0], augment), f"{found[0]}-variants"
         elif variant is not None:
-            panel, name = draw_stored_variant(workspace, ledger, found[0], variant), f"{found[0]}-{variant}"
+            panel, name = draw_stored_variant(table, found[0], variant), f"{found[0]}-{variant}"
         else:
-            panel = draw_sample(workspace, ledger, found[0])
-    path = out or workspace.root / "show" / f"{name}.png"
+            panel = draw_sample(table, found[0])
+    path = out or table.workspace.root / "show" / f"{name}.png"
     write_image(path, panel)
     print_result([str(path)])
 
 
 def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """`prep shard`."""
+    from segprep.workflows.stores.place import StorePlace
     from segprep.workflows.stores.planning import plan_split
-    from segprep.workflows.stores.writing import SplitResult, is_current, write_split
+    from segprep.workflows.stores.writing import SplitResult, write_split
 
-    workspace = find_workspace(place)
-    with _ledger(workspace) as ledger:
-        _check_splits(ledger, call.splits)
+    with open_table(place) as table:
+        table.require_splits(call.splits)
         if call.augment is not None:
-            _check_splits(ledger, call.augment_splits)
+            table.require_splits(call.augment_splits)
         plans = [
             plan_split(
-                workspace,
-                ledger,
+                table,
                 split,
                 call.columns,
                 codec=call.codec,
@@ -283,16 +277,17 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
                 augment=call.augment if split in call.augment_splits else None,
                 seed=call.seed,
             )
-            for split in call.splits or ledger.prepared_splits()
+            for split in call.splits or table.ledger.prepared_splits()
         ]
         if not plans:
             raise ConflictError("there are no columns to shard yet: run `prep resize` first")
-        unprepared = [] if call.splits else sorted(set(ledger.splits()) - {p.store.split for p in plans})
+        unprepared = [] if call.splits else sorted(set(table.ledger.splits()) - {p.store.split for p in plans})
         if unprepared:
             tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
         if dry_run:
-            current = [(p, SplitResult(False, {}) if is_current(workspace, p) else None) for p in plans]
-            print_result(report.shards(workspace, current, as_json=as_json))
+            held = {p.store.split for p in plans if StorePlace(table, p.store.split).holds(p.fingerprint)}
+            would = [(p, SplitResult(False, {}) if p.store.split in held else None) for p in plans]
+            print_result(results.shards(table.workspace, would, as_json=as_json))
             return
         arguments: JsonDict = {
             "columns": call.columns,
@@ -302,57 +297,33 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
             "augment": None if call.augment is None else call.augment.to_json(),
             "augment_splits": list(call.augment_splits),
         }
-        with writer_lock(workspace.root), _recorded(ledger, "shard", arguments):
+        with table.writing(), _recorded(table, "shard", arguments):
             written = []
             for each in plans:
                 with Progress(f"prep shard {each.store.split}", quiet=quiet) as progress:
                     try:
-                        written.append((each, write_split(workspace, ledger, each, call.cluster, progress)))
+                        written.append((each, write_split(table, each, call.cluster, progress)))
                     except Interrupted:
                         tell("prep: interrupted; finished shards are kept. `prep shard` goes on from here")
                         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    print_result(report.shards(workspace, written, as_json=as_json))
+    print_result(results.shards(table.workspace, written, as_json=as_json))
 
 
-def _workspace(call: StageCall) -> Workspace:
+def _open(call: StageCall) -> Table:
     dataset, root, out = call.explicit
     if dataset is None and root is None and out is None:
-        return find_workspace(call.workspace)
+        return open_table(call.workspace)
     if dataset is None or root is None or out is None:
         raise ConfigurationError("--dataset, --root and --out belong together; without them the workspace is used")
-    return initialise(out, InitRequest(dataset, (root,))).workspace
-
-
-def _ledger(workspace: Workspace) -> Ledger:
-    return Ledger(workspace.ledger_path, workspace.config.splits)
-
-
-def _check_root(workspace: Workspace, steps: Sequence[Step]) -> None:
-    if any(each.origin is Origin.SOURCE for s in steps for each in s.inputs):
-        _require_root(workspace)
-
-
-def _require_root(workspace: Workspace) -> None:
-    """Say that a dataset is not mounted once, instead of failing every sample."""
-    if not workspace.config.dataset_root.is_dir():
-        raise DatasetNotFoundError(
-            f"the dataset {workspace.config.dataset_root} is not there: mount it, or correct root in "
-            f"{workspace.root / CONFIG_NAME}"
-        )
-
-
-def _check_splits(ledger: Ledger, splits: Sequence[str]) -> None:
-    unknown = sorted(set(splits) - set(ledger.splits()))
-    if unknown:
-        raise ConfigurationError(f"no split {', '.join(unknown)}; there are: {', '.join(ledger.splits())}")
+    return Table(initialise(out, InitRequest(dataset, (root,))).workspace)
 
 
 @contextmanager
-def _recorded(ledger: Ledger, command: str, arguments: JsonDict) -> Iterator[None]:
+def _recorded(table: Table, command: str, arguments: JsonDict) -> Iterator[None]:
     """Note the run with its library versions, its times and how it ended."""
     packages = ("segprep", "numpy", "opencv-python-headless", "pillow", "dask", "zarr")
     versions: dict[str, Any] = {"python": platform.python_version(), **{name: version(name) for name in packages}}
-    run = ledger.start_run(command, arguments, versions, _now())
+    run = table.ledger.start_run(command, arguments, versions, _now())
     code: int = ExitCode.BUG
     try:
         yield
@@ -365,7 +336,7 @@ def _recorded(ledger: Ledger, command: str, arguments: JsonDict) -> Iterator[Non
         raise
     finally:
         with suppress(WriteFailedError):  # on a full disk the first error is the one to show
-            ledger.finish_run(run, code, _now())
+            table.ledger.finish_run(run, code, _now())
 
 
 def _now() -> str:

@@ -10,10 +10,10 @@ from segprep.datasets.errors import DamagedStoreError, ExitCode, StoreNotFoundEr
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import find_workspace
-from segprep.workflows.command import report
+from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
-from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.disks import writer_lock
+from segprep.workflows.ledger.table import open_table
 from segprep.workflows.running.cluster import ClusterOptions
 
 __all__ = ["peek", "stats", "verify"]
@@ -29,18 +29,18 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
     for _ in range(2 if repair else 0):
         damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
         if damaged:
-            for line in report.damages(findings.damages, as_json=False):
+            for line in results.damages(findings.damages, as_json=False):
                 tell(str(line))
             _repair(damaged, place)
             findings = _findings(paths, fast=False)
     if as_json:
-        print_result(report.damages(findings.damages, as_json=True))
+        print_result(results.damages(findings.damages, as_json=True))
     else:
         sound = {path for path in findings.foreign if not findings.damages[path]}
         ours = {path: damages for path, damages in findings.damages.items() if path not in sound}
         checked = "shapes and dtypes agree" if fast else "every sample decodes, and labels hold no other ids"
         told = [f"{path}: another program wrote it, without checksums to compare; {checked}" for path in sorted(sound)]
-        lines = report.damages(ours, as_json=False) if ours else []
+        lines = results.damages(ours, as_json=False) if ours else []
         print_result([*lines, *told])
     for message in findings.unreadable[:-1]:
         tell(f"prep: {message}")
@@ -102,11 +102,10 @@ def _settle(place: Path) -> None:
 def _repair(damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
     from segprep.workflows.stores.repair import repair_store
 
-    workspace = find_workspace(place)
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger, writer_lock(workspace.root):
+    with open_table(place) as table, table.writing():
         for path, damages in damaged.items():
             with Progress(f"prep verify --repair {path.name}") as progress:
-                repair_store(workspace, ledger, path, damages, ClusterOptions(workers=0), progress)
+                repair_store(table, path, damages, ClusterOptions(workers=0), progress)
             tell(f"prep: {path} is repaired")
 
 
@@ -130,7 +129,7 @@ def peek(path: Path, key: str, variant: int | None, out: Path | None, *, as_json
     picture = out or default_path(path, store, row)
     write_image(picture, draw_row(store, row))
     found = describe_row(store, row)
-    print_result(found | {"picture": str(picture)} if as_json else report.row(found, picture))
+    print_result(found | {"picture": str(picture)} if as_json else results.row(found, picture))
 
 
 def _stores(stores: Sequence[Path], place: Path) -> list[Path]:

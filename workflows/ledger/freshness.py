@@ -10,12 +10,13 @@ from pathlib import Path, PurePosixPath
 from segprep.datasets.errors import MissingInputError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
-from segprep.datasets.sample import JsonDict
+from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import fill_pattern
 from segprep.prep.step import Input, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
 
-__all__ = ["Digests", "State", "Verdict", "examine", "file_source", "recipe_of"]
+__all__ = ["Digests", "State", "Verdict", "examine", "file_source"]
 
 _GONE = "no such file"
 _NONE = "none for this sample"
@@ -43,8 +44,22 @@ class Verdict:
     fingerprint: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
 
+    def row(
+        self,
+        step: Step,
+        key: SampleKey,
+        column: str,
+        state: CellState,
+        reason: str = "",
+        facts: JsonDict | None = None,
+    ) -> CellRow:
+        """Return the new row of one of the step's cells, without files."""
+        return CellRow(
+            key, column, state, self.fingerprint, _recipe_of(step), self.inputs, reason=reason, facts=facts or {}
+        )
 
-def recipe_of(step: Step) -> JsonDict:
+
+def _recipe_of(step: Step) -> JsonDict:
     """Return what of a step decides its output: name, version, parameters."""
     return {"step": step.name, "version": step.version, "parameters": step.parameters}
 
@@ -53,8 +68,7 @@ class Digests:
     """Content hashes of files, quick where size and time are as when they were hashed.
 
     Args:
-        dataset_root: Where source paths start.
-        workspace_root: Where cell paths start.
+        workspace: Where cell paths start; it knows where those of sources start.
         may_hash: False to answer None instead of reading a file.
         keep_contents: Keep what was read for hashing in `contents`, for a caller that decodes it next.
 
@@ -64,11 +78,9 @@ class Digests:
         gone: Paths of source files that cannot be read now.
     """
 
-    def __init__(
-        self, dataset_root: Path, workspace_root: Path, *, may_hash: bool, keep_contents: bool = False
-    ) -> None:
-        self._dataset_root = dataset_root
-        self._workspace_root = workspace_root
+    def __init__(self, workspace: Workspace, *, may_hash: bool, keep_contents: bool = False) -> None:
+        self._dataset_root = workspace.config.dataset_root
+        self._workspace_root = workspace.root
         self._may_hash = may_hash
         self._keep_contents = keep_contents
         self.contents: dict[str, bytes] = {}
@@ -138,7 +150,7 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
             unsure = found
         else:
             return found
-    recipe = recipe_of(step)
+    recipe = _recipe_of(step)
     fingerprint = _hash([recipe, contents])
     rows = [sample.cells.get(column.name) for column in step.outputs]
     present = [row for row in rows if row is not None]

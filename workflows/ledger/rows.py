@@ -95,6 +95,16 @@ class KnownSample:
     cells: Mapping[str, CellRow]
     sources: Mapping[str, SourceRow]
 
+    @property
+    def source_paths(self) -> dict[str, str]:
+        """The dataset's files of the sample, relative to its root."""
+        return {name: source.path for name, source in self.record.sources.items()}
+
+    def done(self, column: str) -> CellRow | None:
+        """Return the row of a cell that is done; None of any other."""
+        cell = self.cells.get(column)
+        return cell if cell is not None and cell.state is CellState.DONE else None
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import cv2
 
 from segprep.datasets.errors import ClusterLostError, ConfigurationError
-from segprep.workflows.running.worker import settle_process
+from segprep.workflows.running.process import settle_process
 
 if TYPE_CHECKING:
     from distributed import Client, Future

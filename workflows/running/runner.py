@@ -1,17 +1,17 @@
 """The runner: steps over many samples, resumable at any moment."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from segprep.datasets.atomic import remove_partials
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import SampleKey
-from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import CellRow, CellState, KnownSample, Ledger, Selection
-from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, recipe_of
+from segprep.workflows.ledger.database import CellState, KnownSample, Selection
+from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
@@ -61,12 +61,10 @@ class Summary:
         return len({f.key for f in self.failures})
 
 
-def plan(
-    workspace: Workspace, ledger: Ledger, steps: Sequence[Step], options: RunOptions
-) -> Iterator[tuple[KnownSample, list[Verdict]]]:
+def plan(table: Table, steps: Sequence[Step], options: RunOptions) -> Iterator[tuple[KnownSample, list[Verdict]]]:
     """Stream the samples of a selection, with a verdict per step; files are looked at but not read."""
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=False)
-    for sample in ledger.samples(options.selection):
+    digests = Digests(table.workspace, may_hash=False)
+    for sample in table.ledger.samples(options.selection):
         yield sample, [examine(s, sample, digests, retry_failed=options.retry_failed) for s in steps]
 
 
@@ -81,46 +79,37 @@ def _needs_work(sample: KnownSample, steps: Sequence[Step], verdicts: list[Verdi
     return False
 
 
-def run_steps(
-    workspace: Workspace, ledger: Ledger, steps: Sequence[Step], options: RunOptions, progress: Progress
-) -> Summary:
+def run_steps(table: Table, steps: Sequence[Step], options: RunOptions, progress: Progress) -> Summary:
     """Bring the columns of `steps` up to date for a selection. The caller holds the writer lock.
 
     Raises:
         Interrupted: After Ctrl-C; everything finished is committed.
         WriteFailedError: If the workspace cannot be written; everything committed before is kept.
     """
-    _remove_leftovers(workspace, ledger, steps)
-    run = _Run(workspace, ledger, tuple(steps), options, progress)
-    progress.start(ledger.count(options.selection))
-    if run_in_batches(run.work(), run.pending(), options.cluster, run.settle):
-        _remove_leftovers(workspace, ledger, steps)
-    return _summarise(ledger, steps, options.selection, len(run.touched))
+    _remove_leftovers(table, steps)
+    run = _Run(table, tuple(steps), options, progress)
+    progress.start(table.ledger.count(options.selection))
+    work = partial(process_batch, Job(table.workspace, run.steps, table.columns(), options.retry_failed))
+    if run_in_batches(work, run.pending(), options.cluster, run.settle):
+        _remove_leftovers(table, steps)
+    return _summarise(table, steps, options.selection, len(run.touched))
 
 
 class _Run:
     """The state of one run: what is pending, what was touched."""
 
-    def __init__(
-        self, workspace: Workspace, ledger: Ledger, steps: tuple[Step, ...], options: RunOptions, progress: Progress
-    ) -> None:
-        self._workspace = workspace
-        self._ledger = ledger
-        self._steps = steps
+    def __init__(self, table: Table, steps: tuple[Step, ...], options: RunOptions, progress: Progress) -> None:
+        self.steps = steps
+        self._table = table
         self._options = options
         self._progress = progress
         self._failed = 0
         self.touched: set[SampleKey] = set()
 
-    def work(self) -> Callable[[Sequence[KnownSample]], BatchResult]:
-        """Return what a worker does with a batch of samples."""
-        columns = {name: row.column for name, row in self._ledger.columns().items()}
-        return partial(process_batch, Job(self._workspace, self._steps, columns, self._options.retry_failed))
-
     def pending(self) -> Iterator[KnownSample]:
         """Yield the samples that need work."""
-        for sample, verdicts in plan(self._workspace, self._ledger, self._steps, self._options):
-            if _needs_work(sample, self._steps, verdicts):
+        for sample, verdicts in plan(self._table, self.steps, self._options):
+            if _needs_work(sample, self.steps, verdicts):
                 yield sample
             else:
                 self._progress.advance(1)
@@ -129,7 +118,7 @@ class _Run:
         """Commit what a batch gave."""
         if isinstance(result, WorkerDied):
             result = self._lost(samples[0])
-        self._ledger.record(result.cells, result.sources)
+        self._table.ledger.record(result.cells, result.sources)
         self._remove_replaced(samples, result)
         self.touched.update(row.key for row in result.cells)
         self._failed += len({row.key for row in result.cells if row.state is CellState.FAILED})
@@ -142,47 +131,39 @@ class _Run:
             before = known[row.key].get(row.column)
             if before is not None and row.state is CellState.DONE:
                 for path in {f.path for f in before.files} - {f.path for f in row.files}:
-                    (self._workspace.root / path).unlink(missing_ok=True)
+                    (self._table.workspace.root / path).unlink(missing_ok=True)
 
     def _lost(self, sample: KnownSample) -> BatchResult:
         """Return the rows of a sample that killed its process."""
         reason = "its worker process died twice on it (killed by the system for memory, or a crash in a decoder)"
-        digests = Digests(self._workspace.config.dataset_root, self._workspace.root, may_hash=True)
+        digests = Digests(self._table.workspace, may_hash=True)
         rows = []
-        for step in self._steps:
+        for step in self.steps:
             verdict = examine(step, sample, digests, retry_failed=True)
             if verdict.state not in (State.DONE, State.ABSENT):
                 rows += [
-                    CellRow(
-                        sample.record.key,
-                        column.name,
-                        CellState.FAILED,
-                        verdict.fingerprint,
-                        recipe_of(step),
-                        verdict.inputs,
-                        reason=reason,
-                    )
+                    verdict.row(step, sample.record.key, column.name, CellState.FAILED, reason)
                     for column in step.outputs
                 ]
         return BatchResult(tuple(rows), tuple(digests.hashed.values()))
 
 
-def _remove_leftovers(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:
+def _remove_leftovers(table: Table, steps: Sequence[Step]) -> None:
     """Remove the temporary files of a process that was killed."""
-    for split in ledger.splits():
+    for split in table.ledger.splits():
         for step in steps:
             for column in step.outputs:
-                remove_partials(workspace.column_dir(split, column.name))
-                remove_partials(workspace.mask_dir(split, column.name))
+                remove_partials(table.workspace.column_dir(split, column.name))
+                remove_partials(table.workspace.mask_dir(split, column.name))
 
 
-def _summarise(ledger: Ledger, steps: Sequence[Step], selection: Selection, made: int) -> Summary:
+def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: int) -> Summary:
     names = [column.name for step in steps for column in step.outputs]
     states: dict[str, Counter[str]] = {name: Counter() for name in names}
     clipped: Counter[str] = Counter()
     failures: list[Failure] = []
     samples = 0
-    for sample in ledger.samples(selection):
+    for sample in table.ledger.samples(selection):
         samples += 1
         for name in names:
             row = sample.cells.get(name)

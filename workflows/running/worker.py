@@ -1,27 +1,20 @@
-"""What a worker does with a batch: read, compute, write files, return small rows. No ledger and no Dask here."""
+"""What a worker does with a batch: decide, compute, write files, return small rows. No ledger and no Dask here."""
 
 import hashlib
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
-from segprep.datasets.errors import (
-    ConfigurationError,
-    MissingInputError,
-    SegprepError,
-    UnreadableFileError,
-    WriteFailedError,
-)
-from segprep.datasets.imageio import image_size
-from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample
+from segprep.datasets.errors import SegprepError, WriteFailedError
+from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
-from segprep.datasets.workspace.cells import Cell, Column, StoredCell, decode_cell, decode_source, encode_cell
-from segprep.prep.step import Absent, Input, Origin, Step
+from segprep.datasets.workspace.cells import Column, StoredCell, encode_cell
+from segprep.prep.step import Absent, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
-from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, file_source, recipe_of
+from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, file_source
+from segprep.workflows.running.inputs import SampleInputs, StoredInputs
 
 __all__ = ["BatchResult", "Job", "process_batch"]
 
@@ -59,27 +52,26 @@ def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
     Raises:
         WriteFailedError: If the workspace cannot be written; no file of the batch is kept.
     """
+    staged: list[StagedFile] = []
     cells: list[_NewCell] = []
     sources: dict[str, SourceRow] = {}
-    staged: list[StagedFile] = []
     try:
         for sample in samples:
-            work = _SampleWork(job, sample)
-            work.run(staged)
-            cells += work.new_cells
+            work = _SampleWork(job, sample, staged)
+            work.run()
+            cells += work.cells
             sources.update(work.digests.hashed)
         commit(staged)
     except BaseException:
         discard(staged)
         raise
-    rows = tuple(_with_times(job.workspace.root, cell) for cell in cells)
-    return BatchResult(rows, tuple(sources.values()))
+    return BatchResult(tuple(_with_times(job.workspace.root, cell) for cell in cells), tuple(sources.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class _NewCell:
     row: CellRow
-    digests: Mapping[str, str]  # path relative to the workspace -> content hash of a file that this batch writes
+    digests: Mapping[str, str] = field(default_factory=dict)  # path in the workspace -> content hash of a file
 
 
 def _with_times(root: Path, cell: _NewCell) -> CellRow:
@@ -94,20 +86,18 @@ def _with_times(root: Path, cell: _NewCell) -> CellRow:
 
 
 class _SampleWork:
-    """The work on one sample: inputs are read once, however many steps need them."""
+    """The work on one sample: what to do about each step, and what comes of it."""
 
-    def __init__(self, job: Job, sample: KnownSample) -> None:
+    def __init__(self, job: Job, sample: KnownSample, staged: list[StagedFile]) -> None:
         self._job = job
-        self._workspace = job.workspace
         self._known = sample
-        self._record = sample.record
-        self._sources: dict[str, Cell] = {}
-        self._columns: dict[str, Cell] = {}
-        self.digests = Digests(job.workspace.config.dataset_root, job.workspace.root, may_hash=True, keep_contents=True)
-        self._files_read: list[str] = []
-        self.new_cells: list[_NewCell] = []
+        self._staged = staged
+        self.digests = Digests(job.workspace, may_hash=True, keep_contents=True)
+        stored = StoredInputs(job.workspace, sample, job.columns, self.digests.contents)
+        self._inputs = SampleInputs(sample.record.key, stored.read)
+        self.cells: list[_NewCell] = []
 
-    def run(self, staged: list[StagedFile]) -> None:
+    def run(self) -> None:
         for step in self._job.steps:
             verdict = examine(step, self._known, self.digests, retry_failed=self._job.retry_failed)
             match verdict.state:
@@ -116,157 +106,67 @@ class _SampleWork:
                 case State.DONE:
                     self._refresh_times(step)
                 case State.ABSENT:
-                    self._note(step, verdict, CellState.ABSENT, verdict.reason)
+                    self._note(step, verdict, _Nothing(CellState.ABSENT, verdict.reason))
                 case _:
-                    self._make(step, verdict, staged)
-
-    def _make(self, step: Step, verdict: Verdict, staged: list[StagedFile]) -> None:
-        self._files_read = []
-        try:
-            made = step(self._sample(step))
-            stored = {c.name: encode_cell(c, self._record.key, made[c.name]) for c in step.outputs}
-        except WriteFailedError:
-            raise
-        except Absent as nothing:
-            self._note(step, verdict, CellState.ABSENT, str(nothing))
-            return
-        except SegprepError as error:
-            self._note(step, verdict, CellState.FAILED, str(error))
-            return
-        except Exception as error:  # noqa: BLE001  (one bad sample must not end a run of thousands; the reason is kept)
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            reason = (
-                f"{type(error).__name__}: {error} (at {Path(where.filename).name}:{where.lineno}, step {step.name})"
-            )
-            self._note(step, verdict, CellState.FAILED, reason)
-            return
-        for name, cell in stored.items():
-            self._store(step, verdict, name, cell, staged)
-
-    def _store(self, step: Step, verdict: Verdict, name: str, cell: StoredCell, staged: list[StagedFile]) -> None:
-        digests = {}
-        for path, data in cell.files:
-            relative = f"{self._record.split}/{path}"
-            staged.append(stage(self._workspace.root / relative, data))
-            digests[relative] = hashlib.sha256(data).hexdigest()
-        self._columns[name] = cell.cell
-        facts = cell.cell.facts | ({"read": self._files_read} if self._files_read else {})
-        row = self._row(step, verdict, name, CellState.DONE, facts=facts)
-        self._remember(_NewCell(row, digests))
-
-    def _note(self, step: Step, verdict: Verdict, state: CellState, reason: str) -> None:
-        for column in step.outputs:
-            row = self._row(step, verdict, column.name, state, reason)
-            if state is CellState.FAILED or self._known.cells.get(column.name) != row:
-                self._remember(_NewCell(row, {}))
+                    made = _made(step, self._known.record.key, self._inputs)
+                    if isinstance(made, _Nothing):
+                        self._note(step, verdict, made)
+                    else:
+                        self._write(step, verdict, made)
 
     def _refresh_times(self, step: Step) -> None:
         """Note new times of unchanged files, so that they need no hashing again."""
         for column in step.outputs:
             row = self._known.cells[column.name]
             if self.digests.changed_times(row.files):
-                self.new_cells.append(_NewCell(row, {f.path: f.digest for f in row.files}))
+                self.cells.append(_NewCell(row, {f.path: f.digest for f in row.files}))
+
+    def _note(self, step: Step, verdict: Verdict, nothing: "_Nothing") -> None:
+        for column in step.outputs:
+            row = verdict.row(step, self._known.record.key, column.name, nothing.state, nothing.reason)
+            self._inputs.keep(column, None)
+            if nothing.state is CellState.FAILED or self._known.cells.get(column.name) != row:
+                self._remember(_NewCell(row))
+
+    def _write(self, step: Step, verdict: Verdict, made: Mapping[str, StoredCell]) -> None:
+        record = self._known.record
+        read = [file_source(each, record).path for each in step.inputs if each.origin is Origin.FILE]
+        for column in step.outputs:
+            stored, digests = made[column.name], {}
+            for path, data in stored.files:
+                relative = f"{record.split}/{path}"
+                self._staged.append(stage(self._job.workspace.root / relative, data))
+                digests[relative] = hashlib.sha256(data).hexdigest()
+            self._inputs.keep(column, stored.cell)
+            facts = stored.cell.facts | ({"read": read} if read else {})
+            row = verdict.row(step, record.key, column.name, CellState.DONE, facts=facts)
+            self._remember(_NewCell(row, digests))
 
     def _remember(self, cell: _NewCell) -> None:
-        self.new_cells.append(cell)
+        self.cells.append(cell)
         self._known = replace(self._known, cells={**self._known.cells, cell.row.column: cell.row})
 
-    def _row(
-        self,
-        step: Step,
-        verdict: Verdict,
-        column: str,
-        state: CellState,
-        reason: str = "",
-        facts: JsonDict | None = None,
-    ) -> CellRow:
-        return CellRow(
-            key=self._record.key,
-            column=column,
-            state=state,
-            fingerprint=verdict.fingerprint,
-            recipe=recipe_of(step),
-            inputs=verdict.inputs,
-            reason=reason,
-            facts=facts or {},
-        )
 
-    # -- inputs ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """Why a step made nothing: there was nothing to make, or it failed."""
 
-    def _sample(self, step: Step) -> Sample:
-        arrays: dict[str, Array] = {}
-        kinds: dict[str, Kind] = {}
-        valid: dict[str, Mask] = {}
-        meta: JsonDict = {}
-        camera, pose = None, None
-        for each in step.inputs:
-            if each.optional and self._lacks(each):
-                continue
-            match each.origin:
-                case Origin.SOURCE_SIZE:
-                    meta[f"{each.name}_size"] = self._source_size(each.name)
-                    continue
-                case Origin.RECORD:
-                    camera, pose = self._record.camera, self._record.pose
-                    near = self._record.neighbour
-                    meta["neighbour"] = None if near is None else self._record.to_json()["neighbour"]
-                    continue
-                case Origin.SOURCE:
-                    cell = self._source(each.name)
-                    kinds[each.name] = self._record.sources[each.name].kind
-                case Origin.COLUMN:
-                    cell = self._column(each.name)
-                case Origin.FILE:
-                    cell = self._file(each)
-            if isinstance(cell.values, dict):
-                camera = Camera.from_json(cell.values)
-                pose = None if cell.values["pose"] is None else Pose(cell.values["pose"])
-                meta.update(cell.values)
-                continue
-            arrays[each.name] = cell.values
-            if cell.valid is not None:
-                valid[each.name] = cell.valid
-        return Sample(self._record.key, arrays, kinds, valid, camera, pose, meta)
+    state: CellState
+    reason: str
 
-    def _lacks(self, each: Input) -> bool:
-        if each.origin is Origin.SOURCE:
-            return each.name not in self._record.sources
-        row = self._known.cells.get(each.name)
-        return row is None or row.state is CellState.ABSENT
 
-    def _file(self, each: Input) -> Cell:
-        """Read what another program made; it need not be a picture, so its own reader opens it."""
-        if each.read is None:
-            raise ConfigurationError(f"nothing is known that reads {each.name}")
-        source = file_source(each, self._record)
-        cell = each.read(self._workspace.config.dataset_root / source.path)
-        self._files_read.append(source.path)
-        return cell
-
-    def _source_path(self, name: str) -> Path:
-        return self._workspace.config.dataset_root / self._record.sources[name].path
-
-    def _source_size(self, name: str) -> tuple[int, int]:
-        if name in self._sources:
-            values = self._sources[name].values
-            if not isinstance(values, dict):
-                return values.shape[1], values.shape[0]
-        return image_size(self._source_path(name))
-
-    def _source(self, name: str) -> Cell:
-        if name not in self._sources:
-            path = self._source_path(name)
-            try:
-                data = self.digests.contents.pop(self._record.sources[name].path, None) or path.read_bytes()
-            except FileNotFoundError as error:
-                raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
-            except OSError as error:
-                raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
-            self._sources[name] = decode_source(self._record.sources[name], data, path)
-        return self._sources[name]
-
-    def _column(self, name: str) -> Cell:
-        if name not in self._columns:
-            column = self._job.columns[name]
-            self._columns[name] = decode_cell(self._workspace, self._record.split, column, self._record.key)
-        return self._columns[name]
+def _made(step: Step, key: SampleKey, inputs: SampleInputs) -> dict[str, StoredCell] | _Nothing:
+    """Return the cells that a step makes, as their files will hold them."""
+    try:
+        cells = step(inputs.sample(step))
+        return {column.name: encode_cell(column, key, cells[column.name]) for column in step.outputs}
+    except WriteFailedError:
+        raise
+    except Absent as nothing:
+        return _Nothing(CellState.ABSENT, str(nothing))
+    except SegprepError as error:
+        return _Nothing(CellState.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001  (one bad sample must not end a run of thousands; the reason is kept)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return _Nothing(CellState.FAILED, f"{type(error).__name__}: {error} (at {place}, step {step.name})")

@@ -24,8 +24,8 @@ from segprep.datasets.lists.files import find_lists
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
-from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.disks import writer_lock
+from segprep.workflows.ledger.table import Table
 
 __all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
 
@@ -161,8 +161,8 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     with writer_lock(place):
         workspace = write_config(place, config, replace_classes=request.classes is not None)
-        with Ledger(workspace.ledger_path) as ledger:
-            ledger.replace_samples(records)
+        with Table(workspace) as table:
+            table.ledger.replace_samples(records)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,

@@ -14,7 +14,8 @@ from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, JsonDict, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column, read_record_cell
-from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.database import CellState, KnownSample, Selection
+from segprep.workflows.ledger.table import Table
 
 __all__ = ["SPLIT_MARK", "ListReport", "check_target", "prepared_class_map", "refuse_inside_dataset", "write_lists"]
 
@@ -45,8 +46,7 @@ class ListReport:
 
 
 def write_lists(
-    workspace: Workspace,
-    ledger: Ledger,
+    table: Table,
     selection: Selection,
     out: Path,
     *,
@@ -57,8 +57,7 @@ def write_lists(
     """Write samples to one list, or to one per split.
 
     Args:
-        workspace: The workspace.
-        ledger: Its ledger.
+        table: The open table.
         selection: Which samples.
         out: The list; its suffix says the format. `{split}` in it makes one per split, which .csv and .txt, having no
             splits, need for several (a .csv does not if `split` is one of its columns).
@@ -75,9 +74,9 @@ def write_lists(
     """
     if columns is None and list_suffix(out) in TEXT_SUFFIXES:
         columns = ("image", "label")
-    samples = list(ledger.samples(selection))
-    _check_target(workspace, out, columns, _splits(sample.record for sample in samples))
-    rows, left_out = _rows(workspace, ledger, samples, columns, prepared=prepared, skip=skip)
+    samples = list(table.ledger.samples(selection))
+    _check_target(table.workspace, out, columns, _splits(sample.record for sample in samples))
+    rows, left_out = _rows(table, samples, columns, prepared=prepared, skip=skip)
     if not rows:
         reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(Counter(left_out.values()).items()))
         raise ConflictError(f"there is no sample to list: {reasons or 'none is selected'}. See `prep status`")
@@ -90,13 +89,13 @@ def write_lists(
     return ListReport(tuple((path, len(records)) for path, records in lists.items()), left_out)
 
 
-def check_target(workspace: Workspace, ledger: Ledger, selection: Selection, out: Path) -> None:
+def check_target(table: Table, selection: Selection, out: Path) -> None:
     """Refuse a place for lists that `write_lists` would refuse, before long work on what they will hold.
 
     Raises:
         ConfigurationError: As `write_lists` does, without `columns`.
     """
-    _check_target(workspace, out, None, _splits(sample.record for sample in ledger.samples(selection)))
+    _check_target(table.workspace, out, None, _splits(sample.record for sample in table.ledger.samples(selection)))
 
 
 def refuse_inside_dataset(workspace: Workspace, path: Path) -> None:
@@ -112,17 +111,16 @@ def refuse_inside_dataset(workspace: Workspace, path: Path) -> None:
         )
 
 
-def prepared_class_map(class_map: ClassMap, ledger: Ledger) -> ClassMap:
+def prepared_class_map(class_map: ClassMap, columns: Mapping[str, Column]) -> ClassMap:
     """Return the class map of the labels that a workspace holds: train ids, unless raw ids were kept."""
-    row = ledger.columns().get("label")
-    if row is not None and dict(row.column.attributes).get("ids") == "raw":
+    label = columns.get("label")
+    if label is not None and label.holds_raw_ids:
         return replace(class_map, raw_id_divisor=1)  # they were divided when they were made
     return train_id_map(class_map)
 
 
 def _rows(
-    workspace: Workspace,
-    ledger: Ledger,
+    table: Table,
     samples: Sequence[KnownSample],
     columns: Sequence[str] | None,
     *,
@@ -130,7 +128,7 @@ def _rows(
     skip: Collection[SampleKey],
 ) -> tuple[list[SampleRecord], dict[SampleKey, str]]:
     wanted = None if columns is None else tuple(c for c in columns if c not in _NAMES_OF_ROWS)
-    offered = _prepared_columns(ledger, samples) if prepared else _source_columns(samples)
+    offered = _prepared_columns(table, samples) if prepared else _source_columns(samples)
     unknown = [] if wanted is None else [name for name in wanted if name not in offered]
     if unknown and samples:
         where = "workspace" if prepared else "dataset"
@@ -144,11 +142,11 @@ def _rows(
         if key in skip:
             left_out[key] = "to be left out"
             continue
-        lacking = _lacking(workspace, sample, wanted, offered, prepared=prepared)
+        lacking = _lacking(table.workspace, sample, wanted, offered, prepared=prepared)
         if lacking:
             left_out[key] = lacking
             continue
-        record = _cells_record(workspace, sample, wanted, offered) if prepared else sample.record
+        record = _cells_record(table.workspace, sample, wanted, offered) if prepared else sample.record
         rows.append(only_columns(record, wanted))
     return rows, left_out
 
@@ -186,8 +184,8 @@ def _cells_record(
     sources: dict[str, SourceFile] = {}
     camera = None
     for name in wanted or offered:
-        column, cell = offered[name], sample.cells[name]
-        if cell.state is not CellState.DONE:
+        column, cell = offered[name], sample.done(name)
+        if cell is None:
             continue
         path = cell.files[0].path
         if column is not None and column.code is not None:
@@ -206,10 +204,10 @@ def _source_columns(samples: Iterable[KnownSample]) -> dict[str, Column | None]:
     return {**names}
 
 
-def _prepared_columns(ledger: Ledger, samples: Iterable[KnownSample]) -> dict[str, Column | None]:
+def _prepared_columns(table: Table, samples: Sequence[KnownSample]) -> dict[str, Column | None]:
     """Return the columns of which any cell is done, the image first as in every list."""
-    done = {name for s in samples for name, cell in s.cells.items() if cell.state is CellState.DONE}
-    columns = {name: row.column for name, row in ledger.columns().items() if name in done}
+    done = {name for sample in samples for name in sample.cells if sample.done(name) is not None}
+    columns = {name: column for name, column in table.columns().items() if name in done}
     return {name: columns[name] for name in sorted(columns, key=lambda name: (name != "image", name))}
 
 

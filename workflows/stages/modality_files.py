@@ -1,6 +1,6 @@
 """`prep modality` on single files, without a workspace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,16 +14,19 @@ from segprep.datasets.errors import ConfigurationError, MissingInputError, Segpr
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
-from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, SampleKey
+from segprep.datasets.sample import Camera, JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
-from segprep.prep.step import Absent, Step
+from segprep.prep.step import Absent, Input, Step
+from segprep.workflows.running.inputs import Loaded, SampleInputs
 
 __all__ = ["FileCall", "run_on_files"]
 
 _DEPTH: Final = "depth"
+_PICTURES: Final = {"image": Kind.IMAGE, "nir": Kind.NIR}
+_CAMERA: Final = Column("camera", Kind.CAMERA, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,93 +63,89 @@ def run_on_files(call: FileCall) -> list[Path]:
         WriteFailedError: If the results cannot be written.
     """
     out = _checked_out(call)
-    state = _State(call)
+    inputs = SampleInputs(SampleKey("files"), _refuse)
+    columns = {}
+    for column, cell in (*_pictures(call), *_depth_and_camera(call)):
+        inputs.keep(column, cell)
+        if column.kind is not Kind.CAMERA:
+            columns[column.name] = column
     results: list[tuple[Path, bytes]] = []
     for name, given in call.stages.items():
         member: ModalityMember = MODALITIES.load(name)
-        step = member.build(member.DEFAULTS | given, Scene(columns=state.columns))
-        cells = state.run(name, step)
+        step = member.build(member.DEFAULTS | given, Scene(columns=columns))
+        cells = _made(name, step, inputs, call.files.values())
         main = out if len(call.stages) == 1 else out / f"{name}.png"
         for number, column in enumerate(step.outputs):
             place = main if not number else main.with_name(f"{main.stem}_{column.name.rpartition('_')[2]}.png")
             stored = encode_cell(column, SampleKey(name), cells[column.name])
             paths = [place, place.with_name(f"{place.stem}_valid.png")]
             results += [(path, data) for path, (_, data) in zip(paths, stored.files, strict=False)]
-            state.add(column, stored.cell)
+            inputs.keep(column, stored.cell)
+            columns[column.name] = column
     for path, data in results:
         atomic_write_bytes(path, data)
     return [path for path, _ in results]
 
 
-class _State:
-    """What exists so far: arrays as later modalities see them."""
+def _refuse(each: Input) -> Loaded | None:
+    """Say how an input is given that was not; a step does without optional ones."""
+    if each.optional:
+        return None
+    if each.name == _CAMERA.name:
+        raise ConfigurationError("needs the camera: --camera FX,FY,CX,CY")
+    option = each.name if each.name in (_DEPTH, *_PICTURES) else ""
+    remedy = f"--{option}-file FILE" if option else "make it by the same command, or leave --depth away"
+    raise ConfigurationError(f"needs {each.name}: {remedy}")
 
-    def __init__(self, call: FileCall) -> None:
-        self._files = call.files
-        self.columns: dict[str, Column] = {}
-        self._arrays: dict[str, Array] = {}
-        self._valid: dict[str, Mask] = {}
-        self._camera: Camera | None = None
-        for name, kind in (("image", Kind.IMAGE), ("nir", Kind.NIR)):
-            if name in call.files:
-                self._add_picture(name, kind, call.files[name])
-        if _DEPTH in call.files:
-            self._add_depth(call)
 
-    def add(self, column: Column, cell: Cell) -> None:
-        """Take an array in."""
-        if isinstance(cell.values, dict):
-            raise ConfigurationError(f"column {column.name} is no picture")
-        self.columns[column.name] = column
-        self._arrays[column.name] = cell.values
-        if cell.valid is not None:
-            self._valid[column.name] = cell.valid
+def _made(name: str, step: Step, inputs: SampleInputs, files: Iterable[Path]) -> Mapping[str, Cell]:
+    """Do a step; what it complains about is said of the files."""
+    try:
+        sample = inputs.sample(step)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name} {error}") from error
+    try:
+        return step(sample)
+    except Absent as nothing:
+        raise ConfigurationError(f"{name}: {nothing}") from nothing
+    except SegprepError as error:
+        raise type(error)(f"{', '.join(map(str, files))}: {error}") from error
 
-    def run(self, name: str, step: Step) -> Mapping[str, Cell]:
-        """Do a step; what it complains about is said of the file."""
-        for each in step.inputs:
-            if each.name == "camera" and self._camera is None:
-                raise ConfigurationError(f"{name} needs the camera: --camera FX,FY,CX,CY")
-            if each.name not in self._arrays and each.name != "camera" and not each.optional:
-                option = each.name if each.name in ("depth", "image", "nir") else ""
-                remedy = f"--{option}-file FILE" if option else "make it by the same command, or leave --depth away"
-                raise ConfigurationError(f"{name} needs {each.name}: {remedy}")
-        kinds = {column: self.columns[column].kind for column in self._arrays}
-        sample = Sample(SampleKey(name), self._arrays, kinds, self._valid, self._camera)
-        about = ", ".join(str(path) for path in self._files.values())
-        try:
-            return step(sample)
-        except Absent as nothing:
-            raise ConfigurationError(f"{name}: {nothing}") from nothing
-        except SegprepError as error:
-            raise type(error)(f"{about}: {error}") from error
 
-    def _add_picture(self, name: str, kind: Kind, path: Path) -> None:
-        picture = decode_image(_bytes(path), path, palette_colors=True)
-        channels = ("red", "green", "blue") if kind is Kind.IMAGE else ()
-        code = PlainCode(channels, 16 if picture.dtype == np.uint16 else 8)
-        self.add(Column(name, kind, code), _decoded(path, kind, code.to_json()))
+def _pictures(call: FileCall) -> Iterator[tuple[Column, Cell]]:
+    for name, kind in _PICTURES.items():
+        if name in call.files:
+            path = call.files[name]
+            picture = decode_image(_bytes(path), path, palette_colors=True)
+            channels = ("red", "green", "blue") if kind is Kind.IMAGE else ()
+            code = PlainCode(channels, 16 if picture.dtype == np.uint16 else 8)
+            yield Column(name, kind, code), _decoded(path, kind, code.to_json())
 
-    def _add_depth(self, call: FileCall) -> None:
-        path = call.files[_DEPTH]
-        if call.depth_unit is None:
-            raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
-        kind, code = depth_unit(call.depth_unit)
-        cell = _decoded(path, kind, code.to_json())
-        depth_HW, valid = cell.values, cell.valid
-        if isinstance(depth_HW, dict) or valid is None:
-            raise UnreadableFileError(f"{path} holds no depth")
-        height, width = depth_HW.shape
-        self._camera = _camera(call.camera, width, height)
-        kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
-        if isinstance(code, DepthFileCode):
-            kept_as = code.kept_as
-        if kind is Kind.DISPARITY:
-            if self._camera is None or self._camera.baseline is None:
-                raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
-            depth_HW, valid = depth_from_disparity(depth_HW, valid, self._camera)
-        refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.depth_unit}")
-        self.add(Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid))
+
+def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
+    if _DEPTH not in call.files:
+        return
+    path = call.files[_DEPTH]
+    if call.depth_unit is None:
+        raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
+    kind, code = depth_unit(call.depth_unit)
+    cell = _decoded(path, kind, code.to_json())
+    depth_HW, valid = cell.values, cell.valid
+    if isinstance(depth_HW, dict) or valid is None:
+        raise UnreadableFileError(f"{path} holds no depth")
+    height, width = depth_HW.shape
+    camera = _camera(call.camera, width, height)
+    kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
+    if isinstance(code, DepthFileCode):
+        kept_as = code.kept_as
+    if kind is Kind.DISPARITY:
+        if camera is None or camera.baseline is None:
+            raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
+        depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
+    refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.depth_unit}")
+    yield Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid)
+    if camera is not None:
+        yield _CAMERA, Cell(camera.to_json())
 
 
 def _checked_out(call: FileCall) -> Path:

@@ -6,16 +6,17 @@ from itertools import groupby
 
 import numpy as np
 
-from segprep.datasets.sample import Array, JsonDict, SampleKey
+from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.parts import ColumnParts, EncodedRows
 from segprep.datasets.shards.rows import RowInfo, ShardRows
 from segprep.datasets.workspace import Workspace
-from segprep.datasets.workspace.cells import Column, read_cell
+from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.coding import encoded
 from segprep.workflows.ledger.database import KnownSample
+from segprep.workflows.running.inputs import read_train_ids
 from segprep.workflows.stores.augment_request import AugmentRequest
-from segprep.workflows.stores.variants import Derived, SampleVariants, camera_data
+from segprep.workflows.stores.variants import Derived, SampleVariants, load_sample
 
 __all__ = ["ShardTask", "shard_rows"]
 
@@ -58,16 +59,10 @@ def _plain_rows(task: ShardTask) -> ShardRows:
     def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
         everywhere = np.ones(specs[name].shape[:2], np.bool_)
         for sample in samples:
-            stored, valid = read_cell(task.workspace, task.store.split, columns[name], sample.record.key)
-            if columns[name].holds_raw_ids:
-                stored = task.workspace.config.class_map.train_ids_of(stored)
+            stored, valid = read_train_ids(task.workspace, task.store.split, columns[name], sample.record.key)
             yield stored, (everywhere if valid is None else valid) if specs[name].masked else None
 
-    infos = []
-    for sample in samples:
-        data = camera_data(task.workspace, sample)
-        near = data.get("neighbour") or {}
-        infos.append(_row_info(sample, 0, {}, data.get("K"), data.get("pose"), near.get("motion")))
+    infos = [_row_info(sample, 0, {}, load_sample(task.workspace, sample, ())) for sample in samples]
     return ShardRows(infos, cells)
 
 
@@ -81,35 +76,27 @@ def _variant_rows(task: ShardTask, augment: AugmentRequest) -> tuple[EncodedRows
         known = rows[0][0]
         variants = SampleVariants.of(task.workspace, known, task.columns, task.derived)
         for _, number in rows:
-            drawn = augment.draw(SampleKey(known.record.key), number, variants.size)
+            drawn = augment.draw(known.record.key, number, variants.size)
             variant = variants.augmented(drawn)
             finished = encoded(variant, variants.columns)
             for name, pixels in finished.clipped.items():
                 clipped[name] = clipped.get(name, 0) + pixels
-            near = variant.meta.get("neighbour") or {}
-            K = None if variant.camera is None else variant.camera.K
-            pose = None if variant.pose is None else variant.pose.matrix
-            infos.append(_row_info(known, number, drawn.to_json(), K, pose, near.get("motion")))
+            infos.append(_row_info(known, number, drawn.to_json(), variant))
             for name, parts in columns.items():
                 parts.add(infos[-1], finished.sample.arrays[name], finished.sample.valid.get(name))
     return EncodedRows(infos, columns), clipped
 
 
-def _row_info(
-    sample: KnownSample, variant: int, augmentation: JsonDict, K: object, pose: object, motion: object
-) -> RowInfo:
-    width, height = sample.cells["image"].facts["source_size"] if "image" in sample.cells else (0, 0)
+def _row_info(known: KnownSample, number: int, augmentation: JsonDict, variant: Sample) -> RowInfo:
+    width, height = known.cells["image"].facts["source_size"] if "image" in known.cells else (0, 0)
+    motion = (variant.meta.get("neighbour") or {}).get("motion")
     return RowInfo(
-        key=SampleKey(sample.record.key),
+        key=known.record.key,
         source_size=(width, height),
-        source_paths={name: source.path for name, source in sample.record.sources.items()},
-        variant=variant,
+        source_paths=known.source_paths,
+        variant=number,
         augmentation=augmentation,
-        camera_K=_matrix(K),
-        pose=_matrix(pose),
-        motion=_matrix(motion),
+        camera_K=None if variant.camera is None else variant.camera.K,
+        pose=None if variant.pose is None else variant.pose.matrix,
+        motion=None if motion is None else np.array(motion, np.float64),
     )
-
-
-def _matrix(values: object) -> Array | None:
-    return None if values is None else np.array(values, np.float64)

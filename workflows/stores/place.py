@@ -2,29 +2,21 @@
 
 import contextlib
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segprep.datasets.atomic import sync_folder
 from segprep.datasets.errors import ConflictError, DamagedStoreError
 from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.root import StoreRoot, is_foreign, newer_schema, parse_root, read_attributes, read_root
 from segprep.datasets.shards.swap import exchange
 from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
+from segprep.workflows.stores.order import StoreOrder
 
-__all__ = [
-    "FinishedStore",
-    "building_path",
-    "last_finished",
-    "put_in_place",
-    "remember",
-    "settle",
-    "standing_plan",
-    "unsettled",
-]
+__all__ = ["FinishedStore", "StorePlace", "put_in_place", "settle", "unsettled"]
 
 # Among the reports of a split's shards the ledger keeps that of the whole store: its attributes and keys.
 _WHOLE = -1
@@ -44,60 +36,90 @@ class FinishedStore:
     keys: tuple[SampleKey, ...]
 
 
-def building_path(workspace: Workspace, split: str) -> Path:
-    """Return where a split's store is built."""
-    final = workspace.store_path(split)
-    return final.with_name(f"{final.name}.partial")
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """Where a split's store stands and is built, and what the ledger knows of it.
 
-
-def standing_plan(workspace: Workspace, ledger: Ledger, split: str) -> StorePlan | None:
-    """Return the plan of the store that stands in a split's place, damaged or not; None if there is none.
-
-    Raises:
-        ConflictError: If something stands there that is not the workspace's to replace: the store of a newer segprep or
-            of another program, or no store at all.
+    Attributes:
+        table: The open table.
+        split: The split.
     """
-    place = workspace.store_path(split)
-    if not place.exists():
-        place = _aside(place)  # where `settle` will find it
-    if not place.exists():
-        return None
-    attributes: JsonDict = {}
-    if place.is_dir() and not place.is_symlink():
-        with contextlib.suppress(DamagedStoreError):  # ours, if we ever finished one; the ledger knows how it was made
-            attributes = read_attributes(place)
-    if is_foreign(attributes):
-        raise ConflictError(f"{place} is a store that another program wrote: move it away, it would be replaced")
-    if newer_schema(attributes):
-        raise ConflictError(
-            f"{place} has schema version {attributes['schema_version']} and was written by a newer segprep: update "
-            "segprep, or move the store away"
-        )
-    known = last_finished(ledger, split)
-    with contextlib.suppress(DamagedStoreError):
-        return read_root(place).plan
-    if known is None and not ledger.shard_reports(split):
-        raise ConflictError(f"{place} is in the way and no store of this workspace: move it away")
-    return None if known is None else known.root.plan
 
+    table: Table
+    split: str
 
-def last_finished(ledger: Ledger, split: str) -> FinishedStore | None:
-    """Return what a split's store was last finished with; None if there never was one."""
-    _, report = ledger.shard_reports(split).get(_WHOLE, ("", None))
-    if report is None:
-        return None
-    try:
-        return FinishedStore(parse_root(report["attributes"], split), tuple(map(SampleKey, report["keys"])))
-    except DamagedStoreError:  # of another version of segprep
-        return None
+    @property
+    def final(self) -> Path:
+        """Where the finished store stands."""
+        return self.table.workspace.store_path(self.split)
 
+    @property
+    def building(self) -> Path:
+        """Where it is built."""
+        return self.final.with_name(f"{self.final.name}.partial")
 
-def remember(ledger: Ledger, split: str, root: StoreRoot, keys: Sequence[SampleKey]) -> None:
-    """Have the ledger know what a split's store is finished with, so that it can be made again."""
-    attributes = root.to_attributes()
-    digest, _ = ledger.shard_reports(split).get(_WHOLE, ("", None))
-    if digest != attributes["digest"]:
-        ledger.record_shard(split, _WHOLE, attributes["digest"], {"attributes": attributes, "keys": list(keys)})
+    def holds(self, fingerprint: str) -> bool:
+        """Whether a store stands there, with files of the right sizes and just this content."""
+        try:
+            return self.final.exists() and ShardStore.open(self.final).provenance.get("fingerprint") == fingerprint
+        except DamagedStoreError:
+            return False
+
+    def standing_plan(self) -> StorePlan | None:
+        """Return the plan of the store that stands there, damaged or not; None if there is none.
+
+        Raises:
+            ConflictError: If something stands there that is not the workspace's to replace: the store of a newer
+                segprep or of another program, or no store at all.
+        """
+        path = self.final
+        if not path.exists():
+            path = _aside(path)  # where `settle` will find it
+        if not path.exists():
+            return None
+        attributes: JsonDict = {}
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(DamagedStoreError):  # ours, if we ever finished one; the ledger knows how
+                attributes = read_attributes(path)
+        if is_foreign(attributes):
+            raise ConflictError(f"{path} is a store that another program wrote: move it away, it would be replaced")
+        if newer_schema(attributes):
+            raise ConflictError(
+                f"{path} has schema version {attributes['schema_version']} and was written by a newer segprep: update "
+                "segprep, or move the store away"
+            )
+        known = self.last_finished()
+        with contextlib.suppress(DamagedStoreError):
+            return read_root(path).plan
+        if known is None and not self.shard_reports():
+            raise ConflictError(f"{path} is in the way and no store of this workspace: move it away")
+        return None if known is None else known.root.plan
+
+    def shard_reports(self) -> dict[int, tuple[str, JsonDict]]:
+        """Return number to (fingerprint, report) of the shards that were written, and of the whole store."""
+        return self.table.ledger.shard_reports(self.split)
+
+    def record_shard(self, index: int, fingerprint: str, report: JsonDict) -> None:
+        """Commit that a shard was written."""
+        self.table.ledger.record_shard(self.split, index, fingerprint, report)
+
+    def last_finished(self) -> FinishedStore | None:
+        """Return what the store was last finished with; None if there never was one."""
+        _, report = self.shard_reports().get(_WHOLE, ("", None))
+        if report is None:
+            return None
+        try:
+            return FinishedStore(parse_root(report["attributes"], self.split), tuple(map(SampleKey, report["keys"])))
+        except DamagedStoreError:  # of another version of segprep
+            return None
+
+    def remember(self, order: StoreOrder, finished: FinishedStore) -> None:
+        """Have the ledger know the order of the samples and what the store is finished with, to make it again."""
+        self.table.ledger.set_store_order(self.split, order.keys, order.seed)
+        attributes = finished.root.to_attributes()
+        digest, _ = self.shard_reports().get(_WHOLE, ("", None))
+        if digest != attributes["digest"]:
+            self.record_shard(_WHOLE, attributes["digest"], {"attributes": attributes, "keys": list(finished.keys)})
 
 
 def unsettled(workspace: Workspace) -> list[Path]:

@@ -18,15 +18,16 @@ from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.columns import check_columns
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.freshness import Digests, State, examine
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
 from segprep.workflows.stores.augment_request import AugmentRequest
 from segprep.workflows.stores.order import StoreOrder, kept_layout, ordered
-from segprep.workflows.stores.place import standing_plan
+from segprep.workflows.stores.place import StorePlace
 from segprep.workflows.stores.variants import Derived, derived_columns, stored_code
 
-__all__ = ["SplitPlan", "plan_split", "source_paths"]
+__all__ = ["SplitPlan", "plan_split"]
 
 _ROOM_BYTES = 32
 _NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
@@ -60,10 +61,14 @@ class SplitPlan:
     order: StoreOrder = field(default_factory=lambda: StoreOrder((), 0))
     derived: tuple[Derived, ...] = ()
 
+    @property
+    def keys(self) -> tuple[SampleKey, ...]:
+        """Its samples, in order."""
+        return tuple(dict.fromkeys(key for key, _ in self.rows))
+
 
 def plan_split(
-    workspace: Workspace,
-    ledger: Ledger,
+    table: Table,
     split: str,
     columns: Sequence[str] | None,
     *,
@@ -77,8 +82,7 @@ def plan_split(
     """Decide what goes into a split's store.
 
     Args:
-        workspace: The workspace.
-        ledger: Its ledger.
+        table: The open table.
         split: Which split.
         columns: Column names; None for all that have done or failed cells in the split, but neighbours' images.
         codec: "lz4", "none" or "zstd".
@@ -94,13 +98,15 @@ def plan_split(
         ConflictError: If a column is stale, sizes are mixed, no row is left, or what stands in the store's place is not
             the workspace's to replace.
     """
-    standing = standing_plan(workspace, ledger, split)
-    samples = list(ledger.samples(Selection(splits=(split,))))
+    workspace = table.workspace
+    standing = StorePlace(table, split).standing_plan()
+    samples = list(table.ledger.samples(Selection(splits=(split,))))
     if only is not None:
         chosen_keys = frozenset(only)
         samples = [sample for sample in samples if sample.record.key in chosen_keys]
-    chosen = _columns(workspace, ledger, samples, columns)
-    blocked = _refuse_stale(workspace, ledger, samples, chosen)
+    steps = recorded_steps(workspace, table.ledger)
+    chosen = _columns(table, steps, samples, columns)
+    blocked = _refuse_stale(workspace, _steps_with_inputs(steps, chosen), samples)
     rows, left_out = _complete_rows(samples, chosen, blocked)
     if not rows or (require_all and left_out):
         reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
@@ -111,16 +117,14 @@ def plan_split(
         )
     specs = tuple(_spec(workspace, column, rows) for column in chosen)
     present = {row.record.key for row in rows}
-    known, known_seed = ledger.store_order(split)
+    known, known_seed = table.ledger.store_order(split)
     order = ordered(known, known_seed, sorted(present), seed)
     keys = [key for key in order.keys if key in present]
     numbered = tuple((key, 0) for key in keys)
     drawn_bytes = 2  # an empty object
     derived: tuple[Derived, ...] = ()
     if augment is not None:
-        existing = {name: row.column for name, row in ledger.columns().items()}
-        steps = [step for _, step in recorded_steps(workspace, ledger)]
-        derived = tuple(derived_columns(steps, existing, chosen))
+        derived = tuple(derived_columns((step for _, step in steps), table.columns(), chosen))
         anew = {each.column for each in derived}
         check_columns(augment.config, [column for column in chosen if column.name not in anew])
         height, width = specs[0].shape[:2]
@@ -135,7 +139,7 @@ def plan_split(
         samples_per_shard=min(per_shard, len(numbered)) if per_shard else samples_per_shard(specs, len(numbered)),
         codec=codec,
         key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
-        source_bytes=_padded(max(len(encode_json(source_paths(row))) for row in rows)),
+        source_bytes=_padded(max(len(encode_json(row.source_paths)) for row in rows)),
         augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
     )
     store = kept_layout(store, standing, free=per_shard is None)
@@ -146,7 +150,7 @@ def plan_split(
     if augment is not None:
         content.append(augment.to_json())
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    provenance = _provenance(workspace, ledger, chosen, fingerprint)
+    provenance = _provenance(table, chosen, fingerprint)
     if augment is not None:
         provenance["augmentation"] = augment.to_json()
     return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
@@ -157,21 +161,12 @@ def _padded(length: int) -> int:
     return -(-length // _ROOM_BYTES) * _ROOM_BYTES
 
 
-def source_paths(sample: KnownSample) -> dict[str, str]:
-    """Return the dataset's files of a sample, relative to its root."""
-    return {name: source.path for name, source in sample.record.sources.items()}
-
-
 def _columns(
-    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], names: Sequence[str] | None
+    table: Table, steps: Sequence[tuple[str, Step]], samples: Sequence[KnownSample], names: Sequence[str] | None
 ) -> tuple[Column, ...]:
     # Cameras become camera_K, pose and motion. What the commands, as they were last run, make no more is left behind.
-    made = {column.name for _, step in recorded_steps(workspace, ledger) for column in step.outputs}
-    existing = {
-        name: row.column
-        for name, row in ledger.columns().items()
-        if row.column.kind is not Kind.CAMERA and name in made
-    }
+    made = {column.name for _, step in steps for column in step.outputs}
+    existing = {n: column for n, column in table.columns().items() if column.kind is not Kind.CAMERA and n in made}
     if names is None:
         # A column that failed everywhere was wanted, too: without a word it must not be left out.
         tried = {n for s in samples for n, row in s.cells.items() if row.state is not CellState.ABSENT}
@@ -187,23 +182,21 @@ def _columns(
 
 
 def _refuse_stale(
-    workspace: Workspace, ledger: Ledger, samples: list[KnownSample], chosen: tuple[Column, ...]
+    workspace: Workspace, steps: Sequence[tuple[str, Step]], samples: Sequence[KnownSample]
 ) -> dict[SampleKey, str]:
-    """Refuse columns of which some cells no longer follow from their inputs, or were made with other parameters.
+    """Refuse steps of which some cells no longer follow from their inputs, or were made with other parameters.
 
     Returns:
         Samples whose cells cannot be brought up to date because something before them failed, with the reason.
     """
-    steps = _steps_with_inputs(workspace, ledger, {column.name for column in chosen})
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    digests = Digests(workspace, may_hash=True)
     stale: Counter[tuple[str, str, str]] = Counter()
     blocked: dict[SampleKey, str] = {}
     for sample in samples:
         for command, step in steps:
             name = step.outputs[0].name
             verdict = examine(step, sample, digests)
-            row = sample.cells.get(name)
-            gone = verdict.state is State.ABSENT and row is not None and row.state is CellState.DONE
+            gone = verdict.state is State.ABSENT and sample.done(name) is not None
             if verdict.state is State.STALE or gone:
                 stale[name, command, verdict.reason] += 1
             elif verdict.state is State.BLOCKED:
@@ -215,10 +208,9 @@ def _refuse_stale(
     return blocked
 
 
-def _steps_with_inputs(workspace: Workspace, ledger: Ledger, names: set[str]) -> list[tuple[str, Step]]:
-    """Return the steps that make these columns and the columns that they are made from, first things first."""
-    steps = recorded_steps(workspace, ledger)
-    needed = set(names)
+def _steps_with_inputs(steps: Sequence[tuple[str, Step]], columns: Sequence[Column]) -> list[tuple[str, Step]]:
+    """Return those of the steps that make these columns and the columns that they are made from."""
+    needed = {column.name for column in columns}
     for _, step in reversed(steps):
         if needed & {column.name for column in step.outputs}:
             needed |= {each.name for each in step.inputs}
@@ -281,19 +273,20 @@ def _class_names(workspace: Workspace, column: Column) -> tuple[str, ...]:
 
 def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:
     cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
-    camera = row.cells.get("camera")
-    cells["camera"] = camera.fingerprint if camera is not None and camera.state is CellState.DONE else ""
-    content = [row.record.key, cells, source_paths(row), class_rules]
+    camera = row.done("camera")
+    cells["camera"] = "" if camera is None else camera.fingerprint
+    content = [row.record.key, cells, row.source_paths, class_rules]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _provenance(workspace: Workspace, ledger: Ledger, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:
-    spec = CATALOG.load(workspace.config.dataset).SPEC
-    existing = ledger.columns()
-    commands = {row.command: row.arguments for name, row in existing.items() if name in {c.name for c in chosen}}
+def _provenance(table: Table, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:
+    dataset = table.workspace.config.dataset
+    spec = CATALOG.load(dataset).SPEC
+    names = {column.name for column in chosen}
+    commands = {row.command: row.arguments for name, row in table.ledger.columns().items() if name in names}
     packages = ("segprep", "numpy", "opencv-python-headless", "zarr")
     return {
-        "dataset": workspace.config.dataset,
+        "dataset": dataset,
         "title": spec.title,
         "licence": spec.licence,
         "citation": spec.citation,

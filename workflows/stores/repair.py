@@ -8,11 +8,10 @@ from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedSt
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.shards.root import read_root
 from segprep.datasets.shards.verify import Damage
-from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.stores.augment_request import AugmentRequest
-from segprep.workflows.stores.place import last_finished
+from segprep.workflows.stores.place import StorePlace
 from segprep.workflows.stores.planning import SplitPlan, plan_split
 from segprep.workflows.stores.writing import write_split
 
@@ -20,12 +19,7 @@ __all__ = ["repair_store"]
 
 
 def repair_store(
-    workspace: Workspace,
-    ledger: Ledger,
-    path: Path,
-    damages: Sequence[Damage],
-    cluster: ClusterOptions,
-    progress: Progress,
+    table: Table, path: Path, damages: Sequence[Damage], cluster: ClusterOptions, progress: Progress
 ) -> None:
     """Make the damaged shards and metadata of a store again, and remove what does not belong to it.
 
@@ -38,20 +32,19 @@ def repair_store(
             segprep or of another program; nothing is changed.
         WriteFailedError: If the workspace cannot be written.
     """
-    split = path.name.removesuffix(".zarr")
-    if path.resolve() != workspace.store_path(split).resolve() or split not in ledger.splits():
+    place = StorePlace(table, path.name.removesuffix(".zarr"))
+    if path.resolve() != place.final.resolve() or place.split not in table.ledger.splits():
         raise ConfigurationError(
-            f"{path} is no store of the workspace {workspace.root}, and only that can make its pixels again: go there, "
-            "or name it with -C DIR"
+            f"{path} is no store of the workspace {table.workspace.root}, and only that can make its pixels again: go "
+            "there, or name it with -C DIR"
         )
-    plan = _plan(workspace, ledger, split, path)
     rebuild = frozenset(damage.shard for damage in damages if damage.shard is not None)
-    write_split(workspace, ledger, plan, cluster, progress, rebuild=rebuild)
+    write_split(table, _plan(place, path), cluster, progress, rebuild=rebuild)
 
 
-def _plan(workspace: Workspace, ledger: Ledger, split: str, path: Path) -> SplitPlan:
+def _plan(place: StorePlace, path: Path) -> SplitPlan:
     """Return the plan by which a store was made: by its attributes, else by what the ledger knows of them."""
-    known = last_finished(ledger, split)
+    known = place.last_finished()
     try:
         root = read_root(path)
     except DamagedStoreError as error:
@@ -60,9 +53,8 @@ def _plan(workspace: Workspace, ledger: Ledger, split: str, path: Path) -> Split
         root = known.root
     augment = root.provenance.get("augmentation")
     plan = plan_split(
-        workspace,
-        ledger,
-        split,
+        place.table,
+        place.split,
         [spec.name for spec in root.plan.specs],
         codec=root.plan.codec,
         per_shard=root.plan.samples_per_shard,

@@ -2,22 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from segprep.datasets.augmentation import Augmentation
 from segprep.datasets.codes import Code, IdCode
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample
+from segprep.datasets.sample import Sample
 from segprep.datasets.workspace import Workspace
-from segprep.datasets.workspace.cells import Column, read_cell, read_record_cell
+from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.coding import decoded
 from segprep.prep.augment.samples import PreparedSample, prepare
-from segprep.prep.step import Origin, Step
-from segprep.workflows.ledger.database import CellState, KnownSample
+from segprep.prep.step import Input, Origin, Step
+from segprep.workflows.ledger.database import KnownSample
+from segprep.workflows.running.inputs import SampleInputs, StoredInputs
 
-__all__ = ["Derived", "SampleVariants", "as_stored", "camera_data", "derived_columns", "load_sample", "stored_code"]
+__all__ = ["Derived", "SampleVariants", "derived_columns", "load_sample", "stored_code"]
 
 _FLOATS = (Kind.DEPTH, Kind.FLOW)
+_CAMERA: Final = Column("camera", Kind.CAMERA, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class SampleVariants:
         sources = [source for each in derived for source in each.sources]
         read = {each.name: each for each in (*(c for c in columns if c.name not in anew), *sources)}
         sample = load_sample(workspace, known, list(read.values()))
-        return cls(as_stored(columns), tuple(derived), prepare(sample, as_stored(read.values())))
+        return cls(_as_stored(columns), tuple(derived), prepare(sample, _as_stored(read.values())))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,7 +118,7 @@ def stored_code(column: Column) -> Code:
     return IdCode() if column.kind is Kind.LABEL else column.code
 
 
-def as_stored(columns: Iterable[Column]) -> dict[str, Column]:
+def _as_stored(columns: Iterable[Column]) -> dict[str, Column]:
     """Return columns as shards hold them, by name."""
     return {
         column.name: replace(
@@ -128,27 +131,9 @@ def as_stored(columns: Iterable[Column]) -> dict[str, Column]:
 
 
 def load_sample(workspace: Workspace, known: KnownSample, columns: Sequence[Column]) -> Sample:
-    """Return the cells of a sample as steps see them, labels as train ids, with its camera."""
-    record = known.record
-    arrays: dict[str, Array] = {}
-    valid: dict[str, Mask] = {}
-    for column in columns:
-        stored, mask = read_cell(workspace, record.split, column, record.key)
-        arrays[column.name] = workspace.config.class_map.train_ids_of(stored) if column.holds_raw_ids else stored
-        if mask is not None:
-            valid[column.name] = mask
-    data = camera_data(workspace, known)
-    camera = Camera.from_json(data) if data else None
-    pose = Pose(data["pose"]) if data.get("pose") is not None else None
-    kinds = {column.name: column.kind for column in columns}
-    sample = Sample(record.key, arrays, kinds, valid, camera, pose, {"neighbour": data.get("neighbour")})
-    return decoded(sample, as_stored(columns))
-
-
-def camera_data(workspace: Workspace, sample: KnownSample) -> JsonDict:
-    """Return the camera cell of a sample; empty if it has none."""
-    cell = sample.cells.get("camera")
-    if cell is None or cell.state is not CellState.DONE:
-        return {}
-    record = sample.record
-    return read_record_cell(workspace.cell_path(record.split, "camera", record.key, ".json"))
+    """Return the cells of a sample as steps see them, labels as train ids, with its camera where it has one."""
+    stored = StoredInputs(workspace, known, {c.name: c for c in (*columns, _CAMERA)}, integers=True)
+    inputs = [Input(column.name, Origin.COLUMN) for column in columns]
+    camera = Input(_CAMERA.name, Origin.COLUMN, optional=True)
+    sample = SampleInputs(known.record.key, stored.read).load([*inputs, camera])
+    return decoded(sample, _as_stored(columns))

@@ -5,28 +5,27 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from segprep.datasets.atomic import atomic_write_bytes, sync_folder, write_failed
 from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
 from segprep.datasets.program.progress import Progress
-from segprep.datasets.sample import JsonDict, SampleKey
-from segprep.datasets.shards import ShardStore
+from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root, record_of, wrong_size
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
-from segprep.datasets.workspace import Workspace
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.stores.content import ShardTask, shard_rows
-from segprep.workflows.stores.place import building_path, last_finished, put_in_place, remember, settle
+from segprep.workflows.stores.place import FinishedStore, StorePlace, put_in_place, settle
 from segprep.workflows.stores.planning import SplitPlan
 
-__all__ = ["SplitResult", "is_current", "write_split"]
+__all__ = ["SplitResult", "write_split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,7 @@ class SplitResult:
 
 
 def write_split(
-    workspace: Workspace,
-    ledger: Ledger,
+    table: Table,
     plan: SplitPlan,
     cluster: ClusterOptions,
     progress: Progress,
@@ -56,8 +54,7 @@ def write_split(
     Shards that are in the old one with just their content are taken over as they are.
 
     Args:
-        workspace: The workspace.
-        ledger: Its ledger.
+        table: The open table.
         plan: What the store will hold.
         cluster: Where to work.
         progress: Told of each shard.
@@ -68,62 +65,48 @@ def write_split(
         ConflictError: If a repaired store would hold something else than before.
         WriteFailedError: If the workspace cannot be written, or a worker died.
     """
-    split = plan.store.split
-    final, building = workspace.store_path(split), building_path(workspace, split)
+    place = StorePlace(table, plan.store.split)
     try:
-        settle(final)
-        if rebuild is None and is_current(workspace, plan):
-            ledger.set_store_order(split, plan.order.keys, plan.order.seed)
-            remember(ledger, split, read_root(final), _keys(plan))
-            shutil.rmtree(building, ignore_errors=True)
+        settle(place.final)
+        if rebuild is None and place.holds(plan.fingerprint):
+            place.remember(plan.order, FinishedStore(read_root(place.final), plan.keys))
+            shutil.rmtree(place.building, ignore_errors=True)
             return SplitResult(False, {})
-        _start(building, plan.store)
-        reports, clipped = _write_shards(workspace, ledger, plan, cluster, progress, rebuild or frozenset())
-        finish_store(building, plan.store, reports, workspace.config.class_map, plan.provenance)
+        _start(place.building, plan.store)
+        reports = _Shards(place, plan, rebuild or frozenset(), progress).written(cluster)
+        shards = map(ShardReport.from_json, reports)
+        finish_store(place.building, plan.store, shards, table.workspace.config.class_map, plan.provenance)
         for name in plan.store.arrays():
-            sync_folder(building / name)
+            sync_folder(place.building / name)
         if rebuild is not None:
-            _refuse_other_content(ledger, final, building)
+            _refuse_other_content(place)
         # Before the store is in its place: a killed run is then repeated with the same order.
-        ledger.set_store_order(split, plan.order.keys, plan.order.seed)
-        remember(ledger, split, read_root(building), _keys(plan))
-        put_in_place(building, final)
+        place.remember(plan.order, FinishedStore(read_root(place.building), plan.keys))
+        put_in_place(place.building, place.final)
     except OSError as error:
         if isinstance(error, (WriteFailedError, ConflictError, DamagedStoreError)):
             raise
-        raise write_failed(error.filename or final, error) from error
+        raise write_failed(error.filename or place.final, error) from error
+    clipped = Counter[str]()
+    for report in reports:
+        clipped.update(report.get("clipped", {}))
     return SplitResult(True, clipped)
 
 
-def _keys(plan: SplitPlan) -> list[SampleKey]:
-    return list(dict.fromkeys(key for key, _ in plan.rows))
-
-
-def _refuse_other_content(ledger: Ledger, damaged: Path, repaired: Path) -> None:
+def _refuse_other_content(place: StorePlace) -> None:
     """Refuse a repaired store whose files are not those that the damaged one was finished with."""
-    found = read_root(repaired)
+    found = read_root(place.building)
     try:
-        before = read_root(damaged)
+        before = read_root(place.final)
     except DamagedStoreError:
-        known = last_finished(ledger, found.plan.split)
+        known = place.last_finished()
         before = found if known is None else known.root  # stores that are older than this memory of the ledger
     if found != before:
-        shutil.rmtree(repaired)
+        shutil.rmtree(place.building)
         raise ConflictError(
-            f"{damaged} cannot be repaired: the workspace no longer holds what it was made from. `prep shard` makes it "
-            "anew"
+            f"{place.final} cannot be repaired: the workspace no longer holds what it was made from. `prep shard` "
+            "makes it anew"
         )
-
-
-def is_current(workspace: Workspace, plan: SplitPlan) -> bool:
-    """Whether a split's store exists, with files of the right sizes and just the content of the plan."""
-    path = workspace.store_path(plan.store.split)
-    if not path.exists():
-        return False
-    try:
-        return ShardStore.open(path).provenance.get("fingerprint") == plan.fingerprint
-    except DamagedStoreError:
-        return False
 
 
 def _start(path: Path, store: StorePlan) -> None:
@@ -139,58 +122,71 @@ def _start(path: Path, store: StorePlan) -> None:
         create_store(path, store)
 
 
-def _write_shards(
-    workspace: Workspace,
-    ledger: Ledger,
-    plan: SplitPlan,
-    cluster: ClusterOptions,
-    progress: Progress,
-    rebuild: frozenset[int],
-) -> tuple[list[ShardReport], Mapping[str, int]]:
-    split = plan.store.split
-    building, final = building_path(workspace, split), workspace.store_path(split)
-    known = ledger.shard_reports(split)
-    progress.start(plan.store.shards)
-    reports: list[ShardReport] = []
-    clipped: Counter[str] = Counter()
-    pending: list[int] = []
-    fingerprints = {i: _shard_fingerprint(plan, i) for i in range(plan.store.shards)}
-    for index, fingerprint in fingerprints.items():
-        report = ShardReport.from_json(known[index][1]) if index in known and known[index][0] == fingerprint else None
-        if report is not None and (
-            _holds_exactly(building, report)
-            if index in rebuild  # whose files there may be links to the damaged ones
-            else _holds(building, report) or _taken_over(final, building, report)
-        ):
-            reports.append(report)
-            clipped.update(known[index][1].get("clipped", {}))
-            progress.advance(1)
-        else:
-            pending.append(index)
-            if report is None and index in known:  # killed in a moment, its files are no more what that report says
-                ledger.record_shard(split, index, "", known[index][1])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shards:
+    """The shards of a store: which are there already, and the making of the others.
 
-    def tasks() -> Iterator[ShardTask]:
-        for index in pending:
-            rows = [plan.rows[row] for row in plan.store.shard_rows(index)]
-            samples = {key: ledger.sample(key) for key, _ in rows}
-            numbered = tuple((samples[key], variant) for key, variant in rows)
-            yield ShardTask(workspace, plan.store, plan.columns, index, numbered, plan.augment, plan.derived)
+    Attributes:
+        place: Where they go.
+        plan: What they hold.
+        rebuild: Those that are not to be taken over.
+        progress: Told of each.
+    """
 
-    def settle(done: Sequence[ShardTask], result: JsonDict | WorkerDied) -> None:
-        index = done[0].index
-        if isinstance(result, WorkerDied):
-            raise WriteFailedError(
-                f"a worker process died twice while it wrote shard {index} of split {split}: out of memory? Try "
-                "fewer --workers or --samples-per-shard"
-            )
-        ledger.record_shard(split, index, fingerprints[index], result)
-        reports.append(ShardReport.from_json(result))
-        clipped.update(result["clipped"])
-        progress.advance(1)
+    place: StorePlace
+    plan: SplitPlan
+    rebuild: frozenset[int]
+    progress: Progress
 
-    run_in_batches(_write_one, tasks(), cluster, settle, largest=1)
-    return reports, clipped
+    def written(self, cluster: ClusterOptions) -> list[JsonDict]:
+        """Write the shards that are not there yet; return the reports of all."""
+        count = self.plan.store.shards
+        self.progress.start(count)
+        fingerprints = [_shard_fingerprint(self.plan, index) for index in range(count)]
+        reports = self._kept(fingerprints)
+        self.progress.advance(len(reports))
+
+        def settle(done: Sequence[ShardTask], result: JsonDict | WorkerDied) -> None:
+            index = done[0].index
+            if isinstance(result, WorkerDied):
+                raise WriteFailedError(
+                    f"a worker process died twice while it wrote shard {index} of split {self.place.split}: out of "
+                    "memory? Try fewer --workers or --samples-per-shard"
+                )
+            self.place.record_shard(index, fingerprints[index], result)
+            reports[index] = result
+            self.progress.advance(1)
+
+        pending = [index for index in range(count) if index not in reports]
+        write = partial(_write_one, self.place.building)
+        run_in_batches(write, map(self._task, pending), cluster, settle, largest=1)
+        return list(reports.values())
+
+    def _kept(self, fingerprints: Sequence[str]) -> dict[int, JsonDict]:
+        """Return the reports of the shards that are there with just their content, or now are."""
+        kept: dict[int, JsonDict] = {}
+        for index, (fingerprint, report) in sorted(self.place.shard_reports().items()):
+            if index not in range(len(fingerprints)):
+                continue
+            if fingerprint != fingerprints[index]:
+                # Killed in a moment, its files are no more what that report says.
+                self.place.record_shard(index, "", report)
+            elif self._is_there(index, ShardReport.from_json(report)):
+                kept[index] = report
+        return kept
+
+    def _is_there(self, index: int, report: ShardReport) -> bool:
+        building = self.place.building
+        if index in self.rebuild:  # its files there may be links to the damaged ones
+            return _holds_exactly(building, report)
+        return _holds(building, report) or _taken_over(self.place.final, building, report)
+
+    def _task(self, index: int) -> ShardTask:
+        plan, table = self.plan, self.place.table
+        rows = [plan.rows[row] for row in plan.store.shard_rows(index)]
+        samples = {key: table.ledger.sample(key) for key, _ in rows}
+        numbered = tuple((samples[key], variant) for key, variant in rows)
+        return ShardTask(table.workspace, plan.store, plan.columns, index, numbered, plan.augment, plan.derived)
 
 
 def _holds(store: Path, report: ShardReport) -> bool:
@@ -225,9 +221,8 @@ def _shard_fingerprint(plan: SplitPlan, index: int) -> str:
     return hashlib.sha256(json.dumps([store, rows, augment], sort_keys=True).encode()).hexdigest()
 
 
-def _write_one(tasks: Sequence[ShardTask]) -> JsonDict:
-    """Write one shard of every column; runs in a worker."""
+def _write_one(folder: Path, tasks: Sequence[ShardTask]) -> JsonDict:
+    """Write one shard of every column into a store's folder; runs in a worker."""
     (task,) = tasks
     rows, clipped = shard_rows(task)
-    building = building_path(task.workspace, task.store.split)
-    return write_shard(building, task.store, task.index, rows).to_json() | {"clipped": clipped}
+    return write_shard(folder, task.store, task.index, rows).to_json() | {"clipped": clipped}

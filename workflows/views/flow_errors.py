@@ -6,14 +6,14 @@ from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, MissingInputError, SizeMismatchError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import decode_cell
 from segprep.flow.evaluation import FlowEvaluation, evaluate_pairs
 from segprep.flow.field import FlowField
 from segprep.flow.flow_files import check_pattern, read_flow
 from segprep.prep.step import Input, Origin
-from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.freshness import file_source
+from segprep.workflows.ledger.table import Table
 
 __all__ = ["EvaluatedColumn", "evaluate_column", "evaluate_file"]
 
@@ -44,14 +44,11 @@ def evaluate_file(estimate: Path, truth: Path, file_format: str) -> FlowEvaluati
     return evaluate_pairs([pair])
 
 
-def evaluate_column(
-    workspace: Workspace, ledger: Ledger, selection: Selection, column: str, pattern: str, file_format: str
-) -> EvaluatedColumn:
+def evaluate_column(table: Table, selection: Selection, column: str, pattern: str, file_format: str) -> EvaluatedColumn:
     """Compare a column of flow with files of truth, whose vectors are brought to the workspace's size.
 
     Args:
-        workspace: The workspace.
-        ledger: Its ledger.
+        table: The open table.
         selection: Which samples.
         column: Name of a column of vectors.
         pattern: Where the truth is, see `fill_pattern`; relative to the dataset's root.
@@ -62,17 +59,18 @@ def evaluate_column(
         ConflictError: If no sample has both.
         UnreadableFileError: If a file of truth cannot be read.
     """
-    row = ledger.columns().get(column)
-    if row is None or row.column.kind is not Kind.FLOW:
-        known = ", ".join(name for name, r in ledger.columns().items() if r.column.kind is Kind.FLOW)
+    workspace, columns = table.workspace, table.columns()
+    vectors = columns.get(column)
+    if vectors is None or vectors.kind is not Kind.FLOW:
+        known = ", ".join(name for name, each in columns.items() if each.kind is Kind.FLOW)
         raise ConfigurationError(f"there is no column {column!r} of vectors. There are: {known or 'none yet'}")
     check_pattern(pattern)
     truth_input = Input("truth", Origin.FILE, pattern=pattern)
     lacking = {"flow": 0, "truth": 0}
 
     def pairs() -> Iterator[tuple[str, FlowField, FlowField]]:
-        for sample in ledger.samples(selection):
-            if not _is_done(sample, column):
+        for sample in table.ledger.samples(selection):
+            if sample.done(column) is None:
                 lacking["flow"] += 1
                 continue
             try:
@@ -81,7 +79,7 @@ def evaluate_column(
             except MissingInputError:
                 lacking["truth"] += 1
                 continue
-            cell = decode_cell(workspace, sample.record.split, row.column, sample.record.key)
+            cell = decode_cell(workspace, sample.record.split, vectors, sample.record.key)
             if isinstance(cell.values, dict) or cell.valid is None:
                 raise SizeMismatchError(f"column {column} holds no vectors")
             estimate = FlowField(cell.values, cell.valid)
@@ -94,8 +92,3 @@ def evaluate_column(
             f"{pattern!r} below {workspace.config.dataset_root}"
         )
     return EvaluatedColumn(evaluation, lacking["flow"], lacking["truth"])
-
-
-def _is_done(sample: KnownSample, column: str) -> bool:
-    cell = sample.cells.get(column)
-    return cell is not None and cell.state is CellState.DONE

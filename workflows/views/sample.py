@@ -5,14 +5,14 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column, read_cell, read_record_cell
-from segprep.workflows.ledger.database import CellState, Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.views.panels import compose, text_tile
 from segprep.workflows.views.tiles import Picture, draw_column
 
 __all__ = ["draw_sample"]
 
 
-def draw_sample(workspace: Workspace, ledger: Ledger, key: SampleKey) -> Picture:
+def draw_sample(table: Table, key: SampleKey) -> Picture:
     """Draw all columns of a sample, (H, W, 3) uint8 RGB: a tile each, with its range or legend in the caption.
 
     Pixels that are invalid in their column are magenta.
@@ -20,16 +20,16 @@ def draw_sample(workspace: Workspace, ledger: Ledger, key: SampleKey) -> Picture
     Raises:
         ConflictError: If the sample has no column yet.
     """
-    sample = ledger.sample(key)
+    workspace, sample = table.workspace, table.ledger.sample(key)
     tiles: list[tuple[str, Picture]] = []
     notes: list[str] = []
-    for name, row in ledger.columns().items():
+    for name, column in table.columns().items():
         cell = sample.cells.get(name)
-        if cell is None or cell.state is not CellState.DONE:
+        if sample.done(name) is None:
             notes.append(f"{name}: {'not made' if cell is None else f'{cell.state}: {cell.reason}'}")
             continue
         try:
-            tiles.append(_tile(workspace, sample.record.split, row.column, key))
+            tiles.append(_tile(workspace, sample.record.split, column, key))
         except SegprepError as error:
             notes.append(f"{name}: {error}")
     if not tiles:

@@ -11,11 +11,11 @@ from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedSt
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Mask, Sample, SampleKey
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace import WorkspaceConfig
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.coding import encoded
 from segprep.prep.augment.columns import check_columns
-from segprep.workflows.ledger.database import CellState, Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
 from segprep.workflows.stores.augment_request import AugmentRequest
 from segprep.workflows.stores.variants import SampleVariants, derived_columns, load_sample
@@ -32,7 +32,7 @@ _NOTE: Final = (60, 60, 60)
 _FIRST: Final = ("image", "previous", "next", "label")
 
 
-def draw_variants(workspace: Workspace, ledger: Ledger, key: SampleKey, request: AugmentRequest) -> Picture:
+def draw_variants(table: Table, key: SampleKey, request: AugmentRequest) -> Picture:
     """Draw the untouched sample and its variants, a row each: (H, W, 3) uint8 RGB.
 
     The outlines of the labels lie over every column, and arrows over flow.
@@ -41,33 +41,35 @@ def draw_variants(workspace: Workspace, ledger: Ledger, key: SampleKey, request:
         ConflictError: If the sample has no columns.
         ConfigurationError: If a column cannot follow the augmentation.
     """
-    variants, columns = _variants(workspace, ledger, key)
+    variants, columns = _variants(table, key)
+    config = table.workspace.config
     anew = {each.column for each in variants.derived}
     check_columns(request.config, [column for column in columns if column.name not in anew])
     drawn = [(number, request.draw(key, number, variants.size)) for number in request.variants]
-    untouched = load_sample(workspace, ledger.sample(key), columns)
-    tiles = _tiles(workspace, untouched, variants.columns, "as it is")
+    untouched = load_sample(table.workspace, table.ledger.sample(key), columns)
+    tiles = _tiles(config, untouched, variants.columns, "as it is")
     for number, augmentation in drawn:
-        tiles += _tiles(workspace, variants.augmented(augmentation), variants.columns, f"variant {number}")
+        tiles += _tiles(config, variants.augmented(augmentation), variants.columns, f"variant {number}")
     notes = [f"variant {number}: {_text(augmentation)}" for number, augmentation in drawn]
     return compose(
         f"{key}: {request.count} variants",
         tiles,
         notes,
-        workspace.config.class_map,
+        config.class_map,
         columns=len(columns),
         tile_width=_TILE_WIDTH,
         note_color=_NOTE,
     )
 
 
-def draw_stored_variant(workspace: Workspace, ledger: Ledger, key: SampleKey, variant: int) -> Picture:
+def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> Picture:
     """Make a variant that the split's store holds once more, from what the store keeps of its draw, and draw it.
 
     Raises:
         ConfigurationError: If the store does not hold it.
     """
-    path = workspace.store_path(ledger.sample(key).record.split)
+    known, workspace = table.ledger.sample(key), table.workspace
+    path = workspace.store_path(known.record.split)
     try:
         store = ShardStore.open(path)
     except (StoreNotFoundError, DamagedStoreError) as error:
@@ -76,38 +78,35 @@ def draw_stored_variant(workspace: Workspace, ledger: Ledger, key: SampleKey, va
     if not rows:
         offered = sorted({int(store.variants[i]) for i, each in enumerate(store.keys) if each == key})
         raise ConfigurationError(f"{path} has no variant {variant} of {key}; it has {offered}")
-    variants, columns = _variants(workspace, ledger, key, names=list(store.columns))
+    variants, columns = _variants(table, key, names=list(store.columns))
     if variant:
         augmentation = Augmentation.from_json(store.augmentation(rows[0]))
         sample, notes = variants.augmented(augmentation), [_text(augmentation)]
     else:
-        sample, notes = load_sample(workspace, ledger.sample(key), columns), []
-    tiles = _tiles(workspace, sample, variants.columns, f"variant {variant}")
+        sample, notes = load_sample(workspace, known, columns), []
+    tiles = _tiles(workspace.config, sample, variants.columns, f"variant {variant}")
     return compose(f"{key}, variant {variant}", tiles, notes, workspace.config.class_map, note_color=_NOTE)
 
 
-def _variants(
-    workspace: Workspace, ledger: Ledger, key: SampleKey, names: Sequence[str] | None = None
-) -> tuple[SampleVariants, list[Column]]:
-    known = ledger.sample(key)
-    done = {name for name, cell in known.cells.items() if cell.state is CellState.DONE}
-    existing = {name: row.column for name, row in ledger.columns().items() if name in done}
+def _variants(table: Table, key: SampleKey, names: Sequence[str] | None = None) -> tuple[SampleVariants, list[Column]]:
+    known = table.ledger.sample(key)
+    existing = {name: column for name, column in table.columns().items() if known.done(name) is not None}
     columns = [c for n, c in existing.items() if c.kind is not Kind.CAMERA and (names is None or n in names)]
     if not columns:
         raise ConflictError(f"sample {key} has no column to show: run `prep resize` first")
     columns.sort(key=lambda c: (_FIRST.index(c.name) if c.name in _FIRST else len(_FIRST), c.name))
-    steps = [step for _, step in recorded_steps(workspace, ledger)]
-    return SampleVariants.of(workspace, known, columns, derived_columns(steps, existing, columns)), columns
+    steps = [step for _, step in recorded_steps(table.workspace, table.ledger)]
+    return SampleVariants.of(table.workspace, known, columns, derived_columns(steps, existing, columns)), columns
 
 
 def _tiles(
-    workspace: Workspace, sample: Sample, columns: Mapping[str, Column], caption: str
+    config: WorkspaceConfig, sample: Sample, columns: Mapping[str, Column], caption: str
 ) -> list[tuple[str, Picture]]:
     label = sample.arrays.get("label")
     finished = encoded(sample, columns).sample
     tiles = []
     for name, column in columns.items():
-        _, picture = draw_column(column, finished.arrays[name], finished.valid.get(name), workspace.config.class_map)
+        _, picture = draw_column(column, finished.arrays[name], finished.valid.get(name), config.class_map)
         if label is not None and column.kind is not Kind.LABEL:
             picture = _outlined(picture, label)
         if column.kind is Kind.FLOW:

@@ -9,10 +9,10 @@ import numpy as np
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
+from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
 
 __all__ = ["ColumnStatus", "Status", "motion_figures", "read_status"]
@@ -111,12 +111,13 @@ def motion_figures(facts: list[JsonDict]) -> dict[str, float]:
     return found
 
 
-def read_status(workspace: Workspace, ledger: Ledger) -> Status:
+def read_status(table: Table) -> Status:
     """Examine every cell. Files are read only where size or time changed."""
+    workspace, ledger = table.workspace, table.ledger
     steps = recorded_steps(workspace, ledger)
     samples: dict[str, int] = {}
     columns: list[ColumnStatus] = []
-    digests = Digests(workspace.config.dataset_root, workspace.root, may_hash=True)
+    digests = Digests(workspace, may_hash=True)
     for split in ledger.splits():
         samples[split] = 0
         tallies = [_Tally() for _ in steps]

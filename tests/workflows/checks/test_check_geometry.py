@@ -17,7 +17,8 @@ from segprep.datasets.sample import Array, Camera, SampleKey
 from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.workflows.checks.checking import CheckResult, check_dataset
 from segprep.workflows.checks.findings import Category, Finding, Severity
-from segprep.workflows.ledger.database import Ledger, Selection
+from segprep.workflows.ledger.database import Selection
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
 
@@ -38,9 +39,9 @@ def check(tmp_path: Path) -> Check:
         classes = ClassMap((SemanticClass("road", (0, 0, 0), (0,)),), ())
         config = WorkspaceConfig("folder", tmp_path / "data", Direction.PREVIOUS, classes, {})
         workspace = Workspace(tmp_path, config)
-        with Ledger(workspace.ledger_path) as ledger, Progress("test", quiet=True) as progress:
-            ledger.replace_samples(records)
-            return check_dataset(workspace, ledger, Selection(), ClusterOptions(workers=0), progress)
+        with Table(workspace) as table, Progress("test", quiet=True) as progress:
+            table.ledger.replace_samples(records)
+            return check_dataset(table, Selection(), ClusterOptions(workers=0), progress)
 
     return run
 
@@ -209,7 +210,7 @@ def test_rendered_datasets_are_clean_whatever_the_shares_of_the_real_ones(
     if root != cityscapes_miniature:
         CATALOG.load(dataset).write_miniature(root, 4)
     workspace = initialise(tmp_path / "ws", InitRequest(dataset, (root,))).workspace
-    with Ledger(workspace.ledger_path) as ledger, Progress("test", quiet=True) as progress:
-        result = check_dataset(workspace, ledger, Selection(), ClusterOptions(workers=0), progress)
+    with Table(workspace) as table, Progress("test", quiet=True) as progress:
+        result = check_dataset(table, Selection(), ClusterOptions(workers=0), progress)
     assert [f.message for f in result.findings if f.severity is not Severity.NOTE] == []
     assert result.samples >= 4

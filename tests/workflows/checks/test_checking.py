@@ -16,10 +16,11 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import Array
 from segprep.datasets.workspace import load_workspace
 from segprep.workflows.checks import checking
-from segprep.workflows.checks import report as check_report
 from segprep.workflows.checks.checking import CheckResult, check_dataset
 from segprep.workflows.checks.findings import Category, Severity
-from segprep.workflows.ledger.database import Ledger, Selection
+from segprep.workflows.checks.findings_table import draw_findings
+from segprep.workflows.ledger.database import Selection
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
 from support.workers import ON_WORKERS
@@ -37,9 +38,9 @@ def check(tmp_path: Path) -> Check:
 
     def run(root: Path, workers: int = 0, **selection: Any) -> CheckResult:
         workspace = initialise(tmp_path / "checked", InitRequest("camvid", (root,))).workspace
-        with Ledger(workspace.ledger_path) as ledger, Progress("test", quiet=True) as progress:
+        with Table(workspace) as table, Progress("test", quiet=True) as progress:
             chosen = Selection(**selection)
-            return check_dataset(workspace, ledger, chosen, ClusterOptions(workers=workers), progress)
+            return check_dataset(table, chosen, ClusterOptions(workers=workers), progress)
 
     return run
 
@@ -97,8 +98,8 @@ def test_a_sample_with_neither_image_nor_label_misses_both(camvid: Path, check: 
     for name in ("train", "trainannot"):
         (camvid / f"{name}/{TRAIN[2]}.png").unlink()
     workspace = load_workspace(tmp_path / "checked")  # listed before they were deleted
-    with Ledger(workspace.ledger_path) as ledger, Progress("test", quiet=True) as progress:
-        result = check_dataset(workspace, ledger, Selection(), ClusterOptions(workers=0), progress)
+    with Table(workspace) as table, Progress("test", quiet=True) as progress:
+        result = check_dataset(table, Selection(), ClusterOptions(workers=0), progress)
     assert serious(result) == [("error", "missing", (TRAIN[2],))] * 2
 
 
@@ -242,7 +243,7 @@ def test_workers_find_the_same_in_the_same_order_and_survive_a_deadly_file(
 def _printed(result: CheckResult) -> str:
     console = Console(width=100, highlight=False, markup=False)
     with console.capture() as capture:
-        for each in check_report.check(result):
+        for each in draw_findings(result):
             console.print(each, soft_wrap=isinstance(each, str))
     return capture.get()
 

@@ -67,7 +67,7 @@ class Place:
         return sample
 
     def verdict(self, step: Copy, *, may_hash: bool = True, retry_failed: bool = False) -> Verdict:
-        digests = Digests(self.data, self.workspace.root, may_hash=may_hash)
+        digests = Digests(self.workspace, may_hash=may_hash)
         return examine(step, self.known(), digests, retry_failed=retry_failed)
 
     def make(self, *steps: Copy) -> None:

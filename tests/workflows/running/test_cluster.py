@@ -24,7 +24,7 @@ from segprep.datasets.workspace import Workspace, load_workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.step import Step
 from segprep.workflows.cli import app
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running import cluster
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, Summary, run_steps
@@ -42,9 +42,9 @@ def _run(*arguments: object) -> int:
 
 def _run_steps(workspace: Workspace, steps: list[Step], options: ClusterOptions) -> Summary:
     """Run steps as a command does."""
-    with Ledger(workspace.ledger_path) as ledger, Progress("test", quiet=True) as progress:
-        ledger.set_columns([c for s in steps for c in s.outputs], "test", {})
-        return run_steps(workspace, ledger, steps, RunOptions(options), progress)
+    with Table(workspace) as table, Progress("test", quiet=True) as progress:
+        table.ledger.set_columns([c for s in steps for c in s.outputs], "test", {})
+        return run_steps(table, steps, RunOptions(options), progress)
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from segprep.datasets.sample import JsonDict, Sample, SampleKey
 from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.datasets.workspace.cells import Cell, Column, decode_source
 from segprep.prep.step import Input, Origin
-from segprep.workflows.ledger.database import CellState, Ledger, Selection
-from segprep.workflows.running import worker
+from segprep.workflows.ledger.database import CellState, Selection
+from segprep.workflows.ledger.table import Table
+from segprep.workflows.running import inputs, worker
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 
 KEYS = ("a", "b", "c")
@@ -74,16 +75,16 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def ledger(workspace: Workspace) -> Iterator[Ledger]:
-    with Ledger(workspace.ledger_path) as opened:
+def table(workspace: Workspace) -> Iterator[Table]:
+    with Table(workspace) as opened:
         files = {k: SourceFile(f"{k}.png", Kind.IMAGE, PlainCode().to_json()) for k in KEYS}
-        opened.replace_samples([SampleRecord(SampleKey(k), "train", {"image": files[k]}) for k in KEYS])
+        opened.ledger.replace_samples([SampleRecord(SampleKey(k), "train", {"image": files[k]}) for k in KEYS])
         yield opened
 
 
-def _process(workspace: Workspace, ledger: Ledger, *steps: Calling) -> BatchResult:
+def _process(table: Table, *steps: Calling) -> BatchResult:
     columns = {c.name: c for s in steps for c in s.outputs}
-    return process_batch(Job(workspace, steps, columns), tuple(ledger.samples(Selection())))
+    return process_batch(Job(table.workspace, steps, columns), tuple(table.ledger.samples(Selection())))
 
 
 def _states(result: BatchResult, column: str = "copy") -> dict[str, CellState]:
@@ -93,44 +94,40 @@ def _states(result: BatchResult, column: str = "copy") -> dict[str, CellState]:
 DONE, FAILED = CellState.DONE, CellState.FAILED
 
 
-def test_an_unexpected_exception_fails_its_sample_with_type_and_place_and_the_others_go_on(
-    workspace: Workspace, ledger: Ledger
-) -> None:
-    result = _process(workspace, ledger, Calling(_break_on("b", ZeroDivisionError("by nothing"))))
+def test_an_unexpected_exception_fails_its_sample_with_type_and_place_and_the_others_go_on(table: Table) -> None:
+    result = _process(table, Calling(_break_on("b", ZeroDivisionError("by nothing"))))
     assert _states(result) == {"a": DONE, "b": FAILED, "c": DONE}
     (failed,) = [row for row in result.cells if row.state is FAILED]
     assert failed.reason.startswith("ZeroDivisionError: by nothing (at test_worker.py:")
     assert failed.reason.endswith(", step calling)")
     assert failed.files == ()
     assert failed.fingerprint
-    assert {p.stem for p in (workspace.root / "train/copy_data").iterdir()} == {"a", "c"}
+    assert {p.stem for p in (table.workspace.root / "train/copy_data").iterdir()} == {"a", "c"}
 
 
-def test_an_error_of_the_users_is_the_reason_as_it_stands(workspace: Workspace, ledger: Ledger) -> None:
-    result = _process(workspace, ledger, Calling(_break_on("a", SizeMismatchError("label is 2x2, its image 4x4"))))
+def test_an_error_of_the_users_is_the_reason_as_it_stands(table: Table) -> None:
+    result = _process(table, Calling(_break_on("a", SizeMismatchError("label is 2x2, its image 4x4"))))
     assert [row.reason for row in result.cells if row.state is FAILED] == ["label is 2x2, its image 4x4"]
 
 
-def test_a_step_that_forgets_a_column_or_makes_no_picture_fails_and_leaves_no_file(
-    workspace: Workspace, ledger: Ledger
-) -> None:
+def test_a_step_that_forgets_a_column_or_makes_no_picture_fails_and_leaves_no_file(table: Table) -> None:
     def one_of_two(sample: Sample) -> dict[str, Cell]:
         return _copy(sample)
 
-    result = _process(workspace, ledger, Calling(one_of_two, makes=("copy", "second")))
+    result = _process(table, Calling(one_of_two, makes=("copy", "second")))
     assert set(_states(result).values()) == set(_states(result, "second").values()) == {FAILED}
     assert "KeyError: 'second'" in result.cells[0].reason
 
     def no_picture(sample: Sample) -> dict[str, Cell]:
         return {"copy": Cell(sample.arrays["image"][..., 0])}
 
-    result = _process(workspace, ledger, Calling(no_picture))
+    result = _process(table, Calling(no_picture))
     assert set(_states(result).values()) == {FAILED}
     assert "a picture must have the shape (H, W, 3), not (4, 6)" in result.cells[0].reason
-    assert not list(workspace.root.rglob("*.png*"))
+    assert not list(table.workspace.root.rglob("*.png*"))
 
 
-def test_a_later_step_sees_what_an_earlier_one_of_the_same_batch_stored(workspace: Workspace, ledger: Ledger) -> None:
+def test_a_later_step_sees_what_an_earlier_one_of_the_same_batch_stored(table: Table) -> None:
     def brighter(sample: Sample) -> dict[str, Cell]:
         return {"copy": Cell(sample.arrays["image"].astype(np.float64) + 0.4)}  # rounded when stored
 
@@ -139,16 +136,16 @@ def test_a_later_step_sees_what_an_earlier_one_of_the_same_batch_stored(workspac
         return {"second": Cell(sample.arrays["copy"] + np.uint8(1))}
 
     steps = Calling(brighter), Calling(second, Origin.COLUMN, "copy", ("second",), "second")
-    result = _process(workspace, ledger, *steps)
+    result = _process(table, *steps)
     assert _states(result) == _states(result, "second") == dict.fromkeys(KEYS, DONE)
-    assert (read_image(workspace.root / "train/second_data/a.png") == ord("a") + 1).all()
+    assert (read_image(table.workspace.root / "train/second_data/a.png") == ord("a") + 1).all()
 
 
-def test_the_rows_describe_the_files_that_were_written(workspace: Workspace, ledger: Ledger) -> None:
-    result = _process(workspace, ledger, Calling(_copy))
+def test_the_rows_describe_the_files_that_were_written(table: Table) -> None:
+    result = _process(table, Calling(_copy))
     for row in result.cells:
         (file,) = row.files
-        stat = (workspace.root / file.path).stat()
+        stat = (table.workspace.root / file.path).stat()
         assert (file.path, file.size, file.mtime_ns) == (
             f"train/copy_data/{row.key}.png",
             stat.st_size,
@@ -159,7 +156,7 @@ def test_the_rows_describe_the_files_that_were_written(workspace: Workspace, led
 
 
 def test_a_batch_whose_files_cannot_be_written_leaves_none_of_them(
-    workspace: Workspace, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 0
 
@@ -172,20 +169,18 @@ def test_a_batch_whose_files_cannot_be_written_leaves_none_of_them(
 
     monkeypatch.setattr(worker, "stage", stage_twice)
     with pytest.raises(WriteFailedError, match="the disk is full"):
-        _process(workspace, ledger, Calling(_copy))
-    assert not [p for p in workspace.root.rglob("*") if p.is_file() and not p.name.startswith("ledger")]
+        _process(table, Calling(_copy))
+    assert not [p for p in table.workspace.root.rglob("*") if p.is_file() and not p.name.startswith("ledger")]
 
 
-def test_sources_that_several_steps_read_are_decoded_once(
-    workspace: Workspace, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sources_that_several_steps_read_are_decoded_once(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[str] = []
 
     def counted(source: SourceFile, data: bytes, path: Path) -> Cell:
         decoded.append(path.name)
         return decode_source(source, data, path)
 
-    monkeypatch.setattr(worker, "decode_source", counted)
+    monkeypatch.setattr(inputs, "decode_source", counted)
     second = Calling(lambda s: {"second": Cell(s.arrays["image"])}, makes=("second",), name="second")
-    _process(workspace, ledger, Calling(_copy), second)
+    _process(table, Calling(_copy), second)
     assert decoded == ["a.png", "b.png", "c.png"]

@@ -21,7 +21,8 @@ from segprep.datasets.sample import Camera, SampleKey
 from segprep.datasets.synthetic import write_drive
 from segprep.datasets.workspace import Workspace, WorkspaceConfig, write_config
 from segprep.datasets.workspace.cells import Column
-from segprep.workflows.ledger.database import CellState, Ledger, Selection
+from segprep.workflows.ledger.database import CellState, Selection
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.worker import Job, process_batch
 from segprep.workflows.samples.listing import ListReport, check_target, prepared_class_map, write_lists
 from segprep.workflows.stages.registry import build_steps, resolve
@@ -51,27 +52,27 @@ def records(drive: Path) -> list[SampleRecord]:
 
 
 @pytest.fixture
-def ledger(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Ledger]:
-    with Ledger(workspace.ledger_path) as opened:
-        opened.replace_samples(records)
+def table(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Table]:
+    with Table(workspace) as opened:
+        opened.ledger.replace_samples(records)
         yield opened
 
 
-def _resize(workspace: Workspace, ledger: Ledger, **arguments: object) -> None:
-    values = resolve("resize", {"factor": 2} | arguments, workspace, ledger).values
-    steps = tuple(build_steps("resize", workspace, ledger, values))
-    ledger.set_columns([c for s in steps for c in s.outputs], "resize", values)
-    result = process_batch(Job(workspace, steps, {}), tuple(ledger.samples(ALL)))
-    ledger.record(result.cells, result.sources)
+def _resize(table: Table, **arguments: object) -> None:
+    values = resolve("resize", {"factor": 2} | arguments, table.workspace, table.ledger).values
+    steps = tuple(build_steps("resize", table.workspace, table.ledger, values))
+    table.ledger.set_columns([c for s in steps for c in s.outputs], "resize", values)
+    result = process_batch(Job(table.workspace, steps, {}), tuple(table.ledger.samples(ALL)))
+    table.ledger.record(result.cells, result.sources)
 
 
-def _sources(workspace: Workspace, ledger: Ledger, out: Path, *columns: str, **more: object) -> ListReport:
+def _sources(table: Table, out: Path, *columns: str, **more: object) -> ListReport:
     arguments = {"selection": ALL, "prepared": False} | more
-    return write_lists(workspace, ledger, out=out, columns=columns or None, **arguments)  # type: ignore[arg-type]
+    return write_lists(table, out=out, columns=columns or None, **arguments)  # type: ignore[arg-type]
 
 
-def _prepared(workspace: Workspace, ledger: Ledger, out: Path, *columns: str, **more: object) -> ListReport:
-    return _sources(workspace, ledger, out, *columns, prepared=True, **more)
+def _prepared(table: Table, out: Path, *columns: str, **more: object) -> ListReport:
+    return _sources(table, out, *columns, prepared=True, **more)
 
 
 # -- the dataset's files -------------------------------------------------------------------------------------------
@@ -79,36 +80,36 @@ def _prepared(workspace: Workspace, ledger: Ledger, out: Path, *columns: str, **
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_a_list_of_everything_gives_the_datasets_records_back(
-    workspace: Workspace, ledger: Ledger, records: list[SampleRecord], tmp_path: Path, suffix: str
+    table: Table, records: list[SampleRecord], tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"lists/all{suffix}"
-    report = _sources(workspace, ledger, out)
+    report = _sources(table, out)
     assert report == ListReport(((out, 4),), {})
-    read = read_lists([out], workspace.config.dataset_root)
+    read = read_lists([out], table.workspace.config.dataset_root)
     assert [r.to_json() for r in read] == [r.to_json() for r in records]
     assert any(r.camera and r.pose and r.neighbour for r in read)
 
 
-def test_one_csv_per_split_is_as_paris_has_it(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    report = _sources(workspace, ledger, tmp_path / "{split}.csv")
+def test_one_csv_per_split_is_as_paris_has_it(table: Table, tmp_path: Path) -> None:
+    report = _sources(table, tmp_path / "{split}.csv")
     assert report.files == ((tmp_path / "train.csv", 3), (tmp_path / "val.csv", 1))
     assert (tmp_path / "val.csv").read_text() == "val/drive00/rgb/000000.png, val/drive00/label/000000.png\n"
-    read = read_lists([path for path, _ in report.files], workspace.config.dataset_root)
+    read = read_lists([path for path, _ in report.files], table.workspace.config.dataset_root)
     assert [r.split for r in read] == ["train"] * 3 + ["val"]
-    assert all((workspace.config.dataset_root / s.path).is_file() for r in read for s in r.sources.values())
+    assert all((table.workspace.config.dataset_root / s.path).is_file() for r in read for s in r.sources.values())
 
 
-def test_text_lists_hold_one_split_unless_it_is_a_column(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
+def test_text_lists_hold_one_split_unless_it_is_a_column(table: Table, tmp_path: Path) -> None:
     for name in ("x.csv", "x.txt"):
         with pytest.raises(ConfigurationError, match=r"there are train, val: .*\{split\}\."):
-            _sources(workspace, ledger, tmp_path / name)
+            _sources(table, tmp_path / name)
         with pytest.raises(ConfigurationError, match="there are train, val"):
-            check_target(workspace, ledger, ALL, tmp_path / name)
-        check_target(workspace, ledger, Selection(splits=("val",)), tmp_path / name)
-    report = _sources(workspace, ledger, tmp_path / "val.txt", selection=Selection(splits=("val",)))
+            check_target(table, ALL, tmp_path / name)
+        check_target(table, Selection(splits=("val",)), tmp_path / name)
+    report = _sources(table, tmp_path / "val.txt", selection=Selection(splits=("val",)))
     assert report.files == ((tmp_path / "val.txt", 1),)
     assert (tmp_path / "val.txt").read_text() == "val/drive00/rgb/000000.png val/drive00/label/000000.png\n"
-    _sources(workspace, ledger, tmp_path / "all.csv", "key", "split", "image", "depth")
+    _sources(table, tmp_path / "all.csv", "key", "split", "image", "depth")
     assert (tmp_path / "all.csv").read_text().splitlines()[::4] == [
         "key,split,image,depth",
         f"{KEYS[3]},val,val/drive00/rgb/000000.png,val/drive00/depth/000000.png",
@@ -116,8 +117,8 @@ def test_text_lists_hold_one_split_unless_it_is_a_column(workspace: Workspace, l
     assert not (tmp_path / "x.csv").exists()
 
 
-def test_columns_are_required_and_nothing_else_is_listed(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    report = _sources(workspace, ledger, tmp_path / "x.jsonl", "image", "previous", "nir")
+def test_columns_are_required_and_nothing_else_is_listed(table: Table, tmp_path: Path) -> None:
+    report = _sources(table, tmp_path / "x.jsonl", "image", "previous", "nir")
     assert report.files == ((tmp_path / "x.jsonl", 2),)
     assert report.left_out == {KEYS[0]: "without previous", KEYS[3]: "without previous"}
     first = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
@@ -126,85 +127,81 @@ def test_columns_are_required_and_nothing_else_is_listed(workspace: Workspace, l
     assert report.to_json()["files"] == [{"path": str(tmp_path / "x.jsonl"), "rows": 2}]
 
 
-def test_an_ssma_list_names_the_label_last(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    _sources(workspace, ledger, tmp_path / "{split}.txt", "label", "image", "nir")
+def test_an_ssma_list_names_the_label_last(table: Table, tmp_path: Path) -> None:
+    _sources(table, tmp_path / "{split}.txt", "label", "image", "nir")
     assert (tmp_path / "val.txt").read_text().split() == [
         f"val/drive00/{part}/000000.png" for part in ("rgb", "nir", "label")
     ]
 
 
-def test_samples_to_skip_are_in_no_list_and_in_the_report(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    report = _sources(workspace, ledger, tmp_path / "{split}.csv", skip={SampleKey(KEYS[1]), SampleKey(KEYS[3])})
+def test_samples_to_skip_are_in_no_list_and_in_the_report(table: Table, tmp_path: Path) -> None:
+    report = _sources(table, tmp_path / "{split}.csv", skip={SampleKey(KEYS[1]), SampleKey(KEYS[3])})
     assert report.files == ((tmp_path / "train.csv", 2),)
     assert set(report.left_out) == {KEYS[1], KEYS[3]}
     assert "000001" not in (tmp_path / "train.csv").read_text()
 
 
-def test_nothing_to_list_is_a_conflict_that_says_why(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
+def test_nothing_to_list_is_a_conflict_that_says_why(table: Table, tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="there is no sample to list: 4 to be left out"):
-        _sources(workspace, ledger, tmp_path / "x.jsonl", skip=KEYS)
+        _sources(table, tmp_path / "x.jsonl", skip=KEYS)
     with pytest.raises(ConflictError, match="none is selected"):
-        _sources(workspace, ledger, tmp_path / "x.jsonl", selection=Selection(only="nothing"))
+        _sources(table, tmp_path / "x.jsonl", selection=Selection(only="nothing"))
     assert not list(tmp_path.glob("x.*"))
 
 
-def test_unknown_columns_are_named_with_those_that_there_are(
-    workspace: Workspace, ledger: Ledger, tmp_path: Path
-) -> None:
+def test_unknown_columns_are_named_with_those_that_there_are(table: Table, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"no selected sample has hha in the dataset; there are: .*nir.*camera"
     ):
-        _sources(workspace, ledger, tmp_path / "x.jsonl", "image", "hha")
+        _sources(table, tmp_path / "x.jsonl", "image", "hha")
     with pytest.raises(
         ConfigurationError, match="no selected sample has image, label in the workspace; there are: none"
     ):
-        _prepared(workspace, ledger, tmp_path / "{split}.csv")
+        _prepared(table, tmp_path / "{split}.csv")
     with pytest.raises(ConfigurationError, match="camera is no file"):
-        _sources(workspace, ledger, tmp_path / "{split}.csv", "image", "camera")
+        _sources(table, tmp_path / "{split}.csv", "image", "camera")
 
 
-def test_nothing_is_written_into_the_dataset(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    root = workspace.config.dataset_root
+def test_nothing_is_written_into_the_dataset(table: Table, tmp_path: Path) -> None:
+    root = table.workspace.config.dataset_root
     before = sorted(root.rglob("*"))
     (tmp_path / "link").symlink_to(root)
     for place in (root, root / "new", tmp_path / "link", root / "train/../../Straße 1"):
         with pytest.raises(ConfigurationError, match="would lie inside the dataset"):
-            _sources(workspace, ledger, place / "{split}.csv")
+            _sources(table, place / "{split}.csv")
         with pytest.raises(ConfigurationError, match="would lie inside the dataset"):
-            check_target(workspace, ledger, ALL, place / "all.jsonl")
+            check_target(table, ALL, place / "all.jsonl")
     assert sorted(root.rglob("*")) == before
 
 
-def test_refused_names_leave_no_list_of_any_split(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    known = [s.record for s in ledger.samples(ALL)]
+def test_refused_names_leave_no_list_of_any_split(table: Table, tmp_path: Path) -> None:
+    known = [s.record for s in table.ledger.samples(ALL)]
     blank = replace(known[3], sources={n: replace(s, path=f"a b/{n}.png") for n, s in known[3].sources.items()})
-    ledger.replace_samples([*known[:3], blank])
+    table.ledger.replace_samples([*known[:3], blank])
     with pytest.raises(ConfigurationError, match=r"2 names hold blanks(.|\n)*a b/image\.png\n  a b/label\.png"):
-        _sources(workspace, ledger, tmp_path / "{split}.txt")
+        _sources(table, tmp_path / "{split}.txt")
     assert not list(tmp_path.glob("*.txt"))
-    assert len(_sources(workspace, ledger, tmp_path / "{split}.csv").files) == 2
+    assert len(_sources(table, tmp_path / "{split}.csv").files) == 2
 
 
 # -- the workspace's files -----------------------------------------------------------------------------------------
 
 
-def test_prepared_files_are_listed_with_the_codes_that_they_have(
-    workspace: Workspace, ledger: Ledger, tmp_path: Path
-) -> None:
-    _resize(workspace, ledger)
-    report = _prepared(workspace, ledger, tmp_path / "all.jsonl")
+def test_prepared_files_are_listed_with_the_codes_that_they_have(table: Table, tmp_path: Path) -> None:
+    _resize(table)
+    report = _prepared(table, tmp_path / "all.jsonl")
     assert report == ListReport(((tmp_path / "all.jsonl", 4),), {})
-    columns = {name: row.column for name, row in ledger.columns().items()}
-    for record in read_lists([tmp_path / "all.jsonl"], workspace.root):
+    columns = table.columns()
+    for record in read_lists([tmp_path / "all.jsonl"], table.workspace.root):
         assert record.key in KEYS
         assert set(record.sources) | {"previous", "camera"} == set(columns)
         assert ("previous" in record.sources) == (record.neighbour is not None) == (not record.key.endswith("000000"))
         for name, source in record.sources.items():
             assert source.path == f"{record.split}/{name}_data/{record.key}.png"
             assert code_from_json(source.code) == columns[name].code
-            stored, _ = code_from_json(source.code).from_file(read_image(workspace.root / source.path))
+            stored, _ = code_from_json(source.code).from_file(read_image(table.workspace.root / source.path))
             assert stored.shape[:2] == (8, 16)
-        cell = json.loads((workspace.root / f"{record.split}/camera_data/{record.key}.json").read_text())
+        cell = json.loads((table.workspace.root / f"{record.split}/camera_data/{record.key}.json").read_text())
         assert record.camera is not None
         assert record.camera.to_json() == Camera.from_json(cell).to_json()
         assert (record.camera.width, record.camera.height) == (16, 8)
@@ -213,64 +210,60 @@ def test_prepared_files_are_listed_with_the_codes_that_they_have(
         assert record.to_json()["neighbour"] == cell["neighbour"]
 
 
-def test_prepared_labels_and_their_description_are_what_paris_needs(
-    workspace: Workspace, ledger: Ledger, tmp_path: Path
-) -> None:
-    _resize(workspace, ledger)
-    report = _prepared(workspace, ledger, tmp_path / "{split}.csv")
-    described = prepared_class_map(workspace.config.class_map, ledger)
+def test_prepared_labels_and_their_description_are_what_paris_needs(table: Table, tmp_path: Path) -> None:
+    _resize(table)
+    report = _prepared(table, tmp_path / "{split}.csv")
+    described = prepared_class_map(table.workspace.config.class_map, table.columns())
     write_paris_description(tmp_path / "drive.json", described, "drive")
     classes = read_class_map(tmp_path / "drive.json")
-    assert classes.names == workspace.config.class_map.names
-    for record in read_lists([path for path, _ in report.files], workspace.root):
-        label = read_image(workspace.root / record.sources["label"].path)
+    assert classes.names == table.workspace.config.class_map.names
+    for record in read_lists([path for path, _ in report.files], table.workspace.root):
+        label = read_image(table.workspace.root / record.sources["label"].path)
         assert np.array_equal(classes.to_train_ids(label), label)
 
 
-def test_labels_that_kept_raw_ids_keep_the_class_map(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    _resize(workspace, ledger, label_ids="raw")
-    raw = replace(workspace.config.class_map, raw_id_divisor=256)  # the files hold ids that were divided already
-    assert prepared_class_map(raw, ledger) == workspace.config.class_map
-    _prepared(workspace, ledger, tmp_path / "{split}.csv")
-    (record,) = read_lists([tmp_path / "val.csv"], workspace.root)
-    label = read_image(workspace.root / record.sources["label"].path)
-    workspace.config.class_map.to_train_ids(label)
+def test_labels_that_kept_raw_ids_keep_the_class_map(table: Table, tmp_path: Path) -> None:
+    _resize(table, label_ids="raw")
+    raw = replace(table.workspace.config.class_map, raw_id_divisor=256)  # the files hold ids that were divided already
+    assert prepared_class_map(raw, table.columns()) == table.workspace.config.class_map
+    _prepared(table, tmp_path / "{split}.csv")
+    (record,) = read_lists([tmp_path / "val.csv"], table.workspace.root)
+    label = read_image(table.workspace.root / record.sources["label"].path)
+    table.workspace.config.class_map.to_train_ids(label)
     assert set(np.unique(label)) <= {i for c in raw.classes for i in c.raw_ids} | set(raw.ignored_raw_ids)
 
 
-def test_only_samples_whose_columns_are_done_are_listed(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
-    _resize(workspace, ledger)
-    cells = [s.cells for s in ledger.samples(ALL)]
+def test_only_samples_whose_columns_are_done_are_listed(table: Table, tmp_path: Path) -> None:
+    _resize(table)
+    cells = [s.cells for s in table.ledger.samples(ALL)]
     failed = replace(cells[1]["depth"], state=CellState.FAILED, files=(), reason="broken")
-    ledger.record([failed], [])
-    (workspace.root / f"train/nir_data/{KEYS[2]}.png").unlink()
-    report = _prepared(workspace, ledger, tmp_path / "x.jsonl")
+    table.ledger.record([failed], [])
+    (table.workspace.root / f"train/nir_data/{KEYS[2]}.png").unlink()
+    report = _prepared(table, tmp_path / "x.jsonl")
     assert report.files == ((tmp_path / "x.jsonl", 2),)
     assert report.left_out == {KEYS[1]: "without depth (failed)", KEYS[2]: "without nir (its file is gone)"}
-    report = _prepared(workspace, ledger, tmp_path / "y.jsonl", "image", "label", "previous")
+    report = _prepared(table, tmp_path / "y.jsonl", "image", "label", "previous")
     assert report.left_out == {KEYS[0]: "without previous (absent)", KEYS[3]: "without previous (absent)"}
-    ledger.set_columns([Column("hha", Kind.INDEX, IdCode())], "modality", {})
-    ledger.record([replace(cells[0]["nir"], column="hha")], [])
-    report = _prepared(workspace, ledger, tmp_path / "z.jsonl")
+    table.ledger.set_columns([Column("hha", Kind.INDEX, IdCode())], "modality", {})
+    table.ledger.record([replace(cells[0]["nir"], column="hha")], [])
+    report = _prepared(table, tmp_path / "z.jsonl")
     assert report.left_out[SampleKey(KEYS[3])] == "without hha (not made yet)"
-    assert [r.key for r in read_lists([tmp_path / "z.jsonl"], workspace.root)] == [KEYS[0]]
+    assert [r.key for r in read_lists([tmp_path / "z.jsonl"], table.workspace.root)] == [KEYS[0]]
 
 
-def test_lists_of_sources_do_not_depend_on_what_is_prepared(
-    workspace: Workspace, ledger: Ledger, tmp_path: Path
-) -> None:
-    _sources(workspace, ledger, tmp_path / "before.jsonl")
-    _resize(workspace, ledger)
-    _sources(workspace, ledger, tmp_path / "after.jsonl")
+def test_lists_of_sources_do_not_depend_on_what_is_prepared(table: Table, tmp_path: Path) -> None:
+    _sources(table, tmp_path / "before.jsonl")
+    _resize(table)
+    _sources(table, tmp_path / "after.jsonl")
     assert (tmp_path / "before.jsonl").read_bytes() == (tmp_path / "after.jsonl").read_bytes()
 
 
-def test_a_list_of_lists_keeps_the_codes_of_others(workspace: Workspace, ledger: Ledger, tmp_path: Path) -> None:
+def test_a_list_of_lists_keeps_the_codes_of_others(table: Table, tmp_path: Path) -> None:
     """Depth in millimetres, as a plain list means it, is still that after a second list."""
     path = tmp_path / "train.csv"
     path.write_text("image,depth\na.png,d.png\n")
-    ledger.replace_samples(read_lists([path], workspace.config.dataset_root))
-    _sources(workspace, ledger, tmp_path / "again.jsonl")
-    (record,) = read_lists([tmp_path / "again.jsonl"], workspace.config.dataset_root)
+    table.ledger.replace_samples(read_lists([path], table.workspace.config.dataset_root))
+    _sources(table, tmp_path / "again.jsonl")
+    (record,) = read_lists([tmp_path / "again.jsonl"], table.workspace.config.dataset_root)
     assert record.sources["depth"] == SourceFile("d.png", Kind.DEPTH, DepthFileCode(0.001).to_json())
     assert (record.key, record.split) == ("a", "train")

@@ -8,14 +8,12 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.table import Table
 
-from segprep.datasets.atomic import atomic_write_bytes
-from segprep.datasets.codes import Code, JetCode
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import Workspace
 from segprep.flow.evaluation import FlowEvaluation
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import KnownSample, Ledger
+from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import State, Verdict
 from segprep.workflows.running.runner import Summary
 from segprep.workflows.samples.initialise import Inventory
@@ -24,7 +22,7 @@ from segprep.workflows.stores.planning import SplitPlan
 from segprep.workflows.stores.writing import SplitResult
 from segprep.workflows.views.status import Status
 
-__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "row", "shards", "status", "summary", "write_scales"]
+__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "row", "shards", "status", "summary"]
 
 _MOST_LINES = 10
 
@@ -189,20 +187,6 @@ def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict
     return list[RenderableType](lines)
 
 
-def write_scales(workspace: Workspace, ledger: Ledger, steps: Sequence[Step]) -> None:
-    """Write `scale.json` beside the files of columns whose numbers need decoding, for readers without segprep."""
-    for split in ledger.splits():
-        for step in steps:
-            for column in step.outputs:
-                data = _meaning(column.code)
-                if data is None:
-                    continue
-                path = workspace.column_dir(split, column.name) / "scale.json"
-                text = json.dumps(data, indent=1, sort_keys=True).encode()
-                if not path.is_file() or path.read_bytes() != text:
-                    atomic_write_bytes(path, text)
-
-
 def row(found: JsonDict, picture: Path) -> list[RenderableType]:
     """Draw what `prep peek` found in a row of a store."""
     table = Table()
@@ -222,18 +206,6 @@ def row(found: JsonDict, picture: Path) -> list[RenderableType]:
     if found["camera_K"] is not None:
         lines.append("K: " + "; ".join(" ".join(f"{v:.3f}" for v in line) for line in found["camera_K"]))
     return [*lines, table, str(picture)]
-
-
-def _meaning(code: Code | None) -> JsonDict | None:
-    """Return what the numbers of a code mean; None where they mean themselves."""
-    if isinstance(code, JetCode):
-        meaning = "low + i * step, where i is the place of the colour in OpenCV's COLORMAP_JET"
-        return code.to_json() | {"value": meaning, "step": code.step}
-    if code is None or all(s == 1 for s in code.scale):
-        return None
-    channels, scale, offset = list(code.channels), list(code.scale), list(code.offset)
-    about: JsonDict = {"value": "code * scale + offset", "channels": channels, "scale": scale, "offset": offset}
-    return code.to_json() | about
 
 
 def _state_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> list[RenderableType]:

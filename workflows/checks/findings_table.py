@@ -9,13 +9,13 @@ from rich.table import Table
 from segprep.workflows.checks.checking import CheckResult
 from segprep.workflows.checks.findings import Category, Finding, Severity
 
-__all__ = ["check"]
+__all__ = ["draw_findings"]
 
 _LISTED_IN_FULL = (Category.UNREADABLE, Category.MISSING, Category.UNPAIRED)  # people mend them by this list
 _MOST_LINES = 10
 
 
-def check(result: CheckResult) -> list[RenderableType]:
+def draw_findings(result: CheckResult) -> list[RenderableType]:
     """Draw what a check found."""
     counts = Counter(f.severity for f in result.findings)
     words = ", ".join(f"{counts[s]} {s.value}{'' if counts[s] == 1 else 's'}" for s in Severity)

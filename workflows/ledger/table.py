@@ -1,0 +1,90 @@
+"""The open table: a workspace with its ledger, as one object."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
+from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
+from segprep.datasets.workspace.cells import Column
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.disks import writer_lock
+
+__all__ = ["Table", "open_table"]
+
+
+class Table:
+    """A workspace whose ledger is open. Use as a context manager.
+
+    Args:
+        workspace: The workspace; selections without splits mean those that its `prep.toml` names.
+
+    Raises:
+        ConflictError: If the ledger was written by a newer version, or is no ledger.
+        WriteFailedError: If the ledger cannot be made or opened.
+
+    Attributes:
+        workspace: Where the files are, and what `prep.toml` says.
+        ledger: What is known of samples, cells and columns.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.ledger = Ledger(workspace.ledger_path, workspace.config.splits)
+
+    def __enter__(self) -> Self:
+        self.ledger.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.ledger.__exit__(*exc)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one process that writes to the workspace.
+
+        Raises:
+            WorkspaceLockedError: If another process is; names host and process.
+            WriteFailedError: If the lock cannot be made.
+        """
+        with writer_lock(self.workspace.root):
+            yield
+
+    def columns(self) -> dict[str, Column]:
+        """Return the columns by name; `ledger.columns` knows the commands that made them, too."""
+        return {name: row.column for name, row in self.ledger.columns().items()}
+
+    def require_splits(self, names: Sequence[str]) -> None:
+        """Refuse names of splits that the dataset does not have.
+
+        Raises:
+            ConfigurationError: If there are any.
+        """
+        known = self.ledger.splits()
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise ConfigurationError(f"no split {', '.join(unknown)}; there are: {', '.join(known)}")
+
+    def require_dataset(self) -> None:
+        """Say once that the dataset is not mounted, instead of failing every sample.
+
+        Raises:
+            DatasetNotFoundError: If it is not.
+        """
+        if not self.workspace.config.dataset_root.is_dir():
+            raise DatasetNotFoundError(
+                f"the dataset {self.workspace.config.dataset_root} is not there: mount it, or correct root in "
+                f"{self.workspace.root / CONFIG_NAME}"
+            )
+
+
+def open_table(place: Path) -> Table:
+    """Open the workspace that `place` lies in.
+
+    Raises:
+        WorkspaceNotFoundError: If neither `place` nor a folder above it is one.
+        ConfigurationError: If its `prep.toml` cannot be understood.
+        ConflictError, WriteFailedError: As `Table`.
+    """
+    return Table(find_workspace(place))

@@ -1,0 +1,189 @@
+"""The one loader: what steps read of a sample, from the dataset's files and the cells of a workspace or elsewhere."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import image_size
+from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SampleRecord
+from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
+from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
+from segprep.prep.step import Input, Origin, Step
+from segprep.workflows.ledger.database import KnownSample
+from segprep.workflows.ledger.freshness import file_source
+
+__all__ = ["Loaded", "SampleInputs", "StoredInputs", "read_train_ids"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """An input in memory.
+
+    Attributes:
+        cell: Its value; JSON where it is no array: a size, or a camera with its `pose` and `neighbour`.
+        kind: Of an array; None where only the reader of the file knows.
+    """
+
+    cell: Cell
+    kind: Kind | None = None
+
+
+class SampleInputs:
+    """The inputs of one sample. Each is read once, however many steps need it.
+
+    Args:
+        key: The sample's.
+        read: Gives an input that is not in memory yet; None for an optional one that the sample does not have.
+    """
+
+    def __init__(self, key: SampleKey, read: Callable[[Input], Loaded | None]) -> None:
+        self._key = key
+        self._read = read
+        self._loaded: dict[tuple[Origin, str], Loaded | None] = {}
+
+    def keep(self, column: Column, cell: Cell | None) -> None:
+        """Have later steps see what an earlier one made of a column: None if there was nothing to make."""
+        self._loaded[Origin.COLUMN, column.name] = None if cell is None else Loaded(cell, column.kind)
+
+    def sample(self, step: Step) -> Sample:
+        """Return what a step sees.
+
+        Raises:
+            MissingInputError: If a file does not exist.
+            UnreadableFileError: If a file cannot be read or decoded.
+        """
+        return self.load(step.inputs)
+
+    def load(self, inputs: Iterable[Input]) -> Sample:
+        """Return a sample of these inputs. Raises what `sample` does."""
+        arrays: dict[str, Array] = {}
+        kinds: dict[str, Kind] = {}
+        valid: dict[str, Mask] = {}
+        meta: JsonDict = {}
+        camera, pose = None, None
+        for each in inputs:
+            loaded = self._load(each)
+            if loaded is None:
+                continue
+            values, mask = loaded.cell.values, loaded.cell.valid
+            if isinstance(values, dict) and each.origin is Origin.SOURCE_SIZE:
+                meta.update(values)
+                continue
+            if isinstance(values, dict):
+                camera = Camera.from_json(values)
+                pose = None if values.get("pose") is None else Pose(values["pose"])
+                meta["neighbour"] = values.get("neighbour")
+                continue
+            arrays[each.name] = values
+            if loaded.kind is not None:
+                kinds[each.name] = loaded.kind
+            if mask is not None:
+                valid[each.name] = mask
+        return Sample(self._key, arrays, kinds, valid, camera, pose, meta)
+
+    def _load(self, each: Input) -> Loaded | None:
+        if each.origin is Origin.FILE:  # of one step only: another one's may have the same name
+            return self._read(each)
+        place = each.origin, each.name
+        if place not in self._loaded:
+            self._loaded[place] = self._size_of_decoded(each) or self._read(each)
+        return self._loaded[place]
+
+    def _size_of_decoded(self, each: Input) -> Loaded | None:
+        """Return a size that needs no look at the file any more."""
+        decoded = self._loaded.get((Origin.SOURCE, each.name)) if each.origin is Origin.SOURCE_SIZE else None
+        if decoded is None or isinstance(decoded.cell.values, dict):
+            return None
+        return _size_of(each.name, (decoded.cell.values.shape[1], decoded.cell.values.shape[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredInputs:
+    """The inputs of a sample of a workspace.
+
+    Attributes:
+        workspace: Where they are.
+        known: The sample.
+        columns: The columns that exist, by name.
+        contents: Files of the dataset that were read already, by path; each is taken out when it is decoded.
+        integers: Give what shards hold instead of values: a column's stored integers, and train ids of labels.
+    """
+
+    workspace: Workspace
+    known: KnownSample
+    columns: Mapping[str, Column]
+    contents: dict[str, bytes] = field(default_factory=dict)
+    integers: bool = False
+
+    def read(self, each: Input) -> Loaded | None:
+        """Return an input; None for an optional one that the sample does not have.
+
+        Raises:
+            MissingInputError: If a file does not exist.
+            UnreadableFileError: If it cannot be read or decoded.
+            ConfigurationError: If nothing is known that reads a file of another program.
+        """
+        if each.optional and self._lacks(each):
+            return None
+        record = self.known.record
+        match each.origin:
+            case Origin.SOURCE:
+                return self._source(each.name)
+            case Origin.SOURCE_SIZE:
+                return _size_of(each.name, image_size(self._path(each.name)))
+            case Origin.RECORD:
+                return None if record.camera is None else Loaded(_camera_cell(record, record.camera))
+            case Origin.COLUMN:
+                return self._column(each.name)
+            case Origin.FILE:
+                # It need not be a picture, so its own reader opens it.
+                if each.read is None:
+                    raise ConfigurationError(f"nothing is known that reads {each.name}")
+                return Loaded(each.read(self.workspace.config.dataset_root / file_source(each, record).path))
+
+    def _lacks(self, each: Input) -> bool:
+        if each.origin in (Origin.SOURCE, Origin.SOURCE_SIZE):
+            return each.name not in self.known.record.sources
+        return each.origin is Origin.COLUMN and self.known.done(each.name) is None
+
+    def _path(self, name: str) -> Path:
+        return self.workspace.config.dataset_root / self.known.record.sources[name].path
+
+    def _source(self, name: str) -> Loaded:
+        source, path = self.known.record.sources[name], self._path(name)
+        try:
+            data = self.contents.pop(source.path, None) or path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
+        except OSError as error:
+            raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+        return Loaded(decode_source(source, data, path), source.kind)
+
+    def _column(self, name: str) -> Loaded:
+        column, record = self.columns[name], self.known.record
+        if self.integers and column.code is not None:
+            return Loaded(Cell(*read_train_ids(self.workspace, record.split, column, record.key)), column.kind)
+        return Loaded(decode_cell(self.workspace, record.split, column, record.key), column.kind)
+
+
+def read_train_ids(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
+    """Read a cell's stored integers and mask as shards hold them: labels are train ids, whatever the files hold.
+
+    Raises:
+        MissingInputError, UnreadableFileError: As `read_cell`.
+    """
+    stored, valid = read_cell(workspace, split, column, key)
+    return (workspace.config.class_map.train_ids_of(stored) if column.holds_raw_ids else stored), valid
+
+
+def _size_of(name: str, size: tuple[int, int]) -> Loaded:
+    return Loaded(Cell({f"{name}_size": size}))
+
+
+def _camera_cell(record: SampleRecord, camera: Camera) -> Cell:
+    """Return what the catalog knows as a cell of a camera has it."""
+    data = record.to_json()
+    return Cell(camera.to_json() | {"pose": data["pose"], "neighbour": data["neighbour"]})
