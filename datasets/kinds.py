@@ -3,6 +3,7 @@
 Interpolation, fill, flips and scaling are decided by this table and nowhere else.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,6 +67,7 @@ class KindRule:
         scaling: What a change of image size does to the values.
         fill: Value of places that no source pixel reaches.
         masked: Whether arrays of this kind always come with a validity mask.
+        infinity: The value that means infinitely far, which enters no mean; None for kinds without one.
     """
 
     resampling: Resampling
@@ -73,6 +75,7 @@ class KindRule:
     scaling: Scaling
     fill: int
     masked: bool
+    infinity: float | None = None
 
 
 RULES: dict[Kind, KindRule] = {
@@ -82,8 +85,8 @@ RULES: dict[Kind, KindRule] = {
     Kind.LABEL: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, IGNORE_ID, masked=False),
     Kind.INSTANCE: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=False),
     Kind.MASK: KindRule(Resampling.VOTE, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=False),
-    Kind.DEPTH: KindRule(Resampling.VALID_AREA, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=True),
-    Kind.DISPARITY: KindRule(Resampling.VALID_AREA, Flip.REFUSE, Scaling.BY_X, 0, masked=True),
+    Kind.DEPTH: KindRule(Resampling.VALID_AREA, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=True, infinity=math.inf),
+    Kind.DISPARITY: KindRule(Resampling.VALID_AREA, Flip.REFUSE, Scaling.BY_X, 0, masked=True, infinity=0.0),
     Kind.FLOW: KindRule(Resampling.VALID_AREA, Flip.NEGATE_FIRST, Scaling.BY_XY, 0, masked=True),
     Kind.NORMALS: KindRule(Resampling.VALID_AREA, Flip.NEGATE_FIRST, Scaling.UNCHANGED, 0, masked=True),
     Kind.INDEX: KindRule(Resampling.VALID_AREA, Flip.MIRROR, Scaling.UNCHANGED, 0, masked=True),

@@ -1,15 +1,15 @@
 """Where flow can be trusted: the way there and the way back must meet."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.augmentation.follow import ends, lies_inside
+from segprep.datasets.augmentation.operations import NUMPY
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import Array, Mask
 
-__all__ = ["consistent", "lands_inside", "planes_land_inside"]
+__all__ = ["consistent", "lands_inside"]
 
 _Plane = npt.NDArray[np.float32]
 
@@ -21,12 +21,7 @@ def lands_inside(uv_HW2: Array) -> Mask:
 
     Pixels are squares: a frame reaches from -0.5 to width - 0.5.
     """
-    return planes_land_inside(*cv2.split(np.ascontiguousarray(uv_HW2, np.float32)))
-
-
-def planes_land_inside(u_HW: Array, v_HW: Array) -> Mask:
-    """Return what `lands_inside` does, for (H, W) float32 planes of u and v."""
-    return _inside(*_targets((u_HW, v_HW)))
+    return lies_inside(*ends(NUMPY, *cv2.split(np.ascontiguousarray(uv_HW2, np.float32))))
 
 
 def consistent(forward_uv_HW2: Array, backward_uv_HW2: Array) -> Mask:
@@ -49,8 +44,8 @@ def consistent(forward_uv_HW2: Array, backward_uv_HW2: Array) -> Mask:
         raise SizeMismatchError(f"flow there is {forward_uv_HW2.shape}, flow back is {backward_uv_HW2.shape}")
     # Planes of single precision: three times as fast as pairs, and 1e-4 pixels are far below what flow tells.
     there = cv2.split(np.ascontiguousarray(forward_uv_HW2, np.float32))
-    x_HW, y_HW = _targets(there)
-    inside = _inside(x_HW, y_HW)
+    x_HW, y_HW = ends(NUMPY, *there)
+    inside: Mask = lies_inside(x_HW, y_HW)
     marks = inside.view(np.uint8)
     back_HW2 = cv2.remap(
         np.ascontiguousarray(backward_uv_HW2, np.float32),
@@ -69,21 +64,6 @@ def consistent(forward_uv_HW2: Array, backward_uv_HW2: Array) -> Mask:
         agree: Mask = gap_HW <= limit_HW
     agree &= inside
     return agree
-
-
-def _targets(planes: Sequence[Array]) -> tuple[_Plane, _Plane]:
-    """Return where vectors end: (H, W) x and y, given (H, W) u and v."""
-    u_HW, v_HW = planes
-    height, width = u_HW.shape
-    return u_HW + np.arange(width, dtype=np.float32), v_HW + np.arange(height, dtype=np.float32)[:, None]
-
-
-def _inside(x_HW: _Plane, y_HW: _Plane) -> Mask:
-    height, width = x_HW.shape
-    inside: Mask = (x_HW >= -0.5) & (x_HW <= width - 0.5)
-    inside &= y_HW >= -0.5
-    inside &= y_HW <= height - 0.5
-    return inside
 
 
 def _squared(u_HW: Array, v_HW: Array) -> _Plane:

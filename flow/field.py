@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.augmentation.follow import Follow
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.sample import Mask
 from segprep.flow.grid import resize_valid
@@ -52,6 +53,5 @@ class FlowField:
         """
         if (width, height) == self.size:
             return self
-        means, valid, _ = resize_valid(self.uv, self.valid, (width, height))
-        ratios = np.array([width / self.size[0], height / self.size[1]])
-        return FlowField((means * ratios).astype(np.float32), valid)
+        uv_HW2, valid = resize_valid(self.uv, self.valid, (width, height), Follow.BY_PIXELS)
+        return FlowField(uv_HW2.astype(np.float32), valid)

@@ -4,12 +4,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.augmentation.follow import Follow, Turn, settle
+from segprep.datasets.augmentation.operations import NUMPY
 from segprep.datasets.sample import Array, Mask
 
-__all__ = ["MIN_VALID_WEIGHT", "resize_valid", "resize_values"]
-
-MIN_VALID_WEIGHT = 0.5
-"""A resampled pixel is valid when at least this share of what it was made from is valid."""
+__all__ = ["resize_valid", "resize_values"]
 
 _TOLERANCE = 1e-6  # OpenCV keeps the shares of partly covered pixels as float32
 
@@ -33,25 +32,42 @@ def resize_values(values: Array, size: tuple[int, int]) -> Array:
 
 
 def resize_valid(
-    values: Array, valid: Mask, size: tuple[int, int]
-) -> tuple[npt.NDArray[np.float64], Mask, npt.NDArray[np.float64]]:
+    values: Array,
+    valid: Mask,
+    size: tuple[int, int],
+    follow: Follow = Follow.UNCHANGED,
+    infinity: float | None = None,
+) -> tuple[npt.NDArray[np.float64], Mask]:
     """Resample an array whose invalid values must not enter: sum of weight * value over sum of weights.
 
     Args:
         values: (H, W) or (H, W, C) numbers; what invalid pixels hold does not matter, it may be NaN.
         valid: (H, W) bool.
         size: (width, height) of the result.
+        follow: What the values do when the picture is scaled.
+        infinity: What means infinitely far in an (H, W) array, None for nothing; it enters no mean.
 
     Returns:
-        Float64 values (0 where no valid pixel contributes), the mask of pixels with a valid share of at least
-        `MIN_VALID_WEIGHT`, and that share (H, W) itself.
+        Float64 values, 0 where invalid, and the mask; see `segprep.datasets.augmentation.follow.settle`.
     """
-    inside = valid if values.ndim == 2 else valid[..., None]
-    weight_HW = resize_values(valid.astype(np.float64), size)
-    sums = resize_values(np.where(inside, values, 0).astype(np.float64), size)
-    divisor = np.where(weight_HW > _TOLERANCE, weight_HW, np.inf)
-    means = sums / (divisor if values.ndim == 2 else divisor[..., None])
-    return means, weight_HW >= MIN_VALID_WEIGHT - _TOLERANCE, weight_HW
+    far = None if infinity is None else valid & (values == infinity)
+    near = valid if far is None or not far.any() else valid & ~far
+    sums = resize_values(np.where(near if values.ndim == 2 else near[..., None], values, 0).astype(np.float64), size)
+    ratios = [target / side for target, side in zip(size, values.shape[1::-1], strict=True)]
+    planes, mask = settle(
+        NUMPY,
+        cv2.split(sums),
+        resize_values(near.astype(np.float64), size),
+        None if far is None or near is valid else resize_values(far.astype(np.float64), size),
+        np.ones(size[::-1], np.bool_),
+        follow,
+        Turn([[ratios[0], 0.0], [0.0, ratios[1]]], [[1.0, 0.0], [0.0, 1.0]]),
+        infinity=infinity,
+        tolerance=_TOLERANCE,
+    )
+    for plane in planes:
+        plane[~mask] = 0
+    return np.asarray(cv2.merge(planes), np.float64).reshape(sums.shape), mask
 
 
 def _resize(values: Array, size: tuple[int, int], interpolation: int) -> Array:

@@ -13,7 +13,7 @@ from segprep.datasets.catalog._common.files import files_by_stem
 from segprep.datasets.catalog._common.found_classes import found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import Code, PlainCode, RawLabelCode, SmsnetFlowCode, code_from_json
+from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode, SourceCode, source_code_from_json
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES, depth_unit
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
@@ -98,14 +98,15 @@ def _files(folder: Path, part: str) -> dict[str, str]:
     return files_by_stem(folder / f"{part}_data")
 
 
-def _code(folder: Path, usual: Code) -> JsonDict:
+def _code(folder: Path, usual: SourceCode) -> JsonDict:
     """Return the code that the files of a folder have."""
     path = folder / "scale.json"
     if not path.is_file():
         return usual.to_json()
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return code_from_json({name: value for name, value in data.items() if name not in _SCALE_NOTES}).to_json()
+        code = source_code_from_json({name: value for name, value in data.items() if name not in _SCALE_NOTES})
+        return code.to_json()
     except (OSError, ValueError, AttributeError) as error:
         raise UnreadableFileError(
             f"{path} does not tell a code ({error}): get it again, or take it away, and give the unit of depth with "

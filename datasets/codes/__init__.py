@@ -14,9 +14,11 @@ from segprep.datasets.codes.registry import (
     PlainCode,
     RawLabelCode,
     SmsnetFlowCode,
+    SourceCode,
     VelodyneCode,
     Vkitti2FlowCode,
     code_from_json,
+    source_code_from_json,
 )
 
 __all__ = [
@@ -33,7 +35,9 @@ __all__ = [
     "PlainCode",
     "RawLabelCode",
     "SmsnetFlowCode",
+    "SourceCode",
     "VelodyneCode",
     "Vkitti2FlowCode",
     "code_from_json",
+    "source_code_from_json",
 ]

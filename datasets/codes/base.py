@@ -8,13 +8,16 @@ from typing import Any, Final, Protocol
 import cv2
 import numpy as np
 
+from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = [
     "Code",
     "Encoded",
     "MaskPlace",
+    "SourceCode",
     "check_bits",
     "check_picture",
     "check_scale",
@@ -53,21 +56,48 @@ class Encoded:
     clipped: int
 
 
-class Code(Protocol):
-    """A way to keep values as integers. Frozen dataclasses implement it; `code_from_json` finds them by name.
+class SourceCode(Protocol):
+    """A way to read the values of files. Frozen dataclasses implement it; `source_code_from_json` finds them by name.
 
     Attributes:
         name: Stands in JSON.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
+        """Return what a file's picture holds, as `decode` takes it, and its mask; None unless the file has one.
+
+        Raises:
+            CodeRangeError: If the picture is of another size or type than this code's files.
+        """
+
+    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
+        """Turn stored integers into values and mask; invalid values are 0.
+
+        Raises:
+            CodeRangeError: If shape or type do not fit.
+        """
+
+    def to_json(self) -> JsonDict:
+        """Return the name and parameters, for `source_code_from_json`."""
+
+
+class Code(SourceCode, Protocol):
+    """A way to keep values as integers. `code_from_json` finds it by name.
+
+    Attributes:
         extension: Suffix of the files.
         channels: Names of the channels in array order; empty for (H, W) arrays.
         dtype: Of the stored integers.
         scale: Per channel (one entry for (H, W)): value = stored * scale + offset.
         offset: See `scale`.
         mask: Where the validity mask is kept.
+        numbers: What stored integers stand for; None where they are ids.
+        shows: Of pictures for the eye from which values can be read: the kind of these values. Else None.
     """
 
-    @property
-    def name(self) -> str: ...
     @property
     def extension(self) -> str: ...
     @property
@@ -80,6 +110,10 @@ class Code(Protocol):
     def offset(self) -> tuple[float, ...]: ...
     @property
     def mask(self) -> MaskPlace: ...
+    @property
+    def numbers(self) -> Numbers | None: ...
+    @property
+    def shows(self) -> Kind | None: ...
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Turn values into stored integers, rounded to the nearest; too large ones are clipped and counted.
@@ -92,25 +126,11 @@ class Code(Protocol):
             CodeRangeError: If shape or type do not fit, or a valid value is no number.
         """
 
-    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
-        """Turn stored integers into values and mask; invalid values are 0.
-
-        Raises:
-            CodeRangeError: If shape or type do not fit.
-        """
-
     def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Return the picture that a file holds, in RGB order, the mask packed in where it has room."""
+        """Return the picture that a file holds, in RGB order, the mask packed in where it has room.
 
-    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
-        """Undo `to_file`; the mask is None unless the file holds it.
-
-        Raises:
-            CodeRangeError: If the picture is of another size or type than this code's files.
+        `from_file` undoes it.
         """
-
-    def to_json(self) -> JsonDict:
-        """Return the name and parameters, for `code_from_json`."""
 
 
 def check_bits(bits: int) -> None:

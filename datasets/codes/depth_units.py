@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from segprep.datasets.codes import Code, DepthCode, DepthFileCode, DisparityCode, code_from_json
+from segprep.datasets.codes import DepthCode, DepthFileCode, DisparityCode, SourceCode, source_code_from_json
 from segprep.datasets.errors import UnknownNameError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord
@@ -15,7 +15,7 @@ from segprep.datasets.sample import JsonDict
 
 __all__ = ["DEPTH_SUFFIXES", "DEPTH_UNITS", "depth_unit", "unit_text", "with_depth_unit"]
 
-DEPTH_UNITS: Final[Mapping[str, tuple[Kind, Code]]] = MappingProxyType(
+DEPTH_UNITS: Final[Mapping[str, tuple[Kind, SourceCode]]] = MappingProxyType(
     {
         "m": (Kind.DEPTH, DepthFileCode(1.0)),
         "mm": (Kind.DEPTH, DepthFileCode(0.001)),  # NYU, ScanNet, 7-Scenes, most depth cameras
@@ -36,7 +36,7 @@ DEPTH_SUFFIXES: Final = (".png", ".pgm", ".npy", ".npz", ".pfm", ".h5", ".hdf5",
 _SHARE: Final = re.compile(r"1/([1-9][0-9]{0,6})")
 
 
-def depth_unit(name: str) -> tuple[Kind, Code]:
+def depth_unit(name: str) -> tuple[Kind, SourceCode]:
     """Return what files of a unit hold, depth or disparity, and their code. "1/10000" has the scale 0.0001 m.
 
     Raises:
@@ -57,9 +57,9 @@ def unit_text(code: JsonDict) -> str:
     """Return how a depth or disparity file is read, as a text to show: the unit's name, else what a step of it means.
 
     Args:
-        code: As `Code.to_json` gives it.
+        code: As `SourceCode.to_json` gives it.
     """
-    known = code_from_json(code)
+    known = source_code_from_json(code)
     name = next((name for name, (_, other) in DEPTH_UNITS.items() if other == known), None)
     if name is not None:
         return name

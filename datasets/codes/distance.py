@@ -16,7 +16,9 @@ from segprep.datasets.codes.base import (
     mask_of,
     rounded_codes,
 )
+from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = ["DepthCode", "DisparityCode"]
@@ -45,6 +47,7 @@ class DepthCode:
     dtype: ClassVar["np.dtype[Any]"] = _U16
     offset: ClassVar[tuple[float, ...]] = (0.0,)
     mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+    shows: ClassVar[Kind | None] = None
 
     def __post_init__(self) -> None:
         check_scale(self.scale_m)
@@ -53,6 +56,13 @@ class DepthCode:
     def scale(self) -> tuple[float, ...]:
         """Metres per step."""
         return (self.scale_m,)
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        if not self.far_code:
+            return Numbers(self.scale, self.offset, 1, _MAX - 1, (0,), (0, _MAX))
+        return Numbers(self.scale, self.offset, 1, _MAX - 1, (0,), (0,), _MAX, np.inf)
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round metres; finite ones are clipped to 1..65534, infinity is 65535. See `Code.encode`.
@@ -117,6 +127,7 @@ class DisparityCode:
     channels: ClassVar[tuple[str, ...]] = ()
     dtype: ClassVar["np.dtype[Any]"] = _U16
     mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+    shows: ClassVar[Kind | None] = None
 
     def __post_init__(self) -> None:
         check_scale(self.step)
@@ -132,6 +143,12 @@ class DisparityCode:
     def offset(self) -> tuple[float, ...]:
         """Pixels at code 0."""
         return (-self.zero_code * self.step,)
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        numbers = Numbers(self.scale, self.offset, 1, _MAX, (0,), (0,))
+        return numbers.far_at(self.zero_code) if self.zero_code else numbers
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round pixels and clip them to 1..65535. See `Code.encode`."""

@@ -17,7 +17,9 @@ from segprep.datasets.codes.base import (
     filled,
     mask_of,
 )
+from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = ["KittiFlowCode", "SmsnetFlowCode", "Vkitti2FlowCode"]
@@ -44,6 +46,12 @@ class KittiFlowCode:
     scale: ClassVar[tuple[float, ...]] = (1 / _KITTI_STEPS_PER_PIXEL,) * 2
     offset: ClassVar[tuple[float, ...]] = (-_KITTI_ZERO / _KITTI_STEPS_PER_PIXEL,) * 2
     mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+    shows: ClassVar[Kind | None] = None
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        return Numbers(self.scale, self.offset, 0, _FULL, (_KITTI_ZERO,) * 2)
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round and clip (H, W, 2) pixels. See `Code.encode`."""
@@ -101,6 +109,7 @@ class Vkitti2FlowCode:
     channels: ClassVar[tuple[str, ...]] = ("u", "v")
     dtype: ClassVar["np.dtype[Any]"] = _U16
     mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
+    shows: ClassVar[Kind | None] = None
 
     def __post_init__(self) -> None:
         if min(self.width, self.height) < 2:
@@ -115,6 +124,11 @@ class Vkitti2FlowCode:
     def offset(self) -> tuple[float, ...]:
         """Pixels at 0."""
         return (1.0 - self.width, 1.0 - self.height)
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        return Numbers(self.scale, self.offset, 0, _FULL, (_VKITTI2_INVALID,) * 2)
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round and clip (H, W, 2) pixels. See `Code.encode`."""
@@ -175,6 +189,7 @@ class SmsnetFlowCode:
     channels: ClassVar[tuple[str, ...]] = ("u", "v", "magnitude")
     dtype: ClassVar["np.dtype[Any]"] = _U8
     mask: ClassVar[MaskPlace] = MaskPlace.BESIDE
+    shows: ClassVar[Kind | None] = Kind.FLOW
 
     def __post_init__(self) -> None:
         check_scale(self.scale_per_px)
@@ -193,6 +208,12 @@ class SmsnetFlowCode:
     def offset(self) -> tuple[float, ...]:
         """Pixels at grey level 0."""
         return (-_SMSNET_ZERO / self.scale_per_px, -_SMSNET_ZERO / self.scale_per_px, 0.0)
+
+    @property
+    def numbers(self) -> Numbers:
+        """Those of the vectors."""
+        zero = (_SMSNET_ZERO,) * 2
+        return Numbers(self.scale[:2], self.offset[:2], 0, 255, zero, length=self.magnitude_per_px)
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round and clip (H, W, 2) pixels; the magnitude comes from the unclipped vectors. See `Code.encode`."""

@@ -18,7 +18,9 @@ from segprep.datasets.codes.base import (
     mask_of,
     rounded_codes,
 )
+from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = ["IdCode", "LinearCode", "PlainCode", "RawLabelCode"]
@@ -60,6 +62,7 @@ class PlainCode:
     lossy: bool = False
 
     name: ClassVar[str] = "plain"
+    shows: ClassVar[Kind | None] = None
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
@@ -91,6 +94,11 @@ class PlainCode:
     def mask(self) -> MaskPlace:
         """Beside or none."""
         return MaskPlace.BESIDE if self.masked else MaskPlace.NONE
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        return Numbers(self.scale, self.offset, 0, 2**self.bits - 1, (0,) * len(self.scale))
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Take integers of the right type as they are; round and clip all others. See `Code.encode`."""
@@ -154,6 +162,8 @@ class IdCode:
     scale: ClassVar[tuple[float, ...]] = (1.0,)
     offset: ClassVar[tuple[float, ...]] = (0.0,)
     mask: ClassVar[MaskPlace] = MaskPlace.NONE
+    shows: ClassVar[Kind | None] = None
+    numbers: ClassVar[Numbers | None] = None
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
@@ -220,6 +230,8 @@ class RawLabelCode:
     scale: ClassVar[tuple[float, ...]] = (1.0,)
     offset: ClassVar[tuple[float, ...]] = (0.0,)
     mask: ClassVar[MaskPlace] = MaskPlace.NONE
+    shows: ClassVar[Kind | None] = None
+    numbers: ClassVar[Numbers | None] = None
     dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint16)
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
@@ -282,6 +294,7 @@ class LinearCode:
     name: ClassVar[str] = "linear"
     extension: ClassVar[str] = ".png"
     mask: ClassVar[MaskPlace] = MaskPlace.BESIDE
+    shows: ClassVar[Kind | None] = None
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
@@ -305,6 +318,11 @@ class LinearCode:
     def offset(self) -> tuple[float, ...]:
         """The start, per channel."""
         return self._per_channel(self.start, "start")
+
+    @property
+    def numbers(self) -> Numbers:
+        """See `Code.numbers`."""
+        return Numbers(self.scale, self.offset, 0, 2**self.bits - 1, (0,) * len(self.scale))
 
     def encode(self, values: Array, valid: Mask | None) -> Encoded:
         """Round and clip. See `Code.encode`."""

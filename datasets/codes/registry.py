@@ -5,10 +5,10 @@ where a file keeps them and their mask. It travels as JSON, so that readers need
 order are what shards hold: value = stored * scale + offset, per channel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from segprep.datasets.codes.base import Code, Encoded, MaskPlace
+from segprep.datasets.codes.base import Code, Encoded, MaskPlace, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets.codes.jet import JetCode
@@ -30,12 +30,16 @@ __all__ = [
     "PlainCode",
     "RawLabelCode",
     "SmsnetFlowCode",
+    "SourceCode",
     "VelodyneCode",
     "Vkitti2FlowCode",
     "code_from_json",
+    "source_code_from_json",
 ]
 
-_CODES: dict[str, type[Code]] = {
+_AnyCode = Code | DepthFileCode | VelodyneCode
+
+_CODES: dict[str, Callable[..., _AnyCode]] = {
     c.name: c
     for c in (
         PlainCode,
@@ -58,8 +62,26 @@ def code_from_json(data: Mapping[str, Any]) -> Code:
     """Build the code that `Code.to_json` described.
 
     Raises:
+        CodeRangeError: If there is no such code, files of it are only read, or its parameters make no sense.
+    """
+    code = _made(data)
+    if isinstance(code, DepthFileCode | VelodyneCode):
+        raise CodeRangeError(
+            f"files of the code {code.name} are only read: what they hold is written as depth, with DepthCode"
+        )
+    return code
+
+
+def source_code_from_json(data: Mapping[str, Any]) -> SourceCode:
+    """Build the code that `SourceCode.to_json` described, of files that are only read or any other.
+
+    Raises:
         CodeRangeError: If there is no such code or its parameters make no sense.
     """
+    return _made(data)
+
+
+def _made(data: Mapping[str, Any]) -> _AnyCode:
     parameters = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items() if key != "name"}
     made_by = _CODES.get(data.get("name", ""))
     if made_by is None:

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Never
+from typing import ClassVar, Final
 
 import numpy as np
 
-from segprep.datasets.codes.base import Encoded, MaskPlace, check_scale, check_values, filled, mask_of
+from segprep.datasets.codes.base import check_scale, check_values, filled, mask_of
 from segprep.datasets.codes.distance import DepthCode
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, JsonDict, Mask
@@ -20,10 +20,6 @@ _MAX: Final = 65535
 _KINECT_NONE: Final = 2047
 _KINECT_POLE: Final = 2842.5 * (np.pi / 2 - 1.1863)  # 1092.98, where the tangent is infinite
 _FINEST_M, _USUAL_M, _COARSEST_M = 1e-4, 0.002, 0.01
-
-
-def _refuse_writing(name: str) -> Never:
-    raise CodeRangeError(f"files of the code {name} are only read: what they hold is written as depth, with DepthCode")
 
 
 def _rotated(numbers_HW: Array) -> Array:
@@ -78,12 +74,6 @@ class DepthFileCode:
     far_code: bool = False
 
     name: ClassVar[str] = "depth-file"
-    extension: ClassVar[str] = ".npy"
-    channels: ClassVar[tuple[str, ...]] = ()
-    dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.float32)
-    scale: ClassVar[tuple[float, ...]] = (1.0,)
-    offset: ClassVar[tuple[float, ...]] = (0.0,)
-    mask: ClassVar[MaskPlace] = MaskPlace.IN_FILE
 
     def __post_init__(self) -> None:
         check_scale(self.scale_m)
@@ -100,26 +90,10 @@ class DepthFileCode:
         own = self.law != "kinect" and _FINEST_M <= self.scale_m <= _COARSEST_M
         return DepthCode(self.scale_m if own else _USUAL_M)
 
-    def encode(self, values: Array, valid: Mask | None) -> Encoded:
-        """Refuse: see `kept_as`.
-
-        Raises:
-            CodeRangeError: Always.
-        """
-        _refuse_writing(self.name)
-
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return what `from_file` returned. See `Code.decode`."""
         check_values(stored, 0, "depth")
         return stored, mask_of(valid, stored.shape)
-
-    def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Refuse, as `encode` does.
-
-        Raises:
-            CodeRangeError: Always.
-        """
-        _refuse_writing(self.name)
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
         """Return (H, W) float32 metres, infinity where infinitely far, 0 where invalid; and where they are valid.
@@ -180,12 +154,6 @@ class VelodyneCode:
     transform: tuple[float, ...]
 
     name: ClassVar[str] = "velodyne"
-    extension: ClassVar[str] = ".bin"
-    channels: ClassVar[tuple[str, ...]] = ("x", "y", "z")
-    dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.float32)
-    scale: ClassVar[tuple[float, ...]] = (1.0,) * 3
-    offset: ClassVar[tuple[float, ...]] = (0.0,) * 3
-    mask: ClassVar[MaskPlace] = MaskPlace.NONE
 
     def __post_init__(self) -> None:
         given: tuple[object, ...] = self.transform  # JSON holds anything
@@ -197,27 +165,11 @@ class VelodyneCode:
             )
         object.__setattr__(self, "transform", tuple(numbers))
 
-    def encode(self, values: Array, valid: Mask | None) -> Encoded:
-        """Refuse: points become depth.
-
-        Raises:
-            CodeRangeError: Always.
-        """
-        _refuse_writing(self.name)
-
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return what `from_file` returned. See `Code.decode`."""
         if stored.ndim != 2 or stored.shape[1] != 3:
             raise CodeRangeError(f"points have the shape (N, 3), not {stored.shape}")
         return stored, None
-
-    def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Refuse, as `encode` does.
-
-        Raises:
-            CodeRangeError: Always.
-        """
-        _refuse_writing(self.name)
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
         """Return (N, 3) float32 points in the camera's axes, from (N, 3) or (N, 4) of the scanner's.

@@ -7,13 +7,13 @@ from functools import cache
 from types import MappingProxyType
 
 from segprep.datasets.codes import (
-    Code,
     DisparityCode,
     IdCode,
     KittiFlowCode,
     PlainCode,
     RawLabelCode,
     SmsnetFlowCode,
+    SourceCode,
 )
 from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import UnreadableFileError
@@ -29,7 +29,7 @@ FACTS = tuple(name for name in SampleRecord.__dataclass_fields__ if name not in 
 _COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 _GREY = PlainCode(channels=())
-_KNOWN: Mapping[str, tuple[Kind, Code]] = MappingProxyType(
+_KNOWN: Mapping[str, tuple[Kind, SourceCode]] = MappingProxyType(
     {
         "image": (Kind.IMAGE, PlainCode()),
         "previous": (Kind.IMAGE, PlainCode()),
@@ -46,7 +46,7 @@ _KNOWN: Mapping[str, tuple[Kind, Code]] = MappingProxyType(
     }
 )
 _POINTS = '{"path": "a.bin", "kind": "points", "code": {"name": "velodyne", "transform": [16 numbers]}}'
-_FOR_THE_EYE: tuple[Kind, Code] = (Kind.CODED, PlainCode(masked=True, keep_invalid=True))
+_FOR_THE_EYE: tuple[Kind, SourceCode] = (Kind.CODED, PlainCode(masked=True, keep_invalid=True))
 
 
 @dataclass(frozen=True, slots=True)

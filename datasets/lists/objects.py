@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.codes import code_from_json
+from segprep.datasets.codes import source_code_from_json
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.entries import FACTS, ListEntry, Problems, checked_columns, plain_source
@@ -158,7 +158,7 @@ def _source(name: str, value: object) -> SourceFile:
 @lru_cache(maxsize=64)
 def _canonical(code: str) -> JsonDict:
     """Return a code with all its parameters, so that files of one code compare equal."""
-    return code_from_json(json.loads(code)).to_json()
+    return source_code_from_json(json.loads(code)).to_json()
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from segprep.datasets.codes import Code, MaskPlace
+from segprep.datasets.codes.column import ColumnFacts
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import JsonDict
@@ -30,30 +31,23 @@ def valid_name(column: str) -> str:
     return f"{column}_valid"
 
 
-@dataclass(frozen=True, slots=True)
-class ArraySpec:
-    """One column of a store.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySpec(ColumnFacts[JsonDict, JsonDict]):
+    """One column of a store. Its code is JSON, for readers that decode by name, and its attributes JSON values.
 
     Attributes:
-        name: Column name, also the array's name.
-        kind: What the values are.
         shape: (H, W) or (H, W, C) of one sample.
         dtype: Of the stored codes: 8 or 16 bits; instance ids up to 32.
         channels: Names of the channels.
-        code: The code as JSON, for readers that decode by name.
         code_scale: Per channel: value = stored * scale + offset.
         code_offset: Per channel.
         masked: Whether a mask array stands beside it.
         classes: For labels and for nothing else: class names by train id.
-        attributes: Further JSON values about the column, for example {"source": "optical_flow"}.
     """
 
-    name: str
-    kind: Kind
     shape: tuple[int, ...]
     dtype: str
     channels: tuple[str, ...]
-    code: JsonDict
     code_scale: tuple[float, ...]
     code_offset: tuple[float, ...]
     masked: bool

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from segprep.datasets.codes import Code, MaskPlace, PlainCode, code_from_json
+from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_from_json, source_code_from_json
+from segprep.datasets.codes.column import ColumnFacts, numbers_of
+from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image, read_image
 from segprep.datasets.imageio.scans import decode_velodyne
@@ -31,20 +33,15 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the workspace.
+class Column(ColumnFacts[Code | None, tuple[tuple[str, str], ...]]):
+    """A column of the workspace. Cameras, which are JSON, have no code."""
 
-    Attributes:
-        name: The name in files, shards and `--inputs`.
-        kind: Decides its geometry.
-        code: How values become files; None for cameras, which are JSON.
-        attributes: What else readers should know, for example of which flow a motion image was made.
-    """
-
-    name: str
-    kind: Kind
-    code: Code | None
     attributes: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """What its stored integers stand for; None for ids and cameras."""
+        return None if self.code is None else numbers_of(self.code, dict(self.attributes))
 
     @property
     def holds_raw_ids(self) -> bool:
@@ -128,7 +125,7 @@ def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Arr
     Raises:
         UnreadableFileError: As `decode_source`.
     """
-    code = code_from_json(source.code)
+    code = source_code_from_json(source.code)
     if source.kind is Kind.POINTS:
         picture: Array = decode_velodyne(data, path)
     else:
@@ -140,7 +137,7 @@ def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Arr
         raise UnreadableFileError(f"{path}: {error}") from error
 
 
-def _refuse_other_bits(kind: Kind, code: Code, picture: Array) -> None:
+def _refuse_other_bits(kind: Kind, code: SourceCode, picture: Array) -> None:
     """Refuse numbers of 16 bits where 8 are expected, and the other way round: they would mean something else."""
     if isinstance(code, PlainCode) and picture.dtype in (np.uint8, np.uint16) and picture.dtype != code.dtype:
         found = 8 * picture.dtype.itemsize

@@ -1,36 +1,25 @@
 """How the array of a column follows the picture, by the table of kinds and, for pictures for the eye, by the code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from segprep.datasets.augmentation.config import AugmentationConfig, Span
-from segprep.datasets.codes import JetCode, SmsnetFlowCode
-from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.kinds import Flip, Kind, Resampling, Scaling, rule
-from segprep.datasets.sample import Array, Mask, Matrix
+from segprep.datasets.augmentation.config import AugmentationConfig
+from segprep.datasets.augmentation.follow import Turn, check_turns, follow_of, shown_kind
+from segprep.datasets.kinds import Kind, Resampling, rule
+from segprep.datasets.sample import Array, Mask
 from segprep.datasets.workspace.cells import Column
-from segprep.prep.augment.quantity import Follow, Quantity
+from segprep.prep.augment.quantity import Quantity
 from segprep.prep.augment.warp import GridWarp
 
-__all__ = ["WarpedArray", "check_columns", "prepare_array", "refuse_turned"]
-
-# What values do when the picture is flipped and scaled says what they do under any affine map.
-_FOLLOWS: Final[Mapping[tuple[Flip, Scaling], Follow]] = {
-    (Flip.MIRROR, Scaling.UNCHANGED): Follow.UNCHANGED,
-    (Flip.NEGATE_FIRST, Scaling.BY_XY): Follow.BY_PIXELS,
-    (Flip.NEGATE_FIRST, Scaling.UNCHANGED): Follow.BY_AXES,
-    (Flip.REFUSE, Scaling.BY_X): Follow.BY_WIDTH,
-}
+__all__ = ["WarpedArray", "check_columns", "prepare_array"]
 
 
 class WarpedArray(Protocol):
     """An array that is ready for any number of variants."""
 
-    def warped(self, warp: GridWarp, turn_33: Matrix) -> tuple[Array, Mask | None]:
-        """Return array and mask on another grid; `turn_33` is what happened to the camera's axes."""
+    def warped(self, warp: GridWarp, turn: Turn[float]) -> tuple[Array, Mask | None]:
+        """Return array and mask on another grid; `turn` is what the map does to vectors."""
         ...
 
 
@@ -42,7 +31,7 @@ class _Ids:
     valid: Mask | None
     fill: int
 
-    def warped(self, warp: GridWarp, turn_33: Matrix) -> tuple[Array, Mask | None]:
+    def warped(self, warp: GridWarp, turn: Turn[float]) -> tuple[Array, Mask | None]:
         valid = None if self.valid is None else warp.nearest(self.valid, 0)
         return warp.nearest(self.array, self.fill), valid
 
@@ -53,7 +42,7 @@ class _Picture:
 
     array: Array
 
-    def warped(self, warp: GridWarp, turn_33: Matrix) -> tuple[Array, Mask | None]:
+    def warped(self, warp: GridWarp, turn: Turn[float]) -> tuple[Array, Mask | None]:
         return warp.linear(self.array), None
 
 
@@ -77,14 +66,8 @@ def prepare_array(name: str, array: Array, valid: Mask | None, kind: Kind, colum
         case Resampling.AREA if valid is None:
             return _Picture(array)
         case Resampling.NEVER:
-            return _prepare_decoded(name, array, valid, column)
-    follow = _FOLLOWS[how.flip, how.scaling]
-    match kind:
-        case Kind.DEPTH:
-            return Quantity.of(array, valid, follow, far_HW=np.isposinf(array), infinity=np.inf)
-        case Kind.DISPARITY:
-            return Quantity.of(array, valid, follow, far_HW=array == 0, infinity=0.0)
-    return Quantity.of(array, valid, follow)
+            return _prepare_shown(name, array, valid, column)
+    return Quantity.of(array, valid, follow_of(kind), infinity=how.infinity)
 
 
 def check_columns(config: AugmentationConfig, columns: Iterable[Column]) -> None:
@@ -94,58 +77,24 @@ def check_columns(config: AugmentationConfig, columns: Iterable[Column]) -> None
         ConfigurationError: If it flips, rotates or skews and a column cannot follow that without data that it does not
             hold, or if a column is a picture for the eye that cannot be decoded; names the column.
     """
-    turns = [name for name, span in (("rotation", config.rotation), ("skew", config.skew)) if _turns(span)]
-    turns = ["flip", *turns] if config.flip > 0 else turns
     for column in columns:
         if column.kind is Kind.CODED:
-            _decodable(column.name, column)
-        elif turns:
-            refuse_turned(column.name, column.kind, turns)
+            _shown_kind(column.name, column)
+        check_turns(config, [(column.name, column.kind)])
 
 
-def refuse_turned(name: str, kind: Kind, turns: Iterable[str]) -> None:
-    """Refuse flips, rotations and skews, which are named, if arrays of a kind cannot follow them.
-
-    Raises:
-        ConfigurationError: If they cannot.
-    """
-    if kind is Kind.CAMERA or _FOLLOWS.get((rule(kind).flip, rule(kind).scaling)) is not Follow.BY_WIDTH:
-        return
-    raise ConfigurationError(
-        f"column {name!r} ({kind}) cannot follow {' and '.join(turns)}: the other view would have to change with it. "
-        "Leave the column out (depth follows everything), or switch that off in a table of your own: flip = 0.0, "
-        "rotation = false, skew = false"
-    )
-
-
-def _turns(span: Span | None) -> bool:
-    return span is not None and span.probability > 0 and (span.low != 0 or span.high != 0)
-
-
-def _decodable(name: str, column: Column | None) -> JetCode | SmsnetFlowCode:
+def _shown_kind(name: str, column: Column | None) -> Kind:
     code = None if column is None else column.code
-    if isinstance(code, JetCode | SmsnetFlowCode):
-        return code
-    described = "no code" if code is None else f"the code {code.name!r}"
-    raise ConfigurationError(
-        f"column {name!r} holds pictures for the eye ({described}) from which their values cannot be read: colours and "
-        "encoded vectors cannot be warped. Leave the column out, and make it anew from what is augmented"
+    return shown_kind(name, *((None, None) if code is None else (code.name, code.shows)))
+
+
+def _prepare_shown(name: str, array: Array, valid: Mask | None, column: Column | None) -> WarpedArray:
+    """Take apart what a picture for the eye shows.
+
+    Its vectors may be what the ego flow leaves: no places in the other picture, which they could miss.
+    """
+    kind = _shown_kind(name, column)
+    numbers = None if column is None else column.numbers
+    return Quantity.of(
+        array, valid, follow_of(kind), infinity=None if numbers is None else numbers.infinity, framed=False
     )
-
-
-def _prepare_decoded(name: str, array: Array, valid: Mask | None, column: Column | None) -> WarpedArray:
-    code = _decodable(name, column)
-    if isinstance(code, SmsnetFlowCode):
-        # Its vectors may be what the ego flow leaves: no places in the other picture, which they could miss.
-        return Quantity.of(array, valid, Follow.BY_PIXELS, framed=False)
-    # The code's last colour at the far end is of everything beyond, the sky too, and no number to take means of.
-    if column is not None and dict(column.attributes).get("quantity") == "disparity":
-        return Quantity.of(
-            array, valid, Follow.UNCHANGED, far_HW=array <= _read_back(code, code.low), infinity=code.low
-        )
-    return Quantity.of(array, valid, Follow.UNCHANGED, far_HW=array >= _read_back(code, code.high), infinity=np.inf)
-
-
-def _read_back(code: JetCode, value: float) -> float:
-    stored = code.encode(np.full((1, 1), value), None).stored
-    return float(code.decode(stored, None)[0][0, 0])

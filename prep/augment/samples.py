@@ -20,12 +20,13 @@ import numpy as np
 
 from segprep.datasets.augmentation import Augmentation
 from segprep.datasets.augmentation.camera import camera_turn, keeps_rows, warped_camera, warped_motion, warped_pose
+from segprep.datasets.augmentation.follow import Turn, refuse_turned
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.kinds import Kind, Resampling, rule
 from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, Sample
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.color import recolored
-from segprep.prep.augment.columns import WarpedArray, prepare_array, refuse_turned
+from segprep.prep.augment.columns import WarpedArray, prepare_array
 from segprep.prep.augment.warp import GridWarp
 
 __all__ = ["PreparedSample", "augment_sample", "prepare"]
@@ -90,7 +91,8 @@ class PreparedSample:
         if not keeps_rows(A):
             for name in sample.arrays:
                 refuse_turned(name, sample.kinds[name], ("a flip, rotation or skew",))
-        turn = camera_turn(A, None if sample.camera is None else sample.camera.K)
+        turn_33 = camera_turn(A, None if sample.camera is None else sample.camera.K)
+        turn = Turn(A[:2, :2].tolist(), turn_33[:2, :2].tolist())
         warp = GridWarp(A, self.size, augmentation.output)
         arrays, valid = {}, {}
         for name, prepared in self.arrays.items():
@@ -103,8 +105,8 @@ class PreparedSample:
             arrays=arrays,
             valid=valid,
             camera=None if sample.camera is None else warped_camera(sample.camera, A, augmentation.output),
-            pose=None if sample.pose is None else warped_pose(sample.pose, turn),
-            meta=_warped_meta(sample.meta, turn, augmentation.output),
+            pose=None if sample.pose is None else warped_pose(sample.pose, turn_33),
+            meta=_warped_meta(sample.meta, turn_33, augmentation.output),
         )
 
 

@@ -84,19 +84,13 @@ COLUMNS = {
 def spec_of(column: Column, size: tuple[int, int] = SIZE) -> ArraySpec:
     code: Code | None = column.code
     assert code is not None
-    channels = code.channels
-    return ArraySpec(
+    return ArraySpec.of(
         column.name,
         column.kind,
-        (size[1], size[0], len(channels)) if channels else (size[1], size[0]),
-        str(code.dtype),
-        channels or ("value",),
-        code.to_json(),
-        code.scale,
-        code.offset,
-        code.mask is not MaskPlace.NONE,
-        ("a", "b", "c") if column.kind is Kind.LABEL else (),
-        dict(column.attributes),
+        (size[1], size[0], len(code.channels)) if code.channels else (size[1], size[0]),
+        code,
+        classes=("a", "b", "c") if column.kind is Kind.LABEL else (),
+        attributes=dict(column.attributes),
     )
 
 

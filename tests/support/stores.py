@@ -25,7 +25,19 @@ def _spec(name: str, kind: Kind, dtype: str, channels: str = "", masked: bool = 
     code = {"name": f"{name}-code", "scale": 0.5}
     classes = ("road", "car", "tree") if kind is Kind.LABEL else ()
     scale, offset = (0.5,) * len(names), (-1.0,) * len(names)
-    return ArraySpec(name, kind, shape, dtype, names, code, scale, offset, masked, classes, {"source": f"of {name}"})
+    return ArraySpec(
+        name,
+        kind,
+        code,
+        shape=shape,
+        dtype=dtype,
+        channels=names,
+        code_scale=scale,
+        code_offset=offset,
+        masked=masked,
+        classes=classes,
+        attributes={"source": f"of {name}"},
+    )
 
 
 SPECS = (

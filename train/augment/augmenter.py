@@ -17,11 +17,12 @@ from torch import Tensor
 from segprep.datasets.augmentation import Augmentation
 from segprep.datasets.augmentation.camera import camera_turn, keeps_rows, warped_camera
 from segprep.datasets.augmentation.config import AugmentationConfig
+from segprep.datasets.augmentation.follow import Turn, check_turns, refuse_turned
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
 from segprep.datasets.sample import Camera, Matrix
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.train.augment.color import Colors
-from segprep.train.augment.columns import check_specs, column_of, refuse_turned
+from segprep.train.augment.columns import column_of
 from segprep.train.augment.grid import Grid, Pooling, as_bits, pooling_of
 from segprep.train.augment.groups import Move, Tensors, moved, recolored
 
@@ -61,7 +62,7 @@ class BatchAugmenter:
         self, specs: Sequence[ArraySpec], device: torch.device | str = "cpu", config: AugmentationConfig | None = None
     ) -> None:
         if config is not None:
-            check_specs(config, specs)
+            check_turns(config, [(spec.name, spec.kind) for spec in specs])
         self._device = torch.device(device)
         self._specs = tuple(specs)
         self._columns = {spec.name: column_of(spec, self._device) for spec in specs}
@@ -92,7 +93,7 @@ class BatchAugmenter:
         maps = [each.affine() for each in augmentations]
         if not all(keeps_rows(A) for A in maps):
             for spec in self._specs:
-                refuse_turned(spec, ("a flip, rotation or skew",))
+                refuse_turned(spec.name, spec.kind, ("a flip, rotation or skew",))
         stored = {n: columns[n] if columns[n].ndim == 4 else columns[n][..., None] for n in self._columns}
         masks = {name: valid[name].bool() for name in self._columns if name in valid}
         groups: defaultdict[Pooling | None, list[int]] = defaultdict(list)
@@ -107,7 +108,7 @@ class BatchAugmenter:
                 continue
             A_s, turns = [maps[row] for row in rows], [camera_turn(maps[row], known[row]) for row in rows]
             grid = Grid.of(A_s, pooling, augmentations[0].source, augmentations[0].output, self._device)
-            move = Move(grid, self._linear_parts(A_s), self._linear_parts(turns))
+            move = Move(grid, Turn(self._linear_parts(A_s), self._linear_parts(turns)))
             parts.append(moved(self._columns, part, part_masks, move, colors))
         order = list(groups.values())
         done, done_masks = (_joined([part[which] for part in parts], order) for which in (0, 1))
@@ -120,9 +121,11 @@ class BatchAugmenter:
             ),
         )
 
-    def _linear_parts(self, maps: Sequence[Matrix]) -> Tensor:
-        corners_N22 = np.stack(maps)[:, :2, :2].astype(np.float32)
-        return torch.from_numpy(corners_N22).to(self._device, non_blocking=True)
+    def _linear_parts(self, maps: Sequence[Matrix]) -> list[list[Tensor]]:
+        """Return (N, 1, 1) of each corner."""
+        corners_22N = np.stack(maps, -1)[:2, :2].astype(np.float32)
+        corners_22N11 = torch.from_numpy(corners_22N)[..., None, None].to(self._device, non_blocking=True)
+        return [list(row.unbind()) for row in corners_22N11.unbind()]
 
     def _check(self, columns: Tensors, valid: Tensors, augmentations: Sequence[Augmentation], cameras: int) -> None:
         if len({(each.source, each.output) for each in augmentations}) != 1:

@@ -1,21 +1,20 @@
 """How each column of a batch follows an augmentation: by its kind, and by its code where that is for the eye."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from segprep.datasets.augmentation.config import AugmentationConfig, Span
-from segprep.datasets.codes import JetCode, SmsnetFlowCode, code_from_json
-from segprep.datasets.errors import CodeRangeError, ConfigurationError
+from segprep.datasets.augmentation.follow import follow_of, shown_kind
+from segprep.datasets.codes import code_from_json
+from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.kinds import Kind, Resampling, rule
 from segprep.datasets.shards.columns import ArraySpec
-from segprep.train.augment.coding import JetCoding, LinearCoding, SmsnetCoding, stored_from
+from segprep.train.augment.coding import coding_of, stored_from
 from segprep.train.augment.color import Colors
-from segprep.train.augment.quantity import Follow, Quantity, follow_of
+from segprep.train.augment.quantity import Quantity
 
-__all__ = ["BatchColumn", "Ids", "MaskedPicture", "Picture", "check_specs", "column_of", "refuse_turned"]
+__all__ = ["BatchColumn", "Ids", "MaskedPicture", "Picture", "column_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Picture:
             planes_NCHW = colors.applied(planes_NCHW, torch.iinfo(self.dtype).max)
         if inside_NHW is not None:
             planes_NCHW.masked_fill_(~inside_NHW[:, None], 0)
-        return stored_from(planes_NCHW, self.dtype)
+        return stored_from(planes_NCHW.unbind(1), self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,63 +76,24 @@ def column_of(spec: ArraySpec, device: torch.device) -> BatchColumn:
         return Ids(how.fill)
     try:
         if how.resampling is Resampling.NEVER:
-            return _decoded_column(spec, device)
+            return _shown_column(spec, device)
         if how.resampling is not Resampling.AREA:
-            return Quantity(LinearCoding.of(spec), follow_of(how), framed=None)
+            return Quantity(coding_of(spec, device), follow_of(spec.kind), framed=None)
         if spec.dtype not in ("uint8", "uint16"):
             raise CodeRangeError(f"pictures of 8 or 16 bits are augmented, not of {spec.dtype}")
         picture = Picture(getattr(torch, spec.dtype), spec.kind is Kind.IMAGE)
         if not spec.masked:
             return picture
-        return MaskedPicture(Quantity(LinearCoding.of(spec), Follow.UNCHANGED, framed=None), picture)
+        return MaskedPicture(Quantity(coding_of(spec, device), follow_of(spec.kind), framed=None), picture)
     except CodeRangeError as error:
         raise CodeRangeError(f"column {spec.name}: {error}") from error
 
 
-def check_specs(config: AugmentationConfig, specs: Iterable[ArraySpec]) -> None:
-    """Refuse a configuration that one of the columns cannot follow, before anything is read.
+def _shown_column(spec: ArraySpec, device: torch.device) -> Quantity:
+    """Return how a picture for the eye follows.
 
-    Raises:
-        ConfigurationError: If it flips, rotates or skews and a column cannot follow that without data that it does not
-            hold; names the column.
+    Its vectors may be what the ego flow leaves: no places in the other picture, which they could miss.
     """
-    turns = [name for name, span in (("rotation", config.rotation), ("skew", config.skew)) if _turns(span)]
-    turns = ["flip", *turns] if config.flip > 0 else turns
-    for spec in specs:
-        if turns:
-            refuse_turned(spec, turns)
-
-
-def refuse_turned(spec: ArraySpec, turns: Iterable[str]) -> None:
-    """Refuse flips, rotations and skews, which are named, if a column cannot follow them.
-
-    Raises:
-        ConfigurationError: If it cannot.
-    """
-    how = rule(spec.kind)
-    if how.resampling is not Resampling.VALID_AREA or follow_of(how) is not Follow.BY_WIDTH:
-        return
-    raise ConfigurationError(
-        f"column {spec.name!r} ({spec.kind}) cannot follow {' and '.join(turns)}: the other view would have to change "
-        "with it. Leave the column out (depth follows everything), or switch that off in a table of your own: "
-        "flip = 0.0, rotation = false, skew = false"
-    )
-
-
-def _turns(span: Span | None) -> bool:
-    return span is not None and span.probability > 0 and (span.low != 0 or span.high != 0)
-
-
-def _decoded_column(spec: ArraySpec, device: torch.device) -> Quantity:
     code = code_from_json(spec.code)
-    match code:
-        case SmsnetFlowCode():
-            # Its vectors may be what the ego flow leaves: no places in the other picture, which they could miss.
-            return Quantity(SmsnetCoding.of(spec, code), Follow.BY_PIXELS, framed=False)
-        case JetCode():
-            return Quantity(JetCoding.of(spec, code, device), Follow.UNCHANGED, framed=False)
-    raise ConfigurationError(
-        f"column {spec.name!r} holds pictures for the eye (the code {code.name!r}) from which their values cannot "
-        "be read: colours and encoded vectors cannot be warped. Leave the column out, and make it anew from what is "
-        "augmented"
-    )
+    kind = shown_kind(spec.name, code.name, code.shows)
+    return Quantity(coding_of(spec, device), follow_of(kind), framed=False)

@@ -7,6 +7,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from segprep.datasets.augmentation.follow import Turn
 from segprep.train.augment.color import Colors
 from segprep.train.augment.columns import BatchColumn, Ids, MaskedPicture, Picture
 from segprep.train.augment.grid import Grid
@@ -23,13 +24,11 @@ class Move:
 
     Attributes:
         grid: Where the pixels of the results come from.
-        linear_N22: float32 linear parts of the maps.
-        turn_N22: float32, what happened to the cameras' first two axes.
+        turn: What the maps do to vectors: (N, 1, 1) float32 each.
     """
 
     grid: Grid
-    linear_N22: Tensor
-    turn_N22: Tensor
+    turn: Turn[Tensor]
 
 
 def recolored(
@@ -106,7 +105,7 @@ def moved(
             found[name] = column.finish(planes, colors, grid.covered_NHW)
             continue
         quantity = column if isinstance(column, Quantity) else column.quantity
-        found[name], found_valid[name] = quantity.finish(planes, framed[name], grid, move.linear_N22, move.turn_N22)
+        found[name], found_valid[name] = quantity.finish(planes, framed[name], grid, move.turn)
         if isinstance(column, MaskedPicture):
             found[name] = column.picture.recolored(found[name], colors, found_valid[name])
     return found, found_valid

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import DepthCode, DepthFileCode, KittiFlowCode, PlainCode, code_from_json
+from segprep.datasets.codes import (
+    DepthCode,
+    DepthFileCode,
+    KittiFlowCode,
+    PlainCode,
+    code_from_json,
+    source_code_from_json,
+)
 from segprep.datasets.codes.depth_units import unit_text
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
@@ -60,7 +67,7 @@ def resize_steps(
     ids = _label_ids(class_map, arguments)
     steps: list[Step] = []
     for name, source in sources.items():
-        code = code_from_json(source.code)
+        code = source_code_from_json(source.code)
         match source.kind:
             case Kind.LABEL:
                 steps.append(ResizeLabel(ids, target))
@@ -81,7 +88,7 @@ def resize_steps(
             case Kind.FLOW:  # whatever code it comes in: some of them know one size only
                 steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))
             case kind:
-                steps.append(ResizeColumn(Column(name, kind, code), target))
+                steps.append(ResizeColumn(Column(name, kind, code_from_json(source.code)), target))
     if has_cameras:
         steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
     return steps

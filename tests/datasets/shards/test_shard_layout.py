@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segprep.datasets.codes import PlainCode
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, SizeMismatchError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.shards.chunks import CODECS, decode_chunk, encode_chunk, join_shard, split_shard
@@ -15,9 +16,7 @@ from support.properties import examples
 
 
 def image(height: int, width: int) -> ArraySpec:
-    return ArraySpec(
-        "image", Kind.IMAGE, (height, width, 3), "uint8", ("r", "g", "b"), {}, (1.0,) * 3, (0.0,) * 3, False
-    )
+    return ArraySpec.of("image", Kind.IMAGE, (height, width, 3), PlainCode())
 
 
 @pytest.mark.parametrize(
