@@ -6,8 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
+from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Camera, JsonDict, Matrix, Pose, SampleKey
 
@@ -82,48 +81,12 @@ class SampleRecord:
 
     def to_json(self) -> JsonDict:
         """Return a JSON object that `from_json` reads back exactly."""
-        near = self.neighbour
-        return {
-            "key": self.key,
-            "split": self.split,
-            "sources": {n: {"path": s.path, "kind": s.kind.value, "code": s.code} for n, s in self.sources.items()},
-            "sequence": self.sequence,
-            "frame": self.frame,
-            "time": self.time,
-            "camera": None if self.camera is None else self.camera.to_json(),
-            "pose": None if self.pose is None else self.pose.matrix.tolist(),
-            "neighbour": None
-            if near is None
-            else {
-                "direction": near.direction.value,
-                "frame": near.frame,
-                "time_difference": near.time_difference,
-                "motion": None if near.motion is None else near.motion.tolist(),
-            },
-        }
+        return json_of(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "SampleRecord":
         """Build a record from what `to_json` returned."""
-        near = data["neighbour"]
-        return cls(
-            key=SampleKey(data["key"]),
-            split=data["split"],
-            sources={n: SourceFile(s["path"], Kind(s["kind"]), s["code"]) for n, s in data["sources"].items()},
-            sequence=data["sequence"],
-            frame=data["frame"],
-            time=data["time"],
-            camera=None if data["camera"] is None else Camera.from_json(data["camera"]),
-            pose=None if data["pose"] is None else Pose(data["pose"]),
-            neighbour=None
-            if near is None
-            else Neighbour(
-                Direction(near["direction"]),
-                near["frame"],
-                near["time_difference"],
-                None if near["motion"] is None else np.array(near["motion"], np.float64),
-            ),
-        )
+        return of_json(cls, data)
 
 
 def link_neighbours(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.errors import SizeMismatchError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 
 __all__ = [
@@ -80,6 +81,20 @@ class Pose:
         """Return T (4, 4) that takes points of this camera to the other camera: X_other = T X_self."""
         return np.linalg.inv(other.matrix) @ self.matrix
 
+    def to_json(self) -> list[list[float]]:
+        """Return the rows of the matrix, that `from_json` reads back exactly."""
+        rows: list[list[float]] = self.matrix.tolist()
+        return rows
+
+    @classmethod
+    def from_json(cls, rows: npt.ArrayLike) -> "Pose":
+        """Build a pose from what `to_json` returned.
+
+        Raises:
+            ValueError: If it is no finite 4x4 matrix.
+        """
+        return cls(np.asarray(rows, np.float64))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Camera:
@@ -132,13 +147,7 @@ class Camera:
 
     def to_json(self) -> JsonDict:
         """Return a JSON object that `from_json` reads back exactly."""
-        return {
-            "K": self.K.tolist(),
-            "width": self.width,
-            "height": self.height,
-            "baseline": self.baseline,
-            "mount": None if self.mount is None else self.mount.tolist(),
-        }
+        return json_of(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Camera":

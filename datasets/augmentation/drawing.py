@@ -5,7 +5,7 @@ Pure NumPy, so that images on a disk and tensors on a device can be augmented al
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from segprep.datasets.augmentation.config import AugmentationConfig, Span
 from segprep.datasets.augmentation.stream import draw_window, uniform_numbers
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.sample import JsonDict, Matrix, flip_x_map
 
 __all__ = ["Augmentation", "draw"]
@@ -87,7 +88,7 @@ class Augmentation:
 
     def to_json(self) -> JsonDict:
         """Return a JSON object that `from_json` reads back exactly."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return json_of(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Augmentation":

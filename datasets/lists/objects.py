@@ -11,6 +11,7 @@ from typing import Any
 
 from segprep.datasets.codes import source_code_from_json
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import is_number
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.entries import FACTS, ListEntry, Problems, checked_columns, plain_source
 from segprep.datasets.lists.text import content_lines
@@ -173,20 +174,16 @@ def _checked_facts(data: Mapping[str, Any]) -> JsonDict:
     _text(facts, "sequence")
     if facts["frame"] is not None and type(facts["frame"]) is not int:
         raise ValueError(f"frame must be a whole number, not {facts['frame']!r}")
-    if facts["time"] is not None and not _is_number(facts["time"]):
+    if facts["time"] is not None and not is_number(facts["time"]):
         raise ValueError(f"time must be a number of seconds, not {facts['time']!r}")
     near = facts["neighbour"]
     if near is None:
         return facts
-    if not isinstance(near, dict) or type(near.get("frame")) is not int or not _is_number(near.get("time_difference")):
+    if not isinstance(near, dict) or type(near.get("frame")) is not int or not is_number(near.get("time_difference")):
         raise ValueError(f"neighbour needs direction, a whole frame and time_difference in seconds, not {near!r}")
     if near.get("motion") is not None:
         Pose(near["motion"])
     return facts | {"neighbour": {"motion": None} | near}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _refuse_constant(name: str) -> float:

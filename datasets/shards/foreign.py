@@ -12,6 +12,7 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.remote import ZarrArrays
 from segprep.datasets.shards.root import StoreRoot, is_foreign, parse_root, read_attributes
+from segprep.datasets.shards.rows import text_of
 from segprep.datasets.shards.verify import Damage
 
 __all__ = ["foreign_root", "inspect_foreign"]
@@ -81,7 +82,7 @@ def _faults(arrays: ZarrArrays, name: str, spec: ArraySpec | None, row: int) -> 
 def _name(arrays: ZarrArrays, row: int) -> str:
     try:
         keys, place = arrays.rows_near("key", row)
-        key: str = keys[place].tobytes().rstrip(b"\0").decode()
+        key = text_of(keys[place])
     except (UnreadableRowsError, UnicodeDecodeError):
         return f"row {row}"
     return key

@@ -10,9 +10,9 @@ from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, Matrix, SampleKey
 from segprep.datasets.shards.layout import StorePlan, encode_json
 
-__all__ = ["RowInfo", "ShardRows", "cells_of", "row_values"]
+__all__ = ["RowInfo", "ShardRows", "cells_of", "row_values", "text_of"]
 
-StoredCell = tuple[Array, Array | None]
+RowCell = tuple[Array, Array | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +52,21 @@ class ShardRows:
     """
 
     rows: Sequence[RowInfo]
-    cells: Callable[[str], Iterable[StoredCell]]
+    cells: Callable[[str], Iterable[RowCell]]
 
 
-def cells_of(stored: Array, valid: Array | None) -> Iterator[StoredCell]:
+def cells_of(stored: Array, valid: Array | None) -> Iterator[RowCell]:
     """Return the cells of arrays (n, H, W[, C]) and (n, H, W)."""
     return ((each, None if valid is None else valid[row]) for row, each in enumerate(stored))
+
+
+def text_of(padded: Array) -> str:
+    """Return the text that a store keeps as bytes with zeros behind, (N,) uint8.
+
+    Raises:
+        UnicodeDecodeError: If it is no UTF-8.
+    """
+    return padded.tobytes().rstrip(b"\0").decode()
 
 
 def row_values(plan: StorePlan, rows: Sequence[RowInfo]) -> dict[str, Array]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, JsonDict, Mask
 
@@ -136,12 +137,7 @@ class LabelStatistics:
 
     def to_json(self) -> JsonDict:
         """Return plain values."""
-        return {
-            "pixels": list(self.pixels),
-            "present": list(self.present),
-            "labelled_where_present": list(self.labelled_where_present),
-            "ignored": self.ignored,
-        }
+        return json_of(self)
 
     @classmethod
     def of(cls, counts_N256: npt.NDArray[np.int64], classes: int) -> "LabelStatistics":
@@ -185,9 +181,7 @@ def sum_of(first: Statistics, second: Statistics) -> Statistics:
 def statistics_from_json(data: Mapping[str, Any]) -> Statistics:
     """Build statistics from what `to_json` of either class returned."""
     if "pixels" in data:
-        return LabelStatistics(
-            tuple(data["pixels"]), tuple(data["present"]), tuple(data["labelled_where_present"]), data["ignored"]
-        )
+        return of_json(LabelStatistics, data)
     return ValueStatistics(data["count"], tuple(data["sum"]), tuple(data["sum_squares"]))
 
 

@@ -15,6 +15,7 @@ from segprep.datasets.shards.columns import ArraySpec, valid_name
 from segprep.datasets.shards.local import LocalArrays
 from segprep.datasets.shards.remote import ZarrArrays, other_root
 from segprep.datasets.shards.root import REMEDY, StoreRoot, read_root
+from segprep.datasets.shards.rows import text_of
 from segprep.datasets.shards.statistics import Statistics
 
 __all__ = ["ShardStore"]
@@ -107,7 +108,7 @@ class ShardStore:
     def keys(self) -> tuple[SampleKey, ...]:
         """The sample of each row; its variants have the same key."""
         if self._keys is None:
-            self._keys = tuple(SampleKey(_text(row)) for row in self._row_array("key"))
+            self._keys = tuple(SampleKey(text_of(row)) for row in self._row_array("key"))
         return self._keys
 
     @property
@@ -211,12 +212,12 @@ class ShardStore:
 
     def source_paths(self, index: int) -> dict[str, str]:
         """Return the original files by column, relative to the dataset's root."""
-        paths: dict[str, str] = json.loads(_text(self._row("source_paths", index)))
+        paths: dict[str, str] = json.loads(text_of(self._row("source_paths", index)))
         return paths
 
     def augmentation(self, index: int) -> JsonDict:
         """Return what the augmentation of this row drew; empty for the untouched original."""
-        drawn: JsonDict = json.loads(_text(self._row("augmentation", index)))
+        drawn: JsonDict = json.loads(text_of(self._row("augmentation", index)))
         return drawn
 
     def _spec(self, column: str) -> ArraySpec:
@@ -274,7 +275,7 @@ class ShardStore:
         if name != "key":
             try:
                 keys, place = self._arrays.rows_near("key", row)
-                return f"sample {_text(keys[place])} (row {row})"
+                return f"sample {text_of(keys[place])} (row {row})"
             except UnreadableRowsError:
                 pass  # the keys are damaged too; the row's number still tells which sample it is
         return f"row {row}"
@@ -301,7 +302,3 @@ def _output(spec: ArraySpec, shape: tuple[int, ...], out: Array | None) -> Array
     if out.shape != shape or out.dtype != np.dtype(spec.dtype):
         raise ValueError(f"out must be {shape} {spec.dtype}, not {out.shape} {out.dtype}")
     return out
-
-
-def _text(padded: Array) -> str:
-    return padded.tobytes().rstrip(b"\0").decode()

@@ -19,6 +19,7 @@ from segprep.datasets.shards.root import (
     record_of,
     wrong_size,
 )
+from segprep.datasets.shards.rows import text_of
 
 __all__ = ["Damage", "verify_store"]
 
@@ -205,4 +206,4 @@ class _Keys:
             padded = decode_chunk(content, shape, layout.dtype, layout.codec)
         except (OSError, DamagedStoreError):
             return None
-        return [SampleKey(row.tobytes().rstrip(b"\0").decode()) for row in padded]
+        return [SampleKey(text_of(row)) for row in padded]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.sample import JsonDict
 
 __all__ = ["Plateau", "ScheduleConfig", "learning_rate"]
@@ -92,12 +93,12 @@ class Plateau:
 
     def to_json(self) -> JsonDict:
         """Return plain values."""
-        return {"best": self.best, "fruitless": self.fruitless, "halvings": self.halvings, "stop": self.stop}
+        return json_of(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Build the state that `to_json` returned."""
-        return cls(data["best"], data["fruitless"], data["halvings"], data["stop"])
+        return of_json(cls, data)
 
 
 def learning_rate(config: ScheduleConfig, step: int, steps: int, halvings: int = 0) -> float:

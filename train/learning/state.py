@@ -1,11 +1,12 @@
 """What a checkpoint remembers beside weights and optimizer."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError
+from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.sample import JsonDict
 from segprep.train.learning.schedule import Plateau
 from segprep.train.models._network import InputScaling
@@ -61,18 +62,7 @@ class RunState:
 
     def to_json(self) -> JsonDict:
         """Return plain values."""
-        scalings = {name: asdict(scaling) for name, scaling in self.scalings.items()}
-        return {
-            "step": self.step,
-            "steps": self.steps,
-            "best": self.best,
-            "plateau": self.plateau.to_json(),
-            "names": list(self.names),
-            "class_maps": list(self.class_maps),
-            "digests": list(self.digests),
-            "scalings": scalings,
-            "scores": dict(self.scores),
-        }
+        return json_of(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RunState":
@@ -82,20 +72,7 @@ class RunState:
             DamagedStoreError: If it is something else.
         """
         try:
-            return cls(
-                step=data["step"],
-                steps=data["steps"],
-                best=data["best"],
-                plateau=Plateau.from_json(data["plateau"]),
-                names=tuple(data["names"]),
-                class_maps=tuple(data["class_maps"]),
-                digests=tuple(data["digests"]),
-                scalings={
-                    name: InputScaling(tuple(each["centre"]), tuple(each["spread"]))
-                    for name, each in data["scalings"].items()
-                },
-                scores=data["scores"],
-            )
+            return of_json(cls, data)
         except (KeyError, TypeError) as error:
             raise DamagedStoreError(
                 f"a checkpoint's state has no {error}: it comes from another version of the trainer; train anew"

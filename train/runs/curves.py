@@ -1,7 +1,6 @@
 """The log of a run as a picture: loss, learning rate and validation over the steps."""
 
 import json
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import write_image
+from segprep.datasets.json_values import is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,14 +116,10 @@ def _read(log: Path) -> dict[str, tuple[Numbers, Numbers]]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if not isinstance(entry, dict) or not _is_number(entry.get("step")):
+        if not isinstance(entry, dict) or not is_number(entry.get("step")):
             continue
         for name, value in entry.items():
-            if name != "step" and _is_number(value):
+            if name != "step" and is_number(value):
                 points[name].append((float(entry["step"]), float(value)))
     arrays = {name: np.array(sorted(pairs), np.float64) for name, pairs in points.items()}
     return {name: (array[:, 0], array[:, 1]) for name, array in arrays.items()}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

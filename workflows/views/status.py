@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.prep.step import Step
@@ -51,22 +52,7 @@ class Status:
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
-        return {
-            "samples": self.samples,
-            "columns": [
-                {
-                    "split": c.split,
-                    "column": c.column,
-                    "command": c.command,
-                    "counts": c.counts,
-                    "reasons": c.reasons,
-                    "clipped": c.clipped,
-                    "figures": c.figures,
-                }
-                for c in self.columns
-            ],
-            "stores": self.stores,
-        }
+        return json_of(self)
 
 
 class _Tally:

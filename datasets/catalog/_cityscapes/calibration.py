@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from segprep.datasets.errors import UnreadableFileError
+from segprep.datasets.json_values import is_number
 from segprep.datasets.sample import Camera, Matrix
 
 __all__ = [
@@ -174,20 +175,10 @@ def _numbers(path: Path, data: Any, section: str, names: Sequence[str]) -> list[
     numbers = []
     for name in names:
         value = table.get(name) if isinstance(table, dict) else None
-        number = _finite(value)
-        if number is None:
+        if not is_number(value):
             raise _unreadable(path, f"{f'{section}.{name}'.removeprefix('.')} is {value!r} and no number")
-        numbers.append(number)
+        numbers.append(float(value))
     return numbers
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
 
 
 def _unreadable(path: Path, what: str) -> UnreadableFileError:
