@@ -109,7 +109,7 @@ class _State:
                 raise ConfigurationError(f"{name} needs the camera: --camera FX,FY,CX,CY")
             if each.name not in self._arrays and each.name != "camera" and not each.optional:
                 option = each.name if each.name in ("depth", "image", "nir") else ""
-                remedy = f"--{option}-file FILE" if option else "make it by the same command, or leave --depth away"
+                remedy = f"--{option}-file FILE" if option else "make it by the same command, or omit --depth"
                 raise ConfigurationError(f"{name} needs {each.name}: {remedy}")
         kinds = {column: self.columns[column].kind for column in self._arrays}
         sample = Sample(SampleKey(name), self._arrays, kinds, self._valid, self._camera)
