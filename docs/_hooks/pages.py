@@ -5,13 +5,13 @@ help, that of the modules is a page per room with the docstrings of its public m
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from segprep.train.cli import app as train
 from segprep.workflows.cli import app as prep
@@ -113,16 +113,16 @@ def _command_page(name: str, app: typer.Typer) -> str:
     top = typer.Context(program, info_name=name)
     parts = [f"# {name}", _prose(program.help)]
     for word, command in program.commands.items():
-        context = typer.Context(command, info_name=word, parent=top)
+        # A command may make its options when it reads its words: here there are none, and none is missed.
+        context = command.make_context(word, [], parent=top, resilient_parsing=True)
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-        assert isinstance(command, TyperCommand)
-        parts += [f"## {name} {word}", f"```\n{usage}\n```", _prose(command.help), _options(command, context)]
+        records = [record for p in command.get_params(context) if (record := p.get_help_record(context))]
+        parts += [f"## {name} {word}", f"```\n{usage}\n```", _prose(command.help), _table(records)]
     return "\n\n".join(parts) + "\n"
 
 
-def _options(command: TyperCommand, context: typer.Context) -> str:
+def _table(records: Iterable[tuple[str, str]]) -> str:
     """Return a table of what a command takes."""
-    records = [record for p in command.get_params(context) if (record := p.get_help_record(context))]
     rows = [f"| <code>{_cell(option)}</code> | {_cell(text)} |" for option, text in records]
     return "\n".join(["| argument, option | what it does |", "| --- | --- |", *rows])
 

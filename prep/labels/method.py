@@ -48,7 +48,7 @@ class LabelMethod:
             if not 0 <= id_ <= _MAX_ID:
                 raise ConfigurationError(f"label method {self.name} names id {id_}: ids are 0 to {_MAX_ID}")
         if self.threshold and self.name not in ("vote", "paris"):
-            raise ConfigurationError(f"label method {self.name} has no threshold: leave it away, or use vote or paris")
+            raise ConfigurationError(f"label method {self.name} has no threshold: omit it, or use vote or paris")
         if self.name == "priority":
             if not self.priority or not self.share:
                 raise ConfigurationError("label method priority needs ids and the share, above 0, from which they win")

@@ -92,7 +92,7 @@ def write_miniature(dataset: str, root: Path, frames: int) -> None:
         WriteFailedError: If it cannot be written.
     """
     if root.is_dir() and any(root.iterdir()):
-        raise ConflictError(f"{root} is not empty: name another folder for the miniature, or leave --miniature away")
+        raise ConflictError(f"{root} is not empty: name another folder for the miniature, or omit --miniature")
     member = CATALOG.load(dataset)
     try:
         root.mkdir(parents=True, exist_ok=True)

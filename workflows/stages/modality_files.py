@@ -94,7 +94,7 @@ def _refuse(each: Input) -> Loaded | None:
     if each.name == _CAMERA.name:
         raise ConfigurationError("needs the camera: --camera FX,FY,CX,CY")
     option = each.name if each.name in (_DEPTH, *_PICTURES) else ""
-    remedy = f"--{option}-file FILE" if option else "make it by the same command, or leave --depth away"
+    remedy = f"--{option}-file FILE" if option else "make it by the same command, or omit --depth"
     raise ConfigurationError(f"needs {each.name}: {remedy}")
 
 

@@ -89,7 +89,7 @@ def augment_request(
         return None
     if not 1 <= count <= _MOST_VARIANTS:
         raise ConfigurationError(
-            f"--augment {count}: a number of variants from 1 to {_MOST_VARIANTS} per sample; leave the option away to "
+            f"--augment {count}: a number of variants from 1 to {_MOST_VARIANTS} per sample; omit the option to "
             "store the samples as they are"
         )
     name = preset or DEFAULT_PRESET
