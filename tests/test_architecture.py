@@ -33,6 +33,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("colors", "consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
         ("estimators",),
         ("camera",),
+        ("conformance",),
     ),
     "prep": (
         ("step",),
