@@ -27,11 +27,13 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("augmentation", "codes", "imageio", "program"),
         ("lists", "shards", "synthetic", "workspace"),
         ("catalog",),
+        ("conformance",),
     ),
     "flow": (
         ("colors", "consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
         ("estimators",),
         ("camera",),
+        ("conformance",),
     ),
     "prep": (
         ("step",),

@@ -1,7 +1,7 @@
 """Codes: what goes in comes out, masks survive files, and ids and pictures are never changed unnoticed."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -15,15 +15,13 @@ from segprep.datasets.codes import (
     IdCode,
     KittiFlowCode,
     LinearCode,
-    MaskPlace,
     PlainCode,
     RawLabelCode,
     SmsnetFlowCode,
     code_from_json,
 )
+from segprep.datasets.conformance import CODE_CHECKS
 from segprep.datasets.errors import CodeRangeError
-from segprep.datasets.imageio import decode_image, encode_image
-from segprep.datasets.sample import Array, Mask
 from support.properties import examples
 
 CODES: tuple[Code, ...] = (
@@ -43,100 +41,24 @@ CODES: tuple[Code, ...] = (
     SmsnetFlowCode(),
     SmsnetFlowCode(3.2),
 )
+CodeCheck = Callable[[Code, tuple[int, int], int], None]
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
-
-
-def stored_arrays(code: Code, shape: tuple[int, int], seed: int) -> Array:
-    rng = np.random.default_rng(seed)
-    full = (*shape, len(code.channels)) if code.channels else shape
-    return rng.integers(0, np.iinfo(code.dtype).max, full, dtype=code.dtype, endpoint=True)
-
-
-def masks(shape: tuple[int, int], seed: int) -> Mask:
-    return np.random.default_rng(seed + 1).random(shape) < 0.7
 
 
 # -- all codes ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "code", [*CODES, PlainCode(lossy=True), IdCode(bits=16, smallest=1000), RawLabelCode()], ids=repr
-)
-def test_a_code_survives_json(code: Code) -> None:
+@pytest.mark.parametrize("check", CODE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("code", CODES, ids=repr)
+@examples(15)
+@given(shape=SHAPES, seed=st.integers(0, 999))
+def test_codes_keep_what_they_promise(code: Code, check: CodeCheck, shape: tuple[int, int], seed: int) -> None:
+    check(code, shape, seed)
+
+
+@pytest.mark.parametrize("code", [PlainCode(lossy=True), IdCode(bits=16, smallest=1000), RawLabelCode()], ids=repr)
+def test_a_code_that_changes_what_it_is_given_survives_json(code: Code) -> None:
     assert code_from_json(json.loads(json.dumps(code.to_json()))) == code
-
-
-@pytest.mark.parametrize("code", CODES, ids=repr)
-@examples(15)
-@given(shape=SHAPES, seed=st.integers(0, 999))
-def test_decoding_and_encoding_again_changes_nothing(code: Code, shape: tuple[int, int], seed: int) -> None:
-    stored = stored_arrays(code, shape, seed)
-    valid = None if code.mask is MaskPlace.NONE else masks(shape, seed)
-    first = code.encode(*code.decode(stored, valid))
-    again = code.encode(*code.decode(first.stored, first.valid))
-    np.testing.assert_array_equal(again.stored, first.stored)
-    if isinstance(code, SmsnetFlowCode):
-        keep = slice(0, 2)  # any (u, v) has one magnitude only
-        np.testing.assert_array_equal(first.stored[first.valid][:, keep], stored[first.valid][:, keep])
-    else:
-        assert first.clipped == 0
-        where = np.ones(shape, np.bool_) if first.valid is None else first.valid
-        np.testing.assert_array_equal(first.stored[where], stored[where])
-    if valid is not None and first.valid is not None and code.mask is MaskPlace.BESIDE:
-        np.testing.assert_array_equal(first.valid, valid)
-
-
-@pytest.mark.parametrize("code", CODES, ids=repr)
-@examples(15)
-@given(shape=SHAPES, seed=st.integers(0, 999))
-def test_files_keep_the_stored_integers_and_the_mask(code: Code, shape: tuple[int, int], seed: int) -> None:
-    given_valid = None if code.mask is MaskPlace.NONE else masks(shape, seed)
-    encoded = code.encode(*code.decode(stored_arrays(code, shape, seed), given_valid))
-    assert encoded.stored.dtype == code.dtype
-    data = encode_image(code.extension, code.to_file(encoded.stored, encoded.valid))
-    stored, valid = code.from_file(decode_image(data, Path("cell.png")))
-    np.testing.assert_array_equal(stored, encoded.stored)
-    assert (valid is not None) == (code.mask is MaskPlace.IN_FILE)
-    if valid is not None and encoded.valid is not None:
-        np.testing.assert_array_equal(valid, encoded.valid)
-
-
-@pytest.mark.parametrize("code", CODES, ids=repr)
-def test_scale_and_offset_tell_readers_the_values(code: Code) -> None:
-    stored = stored_arrays(code, (5, 7), 1)
-    values, valid = code.decode(stored, None)
-    linear = stored * np.array(code.scale) + np.array(code.offset) if code.channels else None
-    if linear is None:
-        linear = stored * code.scale[0] + code.offset[0]
-    linear = linear[..., : values.shape[-1]] if values.ndim == 3 else linear
-    where = np.isfinite(values) & (True if valid is None else valid[..., None] if values.ndim == 3 else valid)
-    np.testing.assert_allclose(values[where], linear[where], rtol=1e-6, atol=1e-5)
-    assert len(code.scale) == len(code.offset) == max(len(code.channels), 1)
-
-
-@pytest.mark.parametrize("code", CODES, ids=repr)
-def test_arrays_and_masks_of_other_shapes_are_refused(code: Code) -> None:
-    with pytest.raises(CodeRangeError, match="shape"):
-        code.encode(np.zeros((4, 4, 5), np.float32), None)
-    with pytest.raises(CodeRangeError, match="channel"):
-        code.decode(np.zeros((4, 4, 5), code.dtype), None)
-    if code.mask is not MaskPlace.NONE:
-        values, _ = code.decode(stored_arrays(code, (4, 4), 0), None)
-        with pytest.raises(CodeRangeError, match="mask"):
-            code.encode(values, np.ones((4, 3), np.bool_))
-
-
-@pytest.mark.parametrize("code", [c for c in CODES if not isinstance(c, IdCode)], ids=repr)
-def test_a_valid_value_that_is_no_number_is_refused_and_an_invalid_one_is_not(code: Code) -> None:
-    shape = code.decode(stored_arrays(code, (3, 3), 0), None)[0].shape
-    values = np.ones(shape, np.float64)
-    values[1, 2] = np.nan
-    with pytest.raises(CodeRangeError, match="1 valid pixels are no numbers"):
-        code.encode(values, None)
-    if code.mask is not MaskPlace.NONE:
-        valid = np.ones((3, 3), np.bool_)
-        valid[1, 2] = False
-        assert code.encode(values, valid).clipped == 0
 
 
 @pytest.mark.parametrize(
