@@ -17,7 +17,7 @@ from segprep.datasets.synthetic.placement import Thing, things_near
 from segprep.datasets.synthetic.shapes import Finish, Solid
 from segprep.datasets.synthetic.world import World, camera_pose
 
-__all__ = ["GROUND", "SKY", "Scene", "build_scene"]
+__all__ = ["GROUND", "SKY", "FrameScene", "build_scene"]
 
 SKY: Final = 0
 GROUND: Final = 1
@@ -32,7 +32,7 @@ _EDGES: Final = np.array(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class FrameScene:
     """One frame's camera and the S solids before it; rows 0 and 1 are the sky and the ground.
 
     Attributes:
@@ -72,7 +72,7 @@ class Scene:
     ellipsoids: dict[int, tuple[Array, Array]]
 
 
-def build_scene(world: World, frame: int, camera: Camera) -> Scene:
+def build_scene(world: World, frame: int, camera: Camera) -> FrameScene:
     """Return what lies before the camera at a frame."""
     time = world.time(frame)
     pose = camera_pose(world, frame)
@@ -92,7 +92,7 @@ def build_scene(world: World, frame: int, camera: Camera) -> Scene:
     planes, front = _inverse_depth_planes(camera, to_local, counts, normals, solids)
 
     everywhere = [[-np.inf, -np.inf, np.inf, np.inf]] * 2
-    return Scene(
+    return FrameScene(
         world=world,
         frame=frame,
         camera=camera,

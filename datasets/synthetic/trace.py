@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from segprep.datasets.sample import Array, Camera
-from segprep.datasets.synthetic.scene import GROUND, SKY, Scene, build_scene
+from segprep.datasets.synthetic.scene import GROUND, SKY, FrameScene, build_scene
 from segprep.datasets.synthetic.world import World
 
 __all__ = ["Hits", "hit_points", "trace", "trace_grid"]
@@ -33,7 +33,7 @@ class Hits:
         face: int32 rows of the scene's faces.
     """
 
-    scene: Scene
+    scene: FrameScene
     x: Array
     y: Array
     inverse_depth: Array
@@ -99,7 +99,7 @@ def hit_points(hits: Hits) -> tuple[Array, Array, Array]:
     return coordinate(0), coordinate(1), coordinate(2)
 
 
-def _point_windows(scene: Scene, x: Array, y: Array) -> _Windows:
+def _point_windows(scene: FrameScene, x: Array, y: Array) -> _Windows:
     """Sort points into tiles, so that a rectangle finds those inside without looking at all of them."""
     # All that is very far outside shares the outermost tiles; clipping keeps the order of points and rectangles.
     column, row = (np.clip(np.floor(c / _TILE_PX), -_MAX_TILE, _MAX_TILE).astype(np.int64) for c in (x, y))
@@ -126,7 +126,7 @@ def _point_windows(scene: Scene, x: Array, y: Array) -> _Windows:
     return windows
 
 
-def _cast(scene: Scene, x: Array, y: Array, shape: tuple[int, ...], windows: _Windows) -> Hits:
+def _cast(scene: FrameScene, x: Array, y: Array, shape: tuple[int, ...], windows: _Windows) -> Hits:
     nearest_w = np.maximum(_affine(scene.planes[GROUND], x, y), 0.0)
     face = np.where(nearest_w > 0, np.int32(GROUND), np.int32(SKY))
     solid = face.copy()
@@ -159,7 +159,7 @@ def _affine(g: Array, x: Array, y: Array) -> Array:
     return plane
 
 
-def _convex(scene: Scene, begin: int, end: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
+def _convex(scene: FrameScene, begin: int, end: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
     """Return 1/z where rays enter and leave the solid, and the faces they enter by; 0 where they never enter."""
     entry: Array | None = None
     exits: Array | None = None
@@ -179,7 +179,7 @@ def _convex(scene: Scene, begin: int, end: int, x: Array, y: Array) -> tuple[Arr
     return entry, exits, faces
 
 
-def _ellipsoid(scene: Scene, i: int, x: Array, y: Array) -> Array:
+def _ellipsoid(scene: FrameScene, i: int, x: Array, y: Array) -> Array:
     """Return 1/z of the nearer intersection, 0 where there is none.
 
     In coordinates scaled by the radii the ray o + z d meets the unit sphere where (o.o - 1) w^2 + 2 (o.d) w + d.d = 0.

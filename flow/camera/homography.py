@@ -13,10 +13,10 @@ import numpy as np
 from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Mask, Matrix
 from segprep.flow.camera.ego import displacements
-from segprep.flow.camera.robust import Model, Noise, fit, spread_sample
+from segprep.flow.camera.robust import Fit, Model, Noise, fit, spread_sample
 from segprep.flow.field import FlowField
 
-__all__ = ["HomographyConfig", "HomographyEstimate", "estimate_homography", "homography_flow"]
+__all__ = ["HomographyConfig", "estimate_homography", "homography_flow"]
 
 _IN_FRONT: Final = 1e-6
 
@@ -40,37 +40,20 @@ class HomographyConfig:
     min_inlier_share: float = 0.2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HomographyEstimate:
-    """A fitted homography.
-
-    Attributes:
-        matrix: (3, 3) float64 with last entry 1: the background of pixel (x, y, 1) goes to the pixel matrix (x, y, 1).
-        inlier_share: Share (0..1) of the sampled pixels whose flow agrees with it.
-        residual_px: Median length of flow minus prediction over the sampled pixels, in pixels.
-        iterations: Steps of the last refinement.
-        pixels: Number of sampled pixels.
-    """
-
-    matrix: Matrix
-    inlier_share: float
-    residual_px: float
-    iterations: int
-    pixels: int
-
-
 _DEFAULT: Final = HomographyConfig()
 
 
-def estimate_homography(
-    flow: FlowField, static_HW: Mask | None = None, config: HomographyConfig = _DEFAULT
-) -> HomographyEstimate:
+def estimate_homography(flow: FlowField, static_HW: Mask | None = None, config: HomographyConfig = _DEFAULT) -> Fit:
     """Fit the homography that most of the flow agrees with.
 
     Args:
         flow: Optical flow; vectors that failed the check there and back are invalid.
         static_HW: (H, W) bool, pixels that cannot move by themselves, where that is known, as from labels.
         config: Settings.
+
+    Returns:
+        Its matrix is (3, 3) float64 with last entry 1: the background of pixel (x, y, 1) goes to the pixel
+        matrix (x, y, 1).
 
     Raises:
         MotionError: If too few pixels have flow, or no homography explains enough of them.
@@ -99,14 +82,12 @@ def estimate_homography(
         return bool(np.linalg.det(H) > 0 and ((H @ corners_34)[2] > _IN_FRONT).all())
 
     found = fit(model, [np.eye(3)], config.noise, keeps_orientation)
-    if found.inlier_share < config.min_inlier_share or not keeps_orientation(found.state):
+    if found.inlier_share < config.min_inlier_share or not keeps_orientation(found.matrix):
         raise MotionError(
             f"no homography explains the flow: {found.inlier_share:.0%} of the pixels agree with the best one, at "
             f"least {config.min_inlier_share:.0%} must"
         )
-    return HomographyEstimate(
-        found.state / found.state[2, 2], found.inlier_share, found.residual_px, found.iterations, at.size
-    )
+    return replace(found, matrix=found.matrix / found.matrix[2, 2])
 
 
 def homography_flow(matrix_33: Matrix, size: tuple[int, int]) -> FlowField:

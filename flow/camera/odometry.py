@@ -13,11 +13,11 @@ import numpy as np
 from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
 from segprep.flow.camera.ego import inverse_intrinsics
-from segprep.flow.camera.robust import Model, Noise, fit, spread_sample
+from segprep.flow.camera.robust import Fit, Model, Noise, fit, spread_sample
 from segprep.flow.camera.se3 import checked_motion, inverse, motion_after, rotation_degrees
 from segprep.flow.field import FlowField
 
-__all__ = ["Correction", "MotionEstimate", "OdometryConfig", "estimate_motion"]
+__all__ = ["Correction", "OdometryConfig", "estimate_motion"]
 
 _IN_FRONT: Final = 1e-6  # of the neighbour, as a multiple of the depth before
 
@@ -58,25 +58,6 @@ class Correction:
     translation: float = 0.3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MotionEstimate:
-    """An estimated motion.
-
-    Attributes:
-        matrix: (4, 4) rigid transform of this camera's points to the neighbour's: X1 = R X0 + t, metres.
-        inlier_share: Share (0..1) of the sampled pixels whose flow agrees with it.
-        residual_px: Median length of flow minus prediction over the sampled pixels, in pixels.
-        iterations: Steps of the last refinement.
-        pixels: Number of sampled pixels.
-    """
-
-    matrix: Matrix
-    inlier_share: float
-    residual_px: float
-    iterations: int
-    pixels: int
-
-
 _DEFAULT: Final = OdometryConfig()
 
 
@@ -92,7 +73,7 @@ def estimate_motion(
     static_HW: Mask | None = None,
     seconds: float | None = None,
     config: OdometryConfig = _DEFAULT,
-) -> MotionEstimate:
+) -> Fit:
     """Estimate how the camera moved from this frame to its neighbour.
 
     What moves by itself may cover nearly half of the sampled pixels. One rigid thing that fills more cannot be told
@@ -114,6 +95,9 @@ def estimate_motion(
         static_HW: (H, W) bool, pixels that cannot move by themselves, where that is known, as from labels.
         seconds: Time between the frames, of either sign; None leaves the speed unchecked.
         config: Settings.
+
+    Returns:
+        Its matrix is the (4, 4) rigid transform of this camera's points to the neighbour's: X1 = R X0 + t, metres.
 
     Raises:
         MotionError: If too few pixels have flow and depth, no motion explains most of them, the motion found is
@@ -152,10 +136,10 @@ def estimate_motion(
             f"one, at least {config.min_inlier_share:.0%} must; flow, depth or intrinsics may be wrong, or most of the "
             "picture moves by itself"
         )
-    reason = implausible(found.state)
+    reason = implausible(found.matrix)
     if reason is not None:
         raise MotionError(f"the motion that explains the flow is implausible: {reason}")
-    return MotionEstimate(found.state, found.inlier_share, found.residual_px, found.iterations, model.w_N.size)
+    return found
 
 
 def _observe(

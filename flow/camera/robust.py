@@ -88,19 +88,21 @@ class Model(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """A fitted state and how well it explains all N observations.
+    """A fitted matrix and how well it explains the flow.
 
     Attributes:
-        state: The matrix.
-        inlier_share: Share (0..1) of the observations that agree with it.
-        residual_px: Median length of the residuals in pixels.
-        iterations: Steps that the last refinement took.
+        matrix: The state that was found.
+        inlier_share: Share (0..1) of the sampled pixels whose flow agrees with it.
+        residual_px: Median length of flow minus prediction over the sampled pixels, in pixels.
+        iterations: Steps of the last refinement.
+        pixels: Number of sampled pixels.
     """
 
-    state: Matrix
+    matrix: Matrix
     inlier_share: float
     residual_px: float
     iterations: int
+    pixels: int
 
 
 def spread_sample(usable_HW: Mask, count: int) -> tuple[npt.NDArray[np.intp], float]:
@@ -150,7 +152,7 @@ def fit(model: Model, starts: Sequence[Matrix], noise: Noise, acceptable: Callab
     state, iterations = _refined(model, min(rough)[-1], _ITERATIONS)
     errors_N = _errors(model, *model.predict(state))
     agree = errors_N <= noise.inlier_sigmas * model.sigma_N
-    return Fit(state, float(agree.mean()), float(np.median(errors_N)), iterations)
+    return Fit(state, float(agree.mean()), float(np.median(errors_N)), iterations, errors_N.size)
 
 
 def _refined(model: Model, state: Matrix, iterations: int, reach: float = np.inf) -> tuple[Matrix, int]:

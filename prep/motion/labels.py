@@ -50,7 +50,6 @@ class ObjectMotion:
         thing: What the labels say of it.
         state: Whether it moves.
         reason: Why that is unknown; else empty.
-        used: Number of pixels that it was judged by.
         depth_m: Median of its depth in metres, or None where none is known.
         residual_px: Length of its median residual in pixels, or None if it was not judged.
         score: How many standard deviations of flow and depth would explain its motion, or None.
@@ -59,7 +58,6 @@ class ObjectMotion:
     thing: MovableObject
     state: MotionState
     reason: str = ""
-    used: int = 0
     depth_m: float | None = None
     residual_px: float | None = None
     score: float | None = None
@@ -201,7 +199,7 @@ def _judged(
         state, reason = MotionState.MOVING, ""
     elif found.score > accepted.moving_above:
         reason = "its pixels disagree"
-    return ObjectMotion(thing, state, reason, used.size, depth_m, found.residual_px, found.score)
+    return ObjectMotion(thing, state, reason, depth_m, found.residual_px, found.score)
 
 
 def _thinned(at: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:

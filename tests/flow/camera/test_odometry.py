@@ -10,8 +10,8 @@ from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix, flip_x_map, scale_map
 from segprep.datasets.synthetic import World, motion, render
 from segprep.flow.camera.ego import ego_flow
-from segprep.flow.camera.odometry import Correction, MotionEstimate, OdometryConfig, estimate_motion
-from segprep.flow.camera.robust import spread_sample
+from segprep.flow.camera.odometry import Correction, OdometryConfig, estimate_motion
+from segprep.flow.camera.robust import Fit, spread_sample
 from segprep.flow.camera.se3 import inverse, rotation_degrees, rotation_exp
 from segprep.flow.consistency import consistent
 from segprep.flow.estimators import dis
@@ -69,13 +69,13 @@ def rigid(omega: tuple[float, float, float] = (0, 0, 0), t: tuple[float, float, 
     return T
 
 
-def distance(found: MotionEstimate | Matrix, truth: Matrix) -> tuple[float, float]:
+def distance(found: Fit | Matrix, truth: Matrix) -> tuple[float, float]:
     """Degrees and metres."""
-    matrix = found.matrix if isinstance(found, MotionEstimate) else found
+    matrix = found.matrix if isinstance(found, Fit) else found
     return rotation_degrees(matrix @ inverse(truth)), float(np.linalg.norm(matrix[:3, 3] - truth[:3, 3]))
 
 
-def assert_near(found: MotionEstimate | Matrix, truth: Matrix, degrees: float, metres: float) -> None:
+def assert_near(found: Fit | Matrix, truth: Matrix, degrees: float, metres: float) -> None:
     by = distance(found, truth)
     assert by[0] < degrees
     assert by[1] < metres
@@ -223,7 +223,7 @@ def test_a_measured_pose_is_freed_of_its_pitch_error(pair: Pair) -> None:
 
 
 def test_corrections_beyond_the_limit_are_refused(ahead: Pair) -> None:
-    def refine(measured: Matrix, correction: Correction) -> MotionEstimate:
+    def refine(measured: Matrix, correction: Correction) -> Fit:
         return estimate_motion(
             ahead.exact, ahead.depth_HW, ahead.valid_HW, ahead.camera, measured, correction=correction
         )
@@ -252,7 +252,7 @@ def test_flow_that_no_motion_explains_is_refused(ahead: Pair) -> None:
 
 
 def test_implausible_motions_are_refused(ahead: Pair) -> None:
-    def estimate(T: Matrix, seconds: float | None = None, config: OdometryConfig | None = None) -> MotionEstimate:
+    def estimate(T: Matrix, seconds: float | None = None, config: OdometryConfig | None = None) -> Fit:
         flow = moved_by(ahead, T)
         return estimate_motion(
             flow, ahead.depth_HW, ahead.valid_HW, ahead.camera, seconds=seconds, config=config or OdometryConfig()
