@@ -1,13 +1,11 @@
 """The one loader: what steps read of a sample, from the dataset's files and the cells of a workspace or elsewhere."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.kinds import Kind
-from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
@@ -15,7 +13,7 @@ from segprep.prep.step import Input, Origin, Step
 from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import file_source
 
-__all__ = ["Loaded", "SampleInputs", "StoredInputs", "read_train_ids"]
+__all__ = ["Loaded", "Reading", "SampleInputs", "StoredInputs", "read_train_ids"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +29,17 @@ class Loaded:
     kind: Kind | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a sample by whoever makes no columns of it.
+
+    Attributes:
+        inputs: As those of a step.
+    """
+
+    inputs: tuple[Input, ...]
+
+
 class SampleInputs:
     """The inputs of one sample. Each is read once, however many steps need it.
 
@@ -42,30 +51,29 @@ class SampleInputs:
     def __init__(self, key: SampleKey, read: Callable[[Input], Loaded | None]) -> None:
         self._key = key
         self._read = read
-        self._loaded: dict[tuple[Origin, str], Loaded | None] = {}
+        self._loaded: dict[tuple[Origin, str, str], Loaded | None] = {}
 
     def keep(self, column: Column, cell: Cell | None) -> None:
         """Have later steps see what an earlier one made of a column: None if there was nothing to make."""
-        self._loaded[Origin.COLUMN, column.name] = None if cell is None else Loaded(cell, column.kind)
+        self._loaded[Origin.COLUMN, column.name, ""] = None if cell is None else Loaded(cell, column.kind)
 
-    def sample(self, step: Step) -> Sample:
+    def sample(self, step: Step | Reading) -> Sample:
         """Return what a step sees.
 
         Raises:
             MissingInputError: If a file does not exist.
             UnreadableFileError: If a file cannot be read or decoded.
         """
-        return self.load(step.inputs)
-
-    def load(self, inputs: Iterable[Input]) -> Sample:
-        """Return a sample of these inputs. Raises what `sample` does."""
         arrays: dict[str, Array] = {}
         kinds: dict[str, Kind] = {}
         valid: dict[str, Mask] = {}
         meta: JsonDict = {}
         camera, pose = None, None
-        for each in inputs:
-            loaded = self._load(each)
+        for each in step.inputs:
+            place = each.origin, each.name, each.pattern
+            if place not in self._loaded:
+                self._loaded[place] = self._read(each)
+            loaded = self._loaded[place]
             if loaded is None:
                 continue
             values, mask = loaded.cell.values, loaded.cell.valid
@@ -84,21 +92,6 @@ class SampleInputs:
                 valid[each.name] = mask
         return Sample(self._key, arrays, kinds, valid, camera, pose, meta)
 
-    def _load(self, each: Input) -> Loaded | None:
-        if each.origin is Origin.FILE:  # of one step only: another one's may have the same name
-            return self._read(each)
-        place = each.origin, each.name
-        if place not in self._loaded:
-            self._loaded[place] = self._size_of_decoded(each) or self._read(each)
-        return self._loaded[place]
-
-    def _size_of_decoded(self, each: Input) -> Loaded | None:
-        """Return a size that needs no look at the file any more."""
-        decoded = self._loaded.get((Origin.SOURCE, each.name)) if each.origin is Origin.SOURCE_SIZE else None
-        if decoded is None or isinstance(decoded.cell.values, dict):
-            return None
-        return _size_of(each.name, (decoded.cell.values.shape[1], decoded.cell.values.shape[0]))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredInputs:
@@ -110,6 +103,7 @@ class StoredInputs:
         columns: The columns that exist, by name.
         contents: Files of the dataset that were read already, by path; each is taken out when it is decoded.
         integers: Give what shards hold instead of values: a column's stored integers, and train ids of labels.
+        sizes: (width, height) of the files of the dataset that were decoded.
     """
 
     workspace: Workspace
@@ -117,6 +111,7 @@ class StoredInputs:
     columns: Mapping[str, Column]
     contents: dict[str, bytes] = field(default_factory=dict)
     integers: bool = False
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def read(self, each: Input) -> Loaded | None:
         """Return an input; None for an optional one that the sample does not have.
@@ -126,47 +121,43 @@ class StoredInputs:
             UnreadableFileError: If it cannot be read or decoded.
             ConfigurationError: If nothing is known that reads a file of another program.
         """
-        if each.optional and self._lacks(each):
-            return None
-        record = self.known.record
+        root, record = self.workspace.config.dataset_root, self.known.record
         match each.origin:
+            case Origin.SOURCE | Origin.SOURCE_SIZE if each.optional and each.name not in record.sources:
+                return None
             case Origin.SOURCE:
-                return self._source(each.name)
+                source = record.sources[each.name]
+                path = root / source.path
+                try:
+                    data = self.contents.pop(source.path, None) or path.read_bytes()
+                except FileNotFoundError as error:
+                    raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
+                except OSError as error:
+                    raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+                cell = decode_source(source, data, path)
+                if not isinstance(cell.values, dict):
+                    self.sizes[each.name] = cell.values.shape[1], cell.values.shape[0]
+                return Loaded(cell, source.kind)
             case Origin.SOURCE_SIZE:
-                return _size_of(each.name, image_size(self._path(each.name)))
+                size = self.sizes.get(each.name) or image_size(root / record.sources[each.name].path)
+                return Loaded(Cell({f"{each.name}_size": size}))
+            case Origin.RECORD if record.camera is None:
+                return None
             case Origin.RECORD:
-                return None if record.camera is None else Loaded(_camera_cell(record, record.camera))
+                known = record.to_json()
+                return Loaded(Cell(known["camera"] | {"pose": known["pose"], "neighbour": known["neighbour"]}))
+            case Origin.COLUMN if each.optional and self.known.done(each.name) is None:
+                return None
             case Origin.COLUMN:
-                return self._column(each.name)
+                column = self.columns[each.name]
+                if self.integers and column.code is not None:
+                    return Loaded(Cell(*read_train_ids(self.workspace, record.split, column, record.key)), column.kind)
+                return Loaded(decode_cell(self.workspace, record.split, column, record.key), column.kind)
             case Origin.FILE:
                 # It need not be a picture, so its own reader opens it.
                 if each.read is None:
                     raise ConfigurationError(f"nothing is known that reads {each.name}")
-                return Loaded(each.read(self.workspace.config.dataset_root / file_source(each, record).path))
-
-    def _lacks(self, each: Input) -> bool:
-        if each.origin in (Origin.SOURCE, Origin.SOURCE_SIZE):
-            return each.name not in self.known.record.sources
-        return each.origin is Origin.COLUMN and self.known.done(each.name) is None
-
-    def _path(self, name: str) -> Path:
-        return self.workspace.config.dataset_root / self.known.record.sources[name].path
-
-    def _source(self, name: str) -> Loaded:
-        source, path = self.known.record.sources[name], self._path(name)
-        try:
-            data = self.contents.pop(source.path, None) or path.read_bytes()
-        except FileNotFoundError as error:
-            raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
-        except OSError as error:
-            raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
-        return Loaded(decode_source(source, data, path), source.kind)
-
-    def _column(self, name: str) -> Loaded:
-        column, record = self.columns[name], self.known.record
-        if self.integers and column.code is not None:
-            return Loaded(Cell(*read_train_ids(self.workspace, record.split, column, record.key)), column.kind)
-        return Loaded(decode_cell(self.workspace, record.split, column, record.key), column.kind)
+                return Loaded(each.read(root / file_source(each, record).path))
 
 
 def read_train_ids(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
@@ -177,13 +168,3 @@ def read_train_ids(workspace: Workspace, split: str, column: Column, key: Sample
     """
     stored, valid = read_cell(workspace, split, column, key)
     return (workspace.config.class_map.train_ids_of(stored) if column.holds_raw_ids else stored), valid
-
-
-def _size_of(name: str, size: tuple[int, int]) -> Loaded:
-    return Loaded(Cell({f"{name}_size": size}))
-
-
-def _camera_cell(record: SampleRecord, camera: Camera) -> Cell:
-    """Return what the catalog knows as a cell of a camera has it."""
-    data = record.to_json()
-    return Cell(camera.to_json() | {"pose": data["pose"], "neighbour": data["neighbour"]})

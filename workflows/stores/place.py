@@ -79,7 +79,8 @@ class StorePlace:
             return None
         attributes: JsonDict = {}
         if path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(DamagedStoreError):  # ours, if we ever finished one; the ledger knows how
+            # Damaged ones are ours, if we ever finished one: the ledger knows how it was made.
+            with contextlib.suppress(DamagedStoreError):
                 attributes = read_attributes(path)
         if is_foreign(attributes):
             raise ConflictError(f"{path} is a store that another program wrote: move it away, it would be replaced")

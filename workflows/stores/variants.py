@@ -15,7 +15,7 @@ from segprep.prep.augment.coding import decoded
 from segprep.prep.augment.samples import PreparedSample, prepare
 from segprep.prep.step import Input, Origin, Step
 from segprep.workflows.ledger.database import KnownSample
-from segprep.workflows.running.inputs import SampleInputs, StoredInputs
+from segprep.workflows.running.inputs import Reading, SampleInputs, StoredInputs
 
 __all__ = ["Derived", "SampleVariants", "derived_columns", "load_sample", "stored_code"]
 
@@ -133,7 +133,7 @@ def _as_stored(columns: Iterable[Column]) -> dict[str, Column]:
 def load_sample(workspace: Workspace, known: KnownSample, columns: Sequence[Column]) -> Sample:
     """Return the cells of a sample as steps see them, labels as train ids, with its camera where it has one."""
     stored = StoredInputs(workspace, known, {c.name: c for c in (*columns, _CAMERA)}, integers=True)
-    inputs = [Input(column.name, Origin.COLUMN) for column in columns]
+    cells = (Input(column.name, Origin.COLUMN) for column in columns)
     camera = Input(_CAMERA.name, Origin.COLUMN, optional=True)
-    sample = SampleInputs(known.record.key, stored.read).load([*inputs, camera])
+    sample = SampleInputs(known.record.key, stored.read).sample(Reading((*cells, camera)))
     return decoded(sample, _as_stored(columns))

@@ -146,7 +146,7 @@ class _Shards:
         reports = self._kept(fingerprints)
         self.progress.advance(len(reports))
 
-        def settle(done: Sequence[ShardTask], result: JsonDict | WorkerDied) -> None:
+        def note(done: Sequence[ShardTask], result: JsonDict | WorkerDied) -> None:
             index = done[0].index
             if isinstance(result, WorkerDied):
                 raise WriteFailedError(
@@ -159,7 +159,7 @@ class _Shards:
 
         pending = [index for index in range(count) if index not in reports]
         write = partial(_write_one, self.place.building)
-        run_in_batches(write, map(self._task, pending), cluster, settle, largest=1)
+        run_in_batches(write, map(self._task, pending), cluster, note, largest=1)
         return list(reports.values())
 
     def _kept(self, fingerprints: Sequence[str]) -> dict[int, JsonDict]:
