@@ -49,13 +49,17 @@ test-lowest: ## Run all tests on the lowest versions that pyproject.toml allows,
 	touch .venv-lowest/.installed
 	$(MAKE) ENV=.venv-lowest test-fast test-workers
 
+# pyenv has commands python3.12 and so on that only say that another version is chosen: a Python is what runs.
+RUNNING_PYTHON = $$(for each in "$$(command -v python$$version)" $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
+	"$$each" -c '' 2> /dev/null && echo "$$each" && break; done)
+
 test-pythons: ## Run all tests on each Python from 3.11 to 3.14 that this machine has, and say which it has.
 	@for version in $(PYTHONS); do \
-		echo "Python $$version: $$(command -v python$$version || echo 'not on this machine, not tested')"; \
+		python="$(RUNNING_PYTHON)"; echo "Python $$version: $${python:-not on this machine, not tested}"; \
 	done
 	@for version in $(PYTHONS); do \
-		command -v python$$version > /dev/null || continue; \
-		$(MAKE) PYTHON=python$$version ENV=.venv-$$version test-fast test-workers || exit 1; \
+		python="$(RUNNING_PYTHON)"; test -n "$$python" || continue; \
+		$(MAKE) PYTHON="$$python" ENV=.venv-$$version test-fast test-workers || exit 1; \
 	done
 
 # Not part of `make test`, which must not fail by chance.
