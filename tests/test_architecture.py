@@ -44,7 +44,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "train": (
         ("models", "reading", "runs"),
         ("augment", "network"),
-        ("evaluation",),
+        ("conformance", "evaluation"),
         ("learning",),
         ("command",),
         ("cli",),
