@@ -39,7 +39,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("step",),
         ("augment", "depth", "inspection", "labels", "spectral"),
         ("modalities", "resizing"),
-        ("motion",),
+        ("conformance", "motion"),
     ),
     "train": (
         ("models", "reading", "runs"),
