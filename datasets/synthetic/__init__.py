@@ -1,10 +1,12 @@
 """A rendered street with exact truth: pictures, depth, labels, instances, poses, optical flow, ego flow, occlusion.
 
-`render(World(seed=1), 0)` gives a `Frame`; `motion(World(seed=1), 0, 1)` where its pixels are in the next frame.
+`render(World(seed=1), 0)` gives a `Frame`; `motion(World(seed=1), 0, 1)` where its pixels are in the next frame;
+`render_pair(World(seed=1), 0, 1)` both frames and both motions. Fixtures of pytest: `.fixtures`.
 Needs numpy only; every frame can be rendered alone, and equal parameters give equal bytes.
 """
 
 from segprep.datasets.synthetic.motion import Motion, follow, motion
+from segprep.datasets.synthetic.pair import Pair, render_pair
 from segprep.datasets.synthetic.palette import CLASSES, RawId
 from segprep.datasets.synthetic.placement import Thing, things_near
 from segprep.datasets.synthetic.render import Frame, render
@@ -18,6 +20,7 @@ __all__ = [
     "Frame",
     "Hits",
     "Motion",
+    "Pair",
     "RawId",
     "Thing",
     "World",
@@ -27,6 +30,7 @@ __all__ = [
     "make_camera",
     "motion",
     "render",
+    "render_pair",
     "things_near",
     "trace",
     "trace_grid",

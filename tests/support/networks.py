@@ -13,10 +13,10 @@ from segprep.datasets.kinds import Kind
 from segprep.train.models._network import InputColumn, Network
 from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
 
-__all__ = ["fresh_segmenter", "make_column", "make_segmenter", "meta_network"]
+__all__ = ["SMALL", "fresh_segmenter", "make_column", "make_segmenter", "meta_network"]
 
 # What makes a network cheap without changing what it is made of.
-_SMALL: dict[str, dict[str, Any]] = {"fcn8s": {"fc_channels": 64}, "frrn": {"base_channels": 8}}
+SMALL: dict[str, dict[str, Any]] = {"fcn8s": {"fc_channels": 64}, "frrn": {"base_channels": 8}}
 
 
 def make_column(name: str, channels: int = 3, kind: Kind = Kind.IMAGE, dtype: str = "uint8") -> InputColumn:
@@ -39,7 +39,7 @@ def _cached(name: str, classes: tuple[int, ...], seed: int, options: tuple[tuple
 
 def fresh_segmenter(name: str, classes: tuple[int, ...], seed: int, **options: Any) -> Segmenter:
     torch.manual_seed(seed)
-    config = NetworkConfig(name=name, options={**_SMALL.get(name, {}), **options}, precision="fp32")
+    config = NetworkConfig(name=name, options={**SMALL.get(name, {}), **options}, precision="fp32")
     return build_segmenter(config, _pair(), classes)
 
 

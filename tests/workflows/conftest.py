@@ -1,113 +1,22 @@
-"""Small datasets on disk, and the `prep` command in this process or as a real one."""
+"""Where commands run, and a small dataset on disk."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from segprep.datasets.imageio import write_image
-from segprep.datasets.program.command_line import run_app
-from segprep.datasets.synthetic import write_drive
-from segprep.workflows.cli import app
-from support.gate import Gate
-
-Prep = Callable[..., int]
+from support.commands import make_camvid
 
 
-def _write_camvid(root: Path, *, train: int = 6, val: int = 4, width: int = 48, height: int = 36) -> Path:
-    """Write frames of smooth noise with label stripes, in CamVid's layout: val frames are close enough for flow."""
-    for split, sequence, count, step in (("train", "0001TP", train, 30), ("val", "0016E5", val, 2)):
-        for index in range(count):
-            rng = np.random.default_rng([index, len(split)])
-            name = f"{sequence}_{7000 + step * index:06d}.png"
-            coarse = rng.integers(0, 255, (height // 6, width // 6, 3), np.uint8)
-            write_image(root / split / name, np.repeat(np.repeat(coarse, 6, 0), 6, 1))
-            stripes = (np.arange(width) // 5 + index) % 12
-            write_image(root / f"{split}annot" / name, np.tile(stripes.astype(np.uint8), (height, 1)))
-    return root
-
-
-def _tree_bytes(root: Path) -> dict[str, bytes]:
-    """Return every file below a workspace but ledger, locks and logs, with its content."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.startswith((".writer", "ledger.sqlite"))
-    }
-
-
-def _start_prep(
-    *arguments: object, cwd: Path, own_group: bool = False, gate: Gate | None = None
-) -> "subprocess.Popen[str]":
-    """Start `prep` as a process of its own, which waits at a gate."""
-    command = [sys.executable, "-c", "from segprep.workflows.cli import main; main()", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    environment = None if gate is None else gate.environment
-    return subprocess.Popen(
-        command, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=own_group, env=environment
-    )
-
-
-def _prep(*arguments: object) -> int:
-    """Run `prep` in this process, return its exit code; without worker processes."""
-    given = [str(a) for a in arguments]
-    if given and given[0] in ("resize", "flow", "motion-labels", "modality", "shard") and "--workers" not in given:
-        given += ["--workers", "0"]
-    return run_app(app, "prep", given)
-
-
-def _prepared_drive(place: Path, *commands: Sequence[str], **drive: Any) -> Path:
-    """Render a drive below `place`, resize it by 1 in a workspace, run further commands there; return the workspace."""
-    write_drive(place / "drive", **drive)
-    for command in (("init", "synthetic", str(place / "drive")), ("resize", "--factor", "1"), *commands):
-        assert _prep(*command, "-C", place / "ready") == 0
-    return place / "ready"
-
-
-@pytest.fixture(scope="session")
-def make_camvid() -> Callable[..., Path]:
-    """Write a dataset in CamVid's layout: `make_camvid(root, train=6, val=4, width=48, height=36)`."""
-    return _write_camvid
-
-
-@pytest.fixture(scope="session")
-def prepared_drive() -> Callable[..., Path]:
-    """Make a workspace for tests to copy: `prepared_drive(place, ("flow",), splits={"train": 4}, width=96)`."""
-    return _prepared_drive
-
-
-@pytest.fixture(scope="session")
-def tree_bytes() -> Callable[[Path], dict[str, bytes]]:
-    """Read all files of a workspace that must not depend on how it was made."""
-    return _tree_bytes
-
-
-@pytest.fixture(scope="session")
-def start_prep() -> Callable[..., "subprocess.Popen[str]"]:
-    """Start `prep` as a process: `start_prep("resize", cwd=folder, gate=gate)`."""
-    return _start_prep
+@pytest.fixture
+def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty folder that a test stands in, so that commands need no `-C`."""
+    place = tmp_path / "ws"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
 
 
 @pytest.fixture
 def camvid(tmp_path: Path) -> Path:
     """A small dataset in CamVid's layout."""
-    return _write_camvid(tmp_path / "camvid")
-
-
-@pytest.fixture
-def prep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prep:
-    """Run `prep` in this process inside the folder `ws`, return its exit code; without worker processes."""
-    place = tmp_path / "ws"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return _prep
-
-
-@pytest.fixture(scope="session")
-def prep_anywhere() -> Prep:
-    """The same wherever this process is, for workspaces that several tests share: say `-C`."""
-    return _prep
+    return make_camvid(tmp_path / "camvid")

@@ -23,6 +23,7 @@ from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
+from support.commands import make_camvid
 from support.workers import ON_WORKERS
 
 Check = Callable[..., CheckResult]
@@ -213,7 +214,7 @@ def test_only_what_is_selected_is_read(camvid: Path, check: Check) -> None:
 
 @pytest.mark.cluster
 def test_workers_find_the_same_in_the_same_order_and_survive_a_deadly_file(
-    make_camvid: Callable[..., Path], tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_camvid(tmp_path / "many", train=12, val=2)
     keys = sorted(path.stem for path in (root / "train").iterdir())
@@ -248,9 +249,7 @@ def _printed(result: CheckResult) -> str:
     return capture.get()
 
 
-def test_the_report_lists_every_unpaired_file_and_ten_of_the_rest(
-    make_camvid: Callable[..., Path], tmp_path: Path, check: Check
-) -> None:
+def test_the_report_lists_every_unpaired_file_and_ten_of_the_rest(tmp_path: Path, check: Check) -> None:
     root = make_camvid(tmp_path / "many", train=30, val=2)
     keys = sorted(path.stem for path in (root / "train").iterdir())
     for key in keys[:12]:

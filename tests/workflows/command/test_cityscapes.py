@@ -1,7 +1,6 @@
 """Cityscapes from its files to shards, held against what the rendered world knows."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,10 @@ from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array, JsonDict, scale_map
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import Frame, camera_pose, make_camera, render
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 
 SOURCE = (512, 256)
 TARGET = (170, 85)  # of --factor 3: floor of either side, so the two ratios differ
@@ -52,7 +53,7 @@ def _fine() -> list[Snippet]:
     return [snippet for snippet in snippets(4, 0) if snippet.fine]
 
 
-def test_the_miniature_goes_all_the_way(prep: Prep, miniature: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_miniature_goes_all_the_way(miniature: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prep("init", "cityscapes", miniature) == 0
     assert prep("check", "--workers", "0") == 0
     assert prep("resize", "--factor", "4") == 0
@@ -65,7 +66,7 @@ def test_the_miniature_goes_all_the_way(prep: Prep, miniature: Path, capsys: pyt
     assert len(store.class_map.names) == 19
 
 
-def test_the_scheme_of_11_classes_merges_before_it_votes(prep: Prep, miniature: Path) -> None:
+def test_the_scheme_of_11_classes_merges_before_it_votes(miniature: Path) -> None:
     assert prep("init", "cityscapes", miniature, "--classes", "11") == 0
     assert prep("resize", "--factor", "4") == 0
     assert prep("shard") == 0
@@ -75,7 +76,7 @@ def test_the_scheme_of_11_classes_merges_before_it_votes(prep: Prep, miniature: 
     assert prep("init", "cityscapes", miniature, "--classes", "12") == 2
 
 
-def test_cameras_and_motions_agree_with_the_truth_after_resizing(prep: Prep, miniature: Path) -> None:
+def test_cameras_and_motions_agree_with_the_truth_after_resizing(miniature: Path) -> None:
     prep("init", "cityscapes", miniature)
     assert prep("resize", "--factor", "3") == 0
     for snippet in _fine():
@@ -107,7 +108,7 @@ def _whole_cells(miniature: Path, snippet: Snippet) -> Array:
     return np.asarray(_cells((codes > 0) & ~np.isin(raw, (1, 2, 3))).all(axis=2))
 
 
-def test_depth_agrees_with_the_truth_after_resizing(prep: Prep, miniature: Path) -> None:
+def test_depth_agrees_with_the_truth_after_resizing(miniature: Path) -> None:
     prep("init", "cityscapes", miniature)
     assert prep("resize", "--factor", "4") == 0
     for snippet in _fine():
@@ -125,7 +126,7 @@ def test_depth_agrees_with_the_truth_after_resizing(prep: Prep, miniature: Path)
         assert (np.abs(metres[whole] - true_depth) <= 1.001 * tolerance)[near].all()
 
 
-def test_on_the_road_depth_is_that_of_each_new_pixels_centre(prep: Prep, miniature: Path) -> None:
+def test_on_the_road_depth_is_that_of_each_new_pixels_centre(miniature: Path) -> None:
     prep("init", "cityscapes", miniature)
     assert prep("resize", "--factor", "4") == 0
     factor = BASELINE_M * make_camera(*SOURCE).K[0, 0]
@@ -140,7 +141,7 @@ def test_on_the_road_depth_is_that_of_each_new_pixels_centre(prep: Prep, miniatu
         assert (np.abs(metres[road] - true_depth) <= 1.001 * tolerance).all()
 
 
-def test_pixels_that_do_not_show_the_scene_are_invalid_everywhere(prep: Prep, miniature: Path) -> None:
+def test_pixels_that_do_not_show_the_scene_are_invalid_everywhere(miniature: Path) -> None:
     prep("init", "cityscapes", miniature)
     assert prep("resize", "--factor", "1") == 0
     for snippet in _fine():
@@ -152,7 +153,7 @@ def test_pixels_that_do_not_show_the_scene_are_invalid_everywhere(prep: Prep, mi
         assert (read_image(Path(split, "label_data", f"{key}.png"))[hidden] == 255).all()
 
 
-def test_instances_are_those_of_things_alone(prep: Prep, miniature: Path) -> None:
+def test_instances_are_those_of_things_alone(miniature: Path) -> None:
     prep("init", "cityscapes", miniature)
     assert prep("resize", "--factor", "2") == 0
     names = [c["name"] for c in json.loads(json.dumps(_names()))]
@@ -171,7 +172,7 @@ def _names() -> list[JsonDict]:
     return classes
 
 
-def test_coarse_annotations_are_a_dataset_of_their_own(prep: Prep, miniature: Path) -> None:
+def test_coarse_annotations_are_a_dataset_of_their_own(miniature: Path) -> None:
     assert prep("init", "cityscapes_coarse", miniature, "-C", "coarse") == 0
     assert prep("resize", "--factor", "1", "-C", "coarse") == 0
     assert prep("init", "cityscapes", miniature) == 0

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,10 @@ from PIL import Image
 
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array
+from support.commands import prep, tree_bytes
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 CLASSES = """
@@ -65,7 +66,7 @@ def _train_ids(raw: Array) -> Array:
 
 
 def test_a_list_with_exactly_one_missing_file_names_it_and_the_rest_goes_on(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
+    tmp_path: Path, classes: Path, capsys: Captured
 ) -> None:
     root = _pairs(tmp_path / "data", "a", "b", "c")
     (root / "labels/b.png").unlink()
@@ -76,9 +77,7 @@ def test_a_list_with_exactly_one_missing_file_names_it_and_the_rest_goes_on(
     assert sorted(p.stem for p in Path("train/label_data").iterdir()) == ["a", "c"]
 
 
-def test_every_missing_file_is_listed_and_not_just_the_first(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
-) -> None:
+def test_every_missing_file_is_listed_and_not_just_the_first(tmp_path: Path, classes: Path, capsys: Captured) -> None:
     root = _pairs(tmp_path / "data", *[f"n{i:02d}" for i in range(30)])
     for path in sorted((root / "labels").iterdir())[5:]:
         path.unlink()
@@ -87,7 +86,7 @@ def test_every_missing_file_is_listed_and_not_just_the_first(
     assert all(f"labels/n{i:02d}.png" in out for i in range(5, 30))
 
 
-def test_duplicate_keys_are_all_listed(prep: Prep, tmp_path: Path, classes: Path, capsys: Captured) -> None:
+def test_duplicate_keys_are_all_listed(tmp_path: Path, classes: Path, capsys: Captured) -> None:
     root = _pairs(tmp_path / "data", "a", "b")
     (root / "train.csv").write_text("images/a.png, labels/a.png\nimages/b.png, labels/b.png\n" * 2)
     assert prep("init", "list", root / "train.csv", "--classes", classes) == 3
@@ -97,7 +96,7 @@ def test_duplicate_keys_are_all_listed(prep: Prep, tmp_path: Path, classes: Path
     assert not Path("prep.toml").exists()
 
 
-def test_names_with_blanks_commas_and_any_script_go_all_the_way(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_names_with_blanks_commas_and_any_script_go_all_the_way(tmp_path: Path, classes: Path) -> None:
     names = ("a b", "Straße, nass", "道路", "a..b", "100%")
     root = _pairs(tmp_path / "data", *names)
     assert prep("init", "list", root / "train.csv", "--classes", classes) == 0
@@ -108,9 +107,7 @@ def test_names_with_blanks_commas_and_any_script_go_all_the_way(prep: Prep, tmp_
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_a_list_that_was_written_makes_an_equal_workspace(
-    prep: Prep, tmp_path: Path, classes: Path, suffix: str, tree_bytes: Callable[[Path], dict[str, bytes]]
-) -> None:
+def test_a_list_that_was_written_makes_an_equal_workspace(tmp_path: Path, classes: Path, suffix: str) -> None:
     root = _pairs(tmp_path / "data", "a b", "Straße", "c")
     assert prep("init", "list", root / "train.csv", "--classes", classes) == 0
     written = tmp_path / f"lists/train{suffix}"
@@ -122,7 +119,7 @@ def test_a_list_that_was_written_makes_an_equal_workspace(
     assert tree_bytes(Path("train")) == tree_bytes(other / "train")
 
 
-def test_prepared_files_can_be_listed_with_their_classes(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_prepared_files_can_be_listed_with_their_classes(tmp_path: Path, classes: Path) -> None:
     root = _pairs(tmp_path / "data", "a", "b")
     prep("init", "list", root / "train.csv", "--classes", classes)
     prep("resize", "--factor", "2")
@@ -142,7 +139,7 @@ def test_prepared_files_can_be_listed_with_their_classes(prep: Prep, tmp_path: P
     assert prep("list", tmp_path / "data/x.csv") == 2, "nothing is written into the dataset"
 
 
-def test_columns_of_lists_can_be_named(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_columns_of_lists_can_be_named(tmp_path: Path, classes: Path) -> None:
     root = _pairs(tmp_path / "data", "a")
     write_image(root / "a_depth.png", np.full((6, 8), 2500, np.uint16))
     (root / "train.csv").unlink()
@@ -158,7 +155,7 @@ def test_columns_of_lists_can_be_named(prep: Prep, tmp_path: Path, classes: Path
 
 
 def test_paths_with_dots_may_turn_around_but_not_leave_the_root(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
+    tmp_path: Path, classes: Path, capsys: Captured
 ) -> None:
     root = _pairs(tmp_path / "data", "a", "b")
     inside = "images/../images/a.png, labels/a.png\n"
@@ -174,7 +171,7 @@ def test_paths_with_dots_may_turn_around_but_not_leave_the_root(
     assert "--root" in error
 
 
-def test_links_that_leave_the_root_are_followed(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_links_that_leave_the_root_are_followed(tmp_path: Path, classes: Path) -> None:
     elsewhere = _pairs(tmp_path / "elsewhere", "a")
     root = tmp_path / "data"
     root.mkdir()
@@ -193,7 +190,7 @@ def test_links_that_leave_the_root_are_followed(prep: Prep, tmp_path: Path, clas
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
-def _one(root: Path, prep: Prep, classes: Path) -> None:
+def _one(root: Path, classes: Path) -> None:
     (root / "train.csv").write_text("a.png, a_ids.png\n")
     assert prep("init", "list", root / "train.csv", "--classes", classes) == 0
 
@@ -204,7 +201,7 @@ def _png(image: Image.Image, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def test_palette_labels_are_ids_and_palette_images_are_colours(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_palette_labels_are_ids_and_palette_images_are_colours(tmp_path: Path, classes: Path) -> None:
     root = tmp_path / "data"
     root.mkdir()
     colors = np.array([[0, 0, 0], [128, 64, 128], [0, 0, 142]], np.uint8)
@@ -212,20 +209,20 @@ def test_palette_labels_are_ids_and_palette_images_are_colours(prep: Prep, tmp_p
     palette.putpalette(colors.tobytes())
     (root / "a.png").write_bytes(_png(palette))
     (root / "a_ids.png").write_bytes(_png(palette))
-    _one(root, prep, classes)
+    _one(root, classes)
     assert prep("resize", "--factor", "1") == 0
     np.testing.assert_array_equal(read_image(Path("train/label_data/a.png")), _train_ids(_label()))
     np.testing.assert_array_equal(read_image(Path("train/image_data/a.png")), colors[_label()])
 
 
 def test_colour_labels_become_ids_and_unknown_colours_are_counted(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
+    tmp_path: Path, classes: Path, capsys: Captured
 ) -> None:
     root = tmp_path / "data"
     colors = np.array([[0, 0, 0], [128, 64, 128], [0, 0, 142]], np.uint8)[_label()]
     write_image(root / "a.png", _image())
     write_image(root / "a_ids.png", colors)
-    _one(root, prep, classes)
+    _one(root, classes)
     assert prep("resize", "--factor", "1") == 0
     np.testing.assert_array_equal(read_image(Path("train/label_data/a.png")), _train_ids(_label()))
     colors[0, :3] = (9, 9, 9)
@@ -236,13 +233,13 @@ def test_colour_labels_become_ids_and_unknown_colours_are_counted(
 
 
 def test_opaque_rgba_images_are_read_and_transparent_ones_refused(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
+    tmp_path: Path, classes: Path, capsys: Captured
 ) -> None:
     root = tmp_path / "data"
     rgba = np.dstack([_image(), np.full((6, 8), 255, np.uint8)])
     write_image(root / "a.png", rgba)
     write_image(root / "a_ids.png", _label())
-    _one(root, prep, classes)
+    _one(root, classes)
     assert prep("resize", "--factor", "1") == 0
     np.testing.assert_array_equal(read_image(Path("train/image_data/a.png")), _image())
     rgba[0, 0, 3] = 0
@@ -253,13 +250,13 @@ def test_opaque_rgba_images_are_read_and_transparent_ones_refused(
 
 
 def test_16_bit_labels_of_mapillary_need_a_divisor_and_then_work(
-    prep: Prep, tmp_path: Path, classes: Path, capsys: Captured
+    tmp_path: Path, classes: Path, capsys: Captured
 ) -> None:
     root = tmp_path / "data"
     instances = np.random.default_rng(3).integers(0, 200, (6, 8))
     write_image(root / "a.png", _image())
     write_image(root / "a_ids.png", (_label().astype(np.uint16) * 256 + instances).astype(np.uint16))
-    _one(root, prep, classes)
+    _one(root, classes)
     capsys.readouterr()
     assert prep("resize", "--factor", "1", "--json") == 4
     assert "set raw_id_divisor = 256" in _failed(capsys)["a"]
@@ -270,14 +267,14 @@ def test_16_bit_labels_of_mapillary_need_a_divisor_and_then_work(
     np.testing.assert_array_equal(read_image(Path("train/label_data/a.png")), _train_ids(_label()))
 
 
-def test_pictures_that_are_turned_by_their_metadata_fit_their_labels(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_pictures_that_are_turned_by_their_metadata_fit_their_labels(tmp_path: Path, classes: Path) -> None:
     root = tmp_path / "data"
     root.mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
     (root / "a.png").write_bytes(_png(Image.fromarray(_image()), exif=exif))
     write_image(root / "a_ids.png", _label(height=8, width=6))
-    _one(root, prep, classes)
+    _one(root, classes)
     assert prep("resize", "--factor", "1") == 0
     np.testing.assert_array_equal(read_image(Path("train/image_data/a.png")), np.rot90(_image(), -1))
 
@@ -285,7 +282,7 @@ def test_pictures_that_are_turned_by_their_metadata_fit_their_labels(prep: Prep,
 # -- classes -----------------------------------------------------------------------------------------------------------
 
 
-def test_classes_can_be_given_anew_and_change_labels_only_then(prep: Prep, tmp_path: Path, classes: Path) -> None:
+def test_classes_can_be_given_anew_and_change_labels_only_then(tmp_path: Path, classes: Path) -> None:
     root = _pairs(tmp_path / "data", "a")
     prep("init", "list", root / "train.csv", "--classes", classes)
     text = Path("prep.toml").read_text().replace('"road"', '"street"')
@@ -318,7 +315,7 @@ def test_classes_can_be_given_anew_and_change_labels_only_then(prep: Prep, tmp_p
     ],
 )
 def test_wrong_options_of_init_are_refused(
-    prep: Prep, tmp_path: Path, capsys: Captured, arguments: tuple[str, ...], message: str
+    tmp_path: Path, capsys: Captured, arguments: tuple[str, ...], message: str
 ) -> None:
     root = _pairs(tmp_path / "data", "a")
     assert prep("init", "list", root / "train.csv", *arguments) in (2, 3)
@@ -326,7 +323,7 @@ def test_wrong_options_of_init_are_refused(
     assert not Path("prep.toml").exists()
 
 
-def test_options_about_lists_go_with_lists(prep: Prep, tmp_path: Path, camvid: Path, capsys: Captured) -> None:
+def test_options_about_lists_go_with_lists(tmp_path: Path, camvid: Path, capsys: Captured) -> None:
     assert prep("init", "camvid", camvid, "--root", camvid) == 2
     assert "they go with `prep init list`" in capsys.readouterr().err
     assert prep("init", "camvid", camvid, camvid) == 2

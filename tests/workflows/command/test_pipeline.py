@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import pytest
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
 from segprep.workflows.ledger import freshness
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
 
 
 def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -21,7 +21,7 @@ def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return data
 
 
-def test_the_users_day_leads_from_a_folder_to_verified_shards(prep: Prep, camvid: Path) -> None:
+def test_the_users_day_leads_from_a_folder_to_verified_shards(camvid: Path) -> None:
     assert prep("init", "camvid", camvid) == 0
     assert prep("resize", "--factor", "2") == 0
     assert prep("flow", "--scale", "6.4") == 0
@@ -37,7 +37,7 @@ def test_the_users_day_leads_from_a_folder_to_verified_shards(prep: Prep, camvid
     assert tuple(val.source_size(0)) == (48, 36)
 
 
-def test_labels_become_train_ids_before_they_are_resized(prep: Prep, camvid: Path) -> None:
+def test_labels_become_train_ids_before_they_are_resized(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     assert prep("resize", "--factor", "1") == 0
     raw = read_image(camvid / "trainannot/0001TP_007000.png")
@@ -46,7 +46,7 @@ def test_labels_become_train_ids_before_they_are_resized(prep: Prep, camvid: Pat
 
 
 def test_the_first_frame_of_a_sequence_is_absent_and_not_failed(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+    camvid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
@@ -56,9 +56,7 @@ def test_the_first_frame_of_a_sequence_is_absent_and_not_failed(
     assert columns == {name: {"absent": 1, "done": 3} for name in ("optical_flow", "flow")}
 
 
-def test_a_second_run_makes_nothing_and_needs_no_flag(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_run_makes_nothing_and_needs_no_flag(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     before = {p: p.stat().st_mtime_ns for p in Path("train").rglob("*.png")}
@@ -69,7 +67,7 @@ def test_a_second_run_makes_nothing_and_needs_no_flag(
 
 
 def test_a_copy_of_the_dataset_with_other_times_is_not_stale(
-    prep: Prep, camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
@@ -82,7 +80,7 @@ def test_a_copy_of_the_dataset_with_other_times_is_not_stale(
     assert _json(capsys)["made"] == 0
 
 
-def test_only_what_changed_is_made_again(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_what_changed_is_made_again(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     prep("flow")
@@ -97,7 +95,7 @@ def test_only_what_changed_is_made_again(prep: Prep, camvid: Path, capsys: pytes
 
 
 def test_another_factor_makes_everything_stale_and_shard_names_the_command(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+    camvid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
@@ -112,7 +110,7 @@ def test_another_factor_makes_everything_stale_and_shard_names_the_command(
     assert ShardStore.open(Path("shards/train.zarr")).columns["image"].shape == (12, 16, 3)
 
 
-def test_a_new_label_method_leaves_the_images_alone(prep: Prep, camvid: Path) -> None:
+def test_a_new_label_method_leaves_the_images_alone(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     images = {p: p.stat().st_mtime_ns for p in Path("train/image_data").iterdir()}
@@ -122,7 +120,7 @@ def test_a_new_label_method_leaves_the_images_alone(prep: Prep, camvid: Path) ->
     assert labels != {p: p.read_bytes() for p in Path("train/label_data").iterdir()}
 
 
-def test_a_deleted_cell_is_made_again(prep: Prep, camvid: Path) -> None:
+def test_a_deleted_cell_is_made_again(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     victim = Path("val/label_data/0016E5_007004.png")
@@ -132,9 +130,7 @@ def test_a_deleted_cell_is_made_again(prep: Prep, camvid: Path) -> None:
     assert victim.read_bytes() == content
 
 
-def test_prep_toml_gives_defaults_and_the_command_line_wins(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prep_toml_gives_defaults_and_the_command_line_wins(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     with Path("prep.toml").open("a") as file:
         file.write("\n[defaults.resize]\nfactor = 4\n")
@@ -146,7 +142,7 @@ def test_prep_toml_gives_defaults_and_the_command_line_wins(
     assert read_image(Path("val/image_data/0016E5_007004.png")).shape == (18, 24, 3)
 
 
-def test_explicit_mode_makes_and_reuses_a_workspace(prep: Prep, camvid: Path, tmp_path: Path) -> None:
+def test_explicit_mode_makes_and_reuses_a_workspace(camvid: Path, tmp_path: Path) -> None:
     arguments = ("resize", "--factor", "2", "--dataset", "camvid", "--root", camvid, "--out", tmp_path / "down2")
     assert prep(*arguments) == 0
     assert prep(*arguments) == 0
@@ -154,7 +150,7 @@ def test_explicit_mode_makes_and_reuses_a_workspace(prep: Prep, camvid: Path, tm
     assert prep("shard", "-C", tmp_path / "down2") == 0
 
 
-def test_a_dry_run_writes_nothing(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_writes_nothing(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     capsys.readouterr()
     assert prep("resize", "--factor", "2", "--dry-run", "--json") == 0
@@ -168,7 +164,7 @@ def test_a_dry_run_writes_nothing(prep: Prep, camvid: Path, capsys: pytest.Captu
 
 
 def test_shard_repeated_is_up_to_date_and_other_columns_make_a_new_store(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+    camvid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
@@ -182,7 +178,7 @@ def test_shard_repeated_is_up_to_date_and_other_columns_make_a_new_store(
     assert not list(Path("shards").glob("*.old"))
 
 
-def test_require_all_refuses_to_leave_samples_out(prep: Prep, camvid: Path) -> None:
+def test_require_all_refuses_to_leave_samples_out(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     prep("flow")
@@ -190,7 +186,7 @@ def test_require_all_refuses_to_leave_samples_out(prep: Prep, camvid: Path) -> N
     assert prep("shard", "--split", "val", "--require-all", "--columns", "image,label") == 0
 
 
-def test_show_draws_every_column(prep: Prep, camvid: Path) -> None:
+def test_show_draws_every_column(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     prep("flow")
@@ -200,9 +196,7 @@ def test_show_draws_every_column(prep: Prep, camvid: Path) -> None:
     assert prep("show", "nothing") == 2
 
 
-def test_a_split_that_was_not_prepared_gets_no_store(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_split_that_was_not_prepared_gets_no_store(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     assert prep("shard") == 5
     prep("resize", "--factor", "2", "--split", "val")
@@ -213,7 +207,7 @@ def test_a_split_that_was_not_prepared_gets_no_store(
 
 
 def test_a_sample_whose_image_failed_later_does_not_go_on_with_its_old_flow(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]
+    camvid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
@@ -226,7 +220,7 @@ def test_a_sample_whose_image_failed_later_does_not_go_on_with_its_old_flow(
     assert set(ShardStore.open(Path("shards/val.zarr")).keys) == {"0016E5_007002", "0016E5_007004"}
 
 
-def test_a_folder_with_its_own_motion_images_scales_their_vectors(prep: Prep, tmp_path: Path) -> None:
+def test_a_folder_with_its_own_motion_images_scales_their_vectors(tmp_path: Path) -> None:
     root = tmp_path / "own"
     picture = np.zeros((20, 40, 3), np.uint8)
     picture[...] = (round(12.75 * 5), 128 + round(6.4 * 4), 128 + round(6.4 * 3))  # R=|uv|, G=v=4, B=u=3
@@ -244,7 +238,7 @@ def test_a_folder_with_its_own_motion_images_scales_their_vectors(prep: Prep, tm
     assert ShardStore.open(Path("shards/train.zarr")).class_map.names == ("class_1", "class_2")
 
 
-def test_a_split_struck_from_prep_toml_is_left_alone(prep: Prep, camvid: Path) -> None:
+def test_a_split_struck_from_prep_toml_is_left_alone(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     text = Path("prep.toml").read_text()
     assert 'splits = ["train", "val"]' in text
@@ -256,7 +250,7 @@ def test_a_split_struck_from_prep_toml_is_left_alone(prep: Prep, camvid: Path) -
     assert prep("resize", "--split", "train") == 2
 
 
-def test_the_neighbour_can_be_the_next_frame(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_neighbour_can_be_the_next_frame(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prep("init", "camvid", camvid, "--neighbour", "next") == 0
     assert prep("resize", "--factor", "2") == 0
     assert prep("flow") == 0
@@ -276,13 +270,13 @@ def test_the_neighbour_can_be_the_next_frame(prep: Prep, camvid: Path, capsys: p
     assert ShardStore.open(Path("shards/val.zarr")).columns["flow"].attributes["direction"] == "previous"
 
 
-def test_only_limits_a_command_to_matching_keys(prep: Prep, camvid: Path) -> None:
+def test_only_limits_a_command_to_matching_keys(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     assert prep("resize", "--factor", "2", "--only", "*_00700[24]") == 0
     assert sorted(p.stem for p in Path().glob("*/image_data/*.png")) == ["0016E5_007002", "0016E5_007004"]
 
 
-def test_quiet_shows_no_progress(prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_shows_no_progress(camvid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("init", "camvid", camvid)
     assert prep("resize", "--factor", "2") == 0
     assert "prep resize 10/10" in capsys.readouterr().err
@@ -291,7 +285,7 @@ def test_quiet_shows_no_progress(prep: Prep, camvid: Path, capsys: pytest.Captur
     assert capsys.readouterr().err == ""
 
 
-def test_the_codec_changes_the_bytes_and_not_the_values(prep: Prep, camvid: Path) -> None:
+def test_the_codec_changes_the_bytes_and_not_the_values(camvid: Path) -> None:
     prep("init", "camvid", camvid)
     prep("resize", "--factor", "2")
     sizes, images = {}, []
@@ -307,7 +301,7 @@ def test_the_codec_changes_the_bytes_and_not_the_values(prep: Prep, camvid: Path
     assert prep("shard", "--codec", "gzip") == 2
 
 
-def test_version_and_debug(prep: Prep, capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
     assert prep("--version") == 0
     assert capsys.readouterr().out.strip() == version("segprep")
     assert prep("status", "--debug") == 2
@@ -316,7 +310,7 @@ def test_version_and_debug(prep: Prep, capsys: pytest.CaptureFixture[str]) -> No
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_every_source_is_read_once(prep: Prep, camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_source_is_read_once(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     read_bytes = Path.read_bytes
 

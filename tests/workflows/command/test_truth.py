@@ -1,6 +1,5 @@
 """What reaches the shards agrees with the exact truth of the rendered world."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,20 @@ from segprep.datasets.codes import code_from_json
 from segprep.datasets.sample import Array, Mask, scale_map
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import camera_pose, drive_world, make_camera, motion, render
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
 
 
 @pytest.fixture(scope="module")
-def store(prep_anywhere: Prep, tmp_path_factory: pytest.TempPathFactory) -> ShardStore:
+def store(tmp_path_factory: pytest.TempPathFactory) -> ShardStore:
     """The train split of a short drive at half size; rows are shuffled frames but 0, which has no neighbour."""
     root = tmp_path_factory.mktemp("truth")
     place = root / "ws"
-    assert prep_anywhere("init", "synthetic", "--miniature", root / "drive", "--frames", "5", "-C", place) == 0
-    assert prep_anywhere("resize", "--factor", "2", "-C", place) == 0
-    assert prep_anywhere("flow", "-C", place) == 0
-    assert prep_anywhere("shard", "-C", place) == 0
+    assert prep("init", "synthetic", "--miniature", root / "drive", "--frames", "5", "-C", place) == 0
+    assert prep("resize", "--factor", "2", "-C", place) == 0
+    assert prep("flow", "-C", place) == 0
+    assert prep("shard", "-C", place) == 0
     return ShardStore.open(place / "shards/train.zarr")
 
 
@@ -93,7 +93,7 @@ def test_the_motion_image_is_what_the_ego_flow_leaves_within_half_a_grey_level(s
     assert np.array_equal(seen, valid)
 
 
-def test_without_ego_flow_the_motion_image_is_the_flow(prep: Prep, tmp_path: Path) -> None:
+def test_without_ego_flow_the_motion_image_is_the_flow(tmp_path: Path) -> None:
     prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "3")
     prep("resize", "--factor", "2")
     assert prep("flow", "--ego", "none") == 0

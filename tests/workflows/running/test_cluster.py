@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,11 @@ from segprep.workflows.ledger.table import Table
 from segprep.workflows.running import cluster
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, Summary, run_steps
+from support.commands import make_camvid, tree_bytes
 from support.gate import Gate
 from support.workers import ON_WORKERS
 
 pytestmark = pytest.mark.cluster
-
-Snapshot = Callable[[Path], dict[str, bytes]]
 
 
 def _run(*arguments: object) -> int:
@@ -56,7 +55,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, make_camvid: Callable[..., Path]) -> Workspace:
+def workspace(tmp_path: Path) -> Workspace:
     """A workspace of 40 samples in split train and 2 in val."""
     dataset = make_camvid(tmp_path / "camvid", train=40, val=2)
     assert _run("init", "camvid", dataset, "-C", tmp_path / "ws") == 0
@@ -112,7 +111,7 @@ def users_cluster(tmp_path: Path, steps: object) -> Iterator[UsersCluster]:
 
 
 def test_a_cluster_of_the_users_own_gives_the_same_bytes_and_one_thread_per_worker(
-    users_cluster: UsersCluster, workspace: Workspace, tmp_path: Path, tree_bytes: Snapshot, steps: Any
+    users_cluster: UsersCluster, workspace: Workspace, tmp_path: Path, steps: Any
 ) -> None:
     users_cluster.gate.open()
     alone = tmp_path / "alone"
@@ -215,9 +214,7 @@ def test_own_workers_and_a_scheduler_exclude_each_other() -> None:
 # -- local workers -------------------------------------------------------------------------------------------------
 
 
-def test_a_sample_that_kills_its_worker_fails_alone_and_all_others_are_done(
-    tmp_path: Path, make_camvid: Callable[..., Path], steps: Any
-) -> None:
+def test_a_sample_that_kills_its_worker_fails_alone_and_all_others_are_done(tmp_path: Path, steps: Any) -> None:
     """All on one worker, so that none is there after each death; two die in the tests of batches and of `check`."""
     samples = 7  # the first three come one by one, the others in a batch
     dataset = make_camvid(tmp_path / "few", train=samples - 2, val=2)

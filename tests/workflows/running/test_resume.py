@@ -3,17 +3,14 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segprep.datasets.program.command_line import run_app
 from segprep.workflows.cli import app
+from support.commands import make_camvid, start_prep, tree_bytes
 from support.gate import Gate
-
-Start = Callable[..., "subprocess.Popen[str]"]
-Snapshot = Callable[[Path], dict[str, bytes]]
 
 FRAMES = 20
 SHARD = ("shard", "--split", "train", "--samples-per-shard", "4", "--workers")
@@ -34,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(world: Path, make_camvid: Callable[..., Path], tree_bytes: Snapshot) -> dict[str, bytes]:
+def uninterrupted(world: Path) -> dict[str, bytes]:
     """A dataset below `world / "camvid"` and the bytes of its workspace, made in one go."""
     make_camvid(world / "camvid", train=FRAMES - 4, val=4)
     place = world / "whole"
@@ -49,7 +46,7 @@ def uninterrupted(world: Path, make_camvid: Callable[..., Path], tree_bytes: Sna
     [(0, 0), pytest.param(1, 0, marks=pytest.mark.cluster), pytest.param(2, 2, marks=pytest.mark.cluster)],
 )
 def test_sigkill_and_rerun_give_the_same_bytes(
-    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int, again: int
+    world: Path, uninterrupted: dict[str, bytes], workers: int, again: int
 ) -> None:
     place = world / f"killed{workers}"
     _run("init", "camvid", world / "camvid", "-C", place)
@@ -76,7 +73,7 @@ def _difference(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.cluster)])
 def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
-    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, tree_bytes: Snapshot, workers: int
+    world: Path, uninterrupted: dict[str, bytes], workers: int
 ) -> None:
     place = world / f"interrupted{workers}"
     _run("init", "camvid", world / "camvid", "-C", place)
@@ -98,7 +95,7 @@ def test_ctrl_c_commits_what_was_finished_and_says_how_to_go_on(
 
 
 def test_a_second_writer_is_refused_and_told_who_the_first_is(
-    world: Path, uninterrupted: dict[str, bytes], start_prep: Start, capsys: pytest.CaptureFixture[str]
+    world: Path, uninterrupted: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = world / "locked"
     _run("init", "camvid", world / "camvid", "-C", place)

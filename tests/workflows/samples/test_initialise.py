@@ -1,15 +1,15 @@
 """`prep init` on folders whose files cannot become samples: bad input with the file's name, and no bug."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segprep.datasets.imageio import write_image
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
 
 
 def _folder(root: Path, *names: str) -> Path:
@@ -29,7 +29,7 @@ def _folder(root: Path, *names: str) -> Path:
     ids=["two files of one name", "long name of many bytes", "long name"],
 )
 def test_files_that_cannot_become_samples_are_named(
-    prep: Prep, tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, ...], message: str
 ) -> None:
     assert prep("init", "folder", _folder(tmp_path / "data", *names)) == 3
     error = capsys.readouterr().err
@@ -38,9 +38,7 @@ def test_files_that_cannot_become_samples_are_named(
     assert not Path("prep.toml").exists()
 
 
-def test_a_camera_file_that_is_no_json_is_bad_input(
-    prep: Prep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_camera_file_that_is_no_json_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "2", "-C", tmp_path / "first") == 0
     camera = next((tmp_path / "drive").rglob("camera/*.json"))
     good = camera.read_text()
@@ -52,7 +50,7 @@ def test_a_camera_file_that_is_no_json_is_bad_input(
 
 
 def test_names_with_any_characters_become_keys_and_keep_their_path(
-    prep: Prep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = _folder(tmp_path / "data", "Straße 1%.png", ".hidden.png", "a b.png", "道.png")
     assert prep("init", "folder", data) == 0

@@ -15,13 +15,15 @@ from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.workspace import load_workspace
 from segprep.datasets.workspace.cells import read_cell
 from segprep.workflows.ledger.database import Ledger, Selection
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def drive(prep: Prep, tmp_path: Path, capsys: Capture) -> Path:
+def drive(ws: Path, tmp_path: Path, capsys: Capture) -> Path:
     """The rendered drive, as the dataset of the workspace in the current folder."""
     root = tmp_path / "drive"
     assert prep("init", "synthetic", "--miniature", root, "--frames", "4") == 0
@@ -29,7 +31,7 @@ def drive(prep: Prep, tmp_path: Path, capsys: Capture) -> Path:
     return root
 
 
-def status(prep: Prep, capsys: Capture) -> dict[tuple[str, str], tuple[dict[str, int], dict[str, int]]]:
+def status(capsys: Capture) -> dict[tuple[str, str], tuple[dict[str, int], dict[str, int]]]:
     """Return (split, column) to the counts of its states and the reasons."""
     capsys.readouterr()
     assert prep("status", "--json") == 0
@@ -57,13 +59,11 @@ def first_key() -> str:
 # -- units -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_unit_makes_depth_stale_and_nothing_else_and_status_says_why(
-    prep: Prep, drive: Path, capsys: Capture
-) -> None:
+def test_a_new_unit_makes_depth_stale_and_nothing_else_and_status_says_why(drive: Path, capsys: Capture) -> None:
     assert prep("resize", "--factor", "2") == 0
     before, valid = depth(first_key())
     assert prep("init", "synthetic", drive, "--depth-unit", "mm") == 0
-    found = status(prep, capsys)
+    found = status(capsys)
     counts, reasons = found["train", "depth"]
     assert set(counts) == {"stale"}
     (reason,) = reasons
@@ -74,18 +74,18 @@ def test_a_new_unit_makes_depth_stale_and_nothing_else_and_status_says_why(
     after, mask = depth(first_key())
     near = np.isfinite(before) & valid & mask
     np.testing.assert_allclose(after[near], before[near] / 5, atol=0.003)
-    assert status(prep, capsys)["train", "depth"][0].keys() == {"done"}
+    assert status(capsys)["train", "depth"][0].keys() == {"done"}
 
 
-def test_where_the_scale_stays_the_code_of_the_file_is_the_reason(prep: Prep, drive: Path, capsys: Capture) -> None:
+def test_where_the_scale_stays_the_code_of_the_file_is_the_reason(drive: Path, capsys: Capture) -> None:
     assert prep("init", "synthetic", drive, "--depth-unit", "mm") == 0
     assert prep("resize", "--factor", "2") == 0
     assert prep("init", "synthetic", drive, "--depth-unit", "sun") == 0
-    (reason,) = status(prep, capsys)["val", "depth"][1]
+    (reason,) = status(capsys)["val", "depth"][1]
     assert reason == 'stale: inputs changed: code of depth (law "linear" -> "rotated-bits")'
 
 
-def test_the_unit_is_kept_until_its_line_is_taken_out(prep: Prep, drive: Path, capsys: Capture) -> None:
+def test_the_unit_is_kept_until_its_line_is_taken_out(drive: Path, capsys: Capture) -> None:
     own = json.dumps(sources("depth"))
     assert prep("init", "synthetic", drive, "--depth-unit", "1/200") == 0
     toml = Path("prep.toml")
@@ -104,7 +104,7 @@ def sources(name: str) -> dict[str, Any]:
 
 
 def test_an_unknown_unit_names_the_known_ones_before_anything_is_written(
-    prep: Prep, drive: Path, camvid: Path, tmp_path: Path, capsys: Capture
+    drive: Path, camvid: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     assert prep("init", "synthetic", drive, "--depth-unit", "feet") == 2
     assert "no unit of depth called 'feet'. Known: m, mm, cm" in capsys.readouterr().err
@@ -114,12 +114,10 @@ def test_an_unknown_unit_names_the_known_ones_before_anything_is_written(
     assert not (tmp_path / "other").exists()
 
 
-def test_an_implausible_unit_fails_each_sample_with_the_range_that_was_seen(
-    prep: Prep, drive: Path, capsys: Capture
-) -> None:
+def test_an_implausible_unit_fails_each_sample_with_the_range_that_was_seen(drive: Path, capsys: Capture) -> None:
     assert prep("init", "synthetic", drive, "--depth-unit", "m") == 0
     assert prep("resize", "--factor", "2") == 4
-    found = status(prep, capsys)
+    found = status(capsys)
     counts, reasons = found["train", "depth"]
     assert set(counts) == {"failed"}
     for reason in reasons:
@@ -137,9 +135,7 @@ def test_an_implausible_unit_fails_each_sample_with_the_range_that_was_seen(
     assert "--depth-unit" in out
 
 
-def test_depth_read_as_disparity_becomes_a_disparity_column_of_the_dataset(
-    prep: Prep, tmp_path: Path, capsys: Capture
-) -> None:
+def test_depth_read_as_disparity_becomes_a_disparity_column_of_the_dataset(tmp_path: Path, capsys: Capture) -> None:
     assert prep("init", "cityscapes", "--miniature", tmp_path / "city", "--frames", "4") == 0
     own = sources("disparity")
     assert prep("init", "cityscapes", tmp_path / "city", "--depth-unit", "cityscapes", "--json") == 0
@@ -194,12 +190,7 @@ def folder_with_depth(root: Path, name: str, write: Callable[[Path, Array], None
     ],
 )
 def test_a_folder_has_depth_in_any_format_and_unit(
-    prep: Prep,
-    tmp_path: Path,
-    name: str,
-    write: Callable[[Path, Array], None],
-    unit: str | None,
-    per_metre: float,
+    tmp_path: Path, name: str, write: Callable[[Path, Array], None], unit: str | None, per_metre: float
 ) -> None:
     root = folder_with_depth(tmp_path / "data", name, write, RAMP * np.float32(per_metre))
     assert prep("init", "folder", root, *(() if unit is None else ("--depth-unit", unit))) == 0
@@ -210,7 +201,7 @@ def test_a_folder_has_depth_in_any_format_and_unit(
     np.testing.assert_allclose(metres[valid & (RAMP < 6.5)], RAMP[valid & (RAMP < 6.5)], atol=0.0051)
 
 
-def test_a_folder_of_a_workspace_is_read_with_its_own_code(prep: Prep, drive: Path, tmp_path: Path) -> None:
+def test_a_folder_of_a_workspace_is_read_with_its_own_code(drive: Path, tmp_path: Path) -> None:
     assert prep("resize", "--factor", "2") == 0
     key = first_key()
     made, _ = depth(key)
@@ -237,7 +228,7 @@ def near_infrared(root: Path, *dtypes: type) -> Path:
 
 @pytest.mark.parametrize(("dtype", "other"), [(np.uint8, np.uint16), (np.uint16, np.uint8)])
 def test_a_list_takes_near_infrared_of_the_bits_that_its_first_file_has(
-    prep: Prep, tmp_path: Path, capsys: Capture, dtype: type, other: type
+    tmp_path: Path, capsys: Capture, dtype: type, other: type
 ) -> None:
     alike = near_infrared(tmp_path / "alike", dtype, dtype)
     assert prep("init", "list", alike, "--columns", "image,nir") == 0
@@ -257,7 +248,7 @@ def test_a_list_takes_near_infrared_of_the_bits_that_its_first_file_has(
     assert sorted(p.name for p in (tmp_path / "second/train/nir_data").iterdir()) == ["i0.png", "i2.png"]
 
 
-def test_a_list_of_paths_alone_cannot_hold_points(prep: Prep, tmp_path: Path, capsys: Capture) -> None:
+def test_a_list_of_paths_alone_cannot_hold_points(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.csv").write_text("image,points\na.png,a.bin\n")
     assert prep("init", "list", tmp_path / "data/train.csv") == 3
@@ -268,7 +259,7 @@ def test_a_list_of_paths_alone_cannot_hold_points(prep: Prep, tmp_path: Path, ca
 
 
 @pytest.mark.parametrize("dataset", ["kitti_raw", "kitti_object"])
-def test_points_become_depth_are_checked_and_sharded(prep: Prep, tmp_path: Path, capsys: Capture, dataset: str) -> None:
+def test_points_become_depth_are_checked_and_sharded(tmp_path: Path, capsys: Capture, dataset: str) -> None:
     assert prep("init", dataset, "--miniature", tmp_path / "kitti", "--frames", "4") == 0
     assert prep("check", "--workers", "0") == 0, capsys.readouterr().out
     assert prep("resize", "--factor", "2") == 0
@@ -286,7 +277,7 @@ def test_points_become_depth_are_checked_and_sharded(prep: Prep, tmp_path: Path,
     assert f"{scan.name} is truncated" in capsys.readouterr().out
 
 
-def test_the_real_frame_shows_all_its_points(prep: Prep, shared_data: Path) -> None:
+def test_the_real_frame_shows_all_its_points(shared_data: Path) -> None:
     assert prep("init", "kitti_object", shared_data / "kitti/lidar_frame_000007") == 0
     assert prep("resize", "--factor", "1") == 0
     metres, valid = depth("000007")
@@ -296,7 +287,7 @@ def test_the_real_frame_shows_all_its_points(prep: Prep, shared_data: Path) -> N
     assert metres[valid].max() == pytest.approx(77, abs=0.5)
 
 
-def test_a_list_takes_points_with_their_code_and_needs_a_camera(prep: Prep, tmp_path: Path, capsys: Capture) -> None:
+def test_a_list_takes_points_with_their_code_and_needs_a_camera(tmp_path: Path, capsys: Capture) -> None:
     assert prep("init", "kitti_object", "--miniature", tmp_path / "kitti", "--frames", "4") == 0
     assert prep("resize", "--factor", "1") == 0
     made, _ = depth("training_000001")

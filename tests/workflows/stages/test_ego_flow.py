@@ -13,8 +13,10 @@ from segprep.datasets.codes import DepthCode, KittiFlowCode
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array, JsonDict, Mask
 from segprep.datasets.synthetic import Motion, drive_world, motion, write_drive
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 SIZE = (256, 128)
@@ -35,22 +37,22 @@ def drive(rendered: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def resized(prep_anywhere: Prep, rendered: Path) -> Path:
+def resized(rendered: Path) -> Path:
     place = rendered.with_name("ws")
-    assert prep_anywhere("init", "synthetic", rendered, "-C", place) == 0
-    assert prep_anywhere("resize", "--factor", "1", "-C", place) == 0
+    assert prep("init", "synthetic", rendered, "-C", place) == 0
+    assert prep("resize", "--factor", "1", "-C", place) == 0
     return place
 
 
 @pytest.fixture
-def ready(prep: Prep, rendered: Path, resized: Path) -> Path:
+def ready(ws: Path, rendered: Path, resized: Path) -> Path:
     """Make a workspace of resized frames the current folder; return the drive, which tests share."""
     shutil.copytree(resized, Path.cwd(), dirs_exist_ok=True)
     return rendered
 
 
 @pytest.fixture
-def own_drive(prep: Prep, drive: Path) -> Path:
+def own_drive(ws: Path, drive: Path) -> Path:
     """Make such a workspace, of a drive that the test may damage, the current folder; return the drive."""
     assert prep("init", "synthetic", drive) == 0
     assert prep("resize", "--factor", "1") == 0
@@ -88,7 +90,7 @@ def _json(capsys: Captured) -> JsonDict:
 PRECOMPUTED = ("--estimator", "precomputed", "--pattern", TRUTH, "--flow-direction", "previous")
 
 
-def test_exact_flow_minus_ego_flow_is_nothing_on_what_stands_still(prep: Prep, ready: Path) -> None:
+def test_exact_flow_minus_ego_flow_is_nothing_on_what_stands_still(ready: Path) -> None:
     assert prep("flow", *PRECOMPUTED) == 0
     for frame in (1, 2, 3):
         length, valid = _residual(frame)
@@ -99,7 +101,7 @@ def test_exact_flow_minus_ego_flow_is_nothing_on_what_stands_still(prep: Prep, r
         assert np.median(length[moving]) > 0.3
 
 
-def test_ego_flow_of_the_dataset_s_pose_is_the_exact_one(prep: Prep, ready: Path) -> None:
+def test_ego_flow_of_the_dataset_s_pose_is_the_exact_one(ready: Path) -> None:
     assert prep("flow", *PRECOMPUTED) == 0
     ego, valid = _flow("ego_flow", 2)
     static, exact = _truth(2)
@@ -108,7 +110,7 @@ def test_ego_flow_of_the_dataset_s_pose_is_the_exact_one(prep: Prep, ready: Path
 
 
 @pytest.mark.parametrize("mode", ["pose", "refine", "odometry"])
-def test_estimated_flow_leaves_little_on_what_stands_still(prep: Prep, ready: Path, mode: str) -> None:
+def test_estimated_flow_leaves_little_on_what_stands_still(ready: Path, mode: str) -> None:
     assert prep("flow", "--preset", "fine", "--ego", mode) == 0
     left = []
     for frame in (1, 2, 3):
@@ -119,7 +121,7 @@ def test_estimated_flow_leaves_little_on_what_stands_still(prep: Prep, ready: Pa
     assert max(left) < 0.25
 
 
-def test_the_next_frame_can_be_the_neighbour(prep: Prep, drive: Path) -> None:
+def test_the_next_frame_can_be_the_neighbour(drive: Path) -> None:
     assert prep("init", "synthetic", drive, "--neighbour", "next") == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("flow", "--preset", "fine") == 0
@@ -130,9 +132,7 @@ def test_the_next_frame_can_be_the_neighbour(prep: Prep, drive: Path) -> None:
     assert np.median(np.linalg.norm(ego + exact, axis=2)[static & valid]) > 1, "the direction is right"
 
 
-def test_a_homography_explains_the_ground_but_not_the_depth_of_a_street(
-    prep: Prep, ready: Path, capsys: Captured
-) -> None:
+def test_a_homography_explains_the_ground_but_not_the_depth_of_a_street(ready: Path, capsys: Captured) -> None:
     assert prep("flow", "--ego", "homography") == 0
     homography = np.median([np.median(_residual(f)[0][_truth(f)[0] & _residual(f)[1]]) for f in (1, 2, 3)])
     assert prep("flow", "--ego", "pose") == 0
@@ -140,7 +140,7 @@ def test_a_homography_explains_the_ground_but_not_the_depth_of_a_street(
     assert pose < homography < 3
 
 
-def test_status_shows_whether_range_and_ego_motion_are_right(prep: Prep, ready: Path, capsys: Captured) -> None:
+def test_status_shows_whether_range_and_ego_motion_are_right(ready: Path, capsys: Captured) -> None:
     prep("flow", "--raw-image", "--ego", "refine")
     capsys.readouterr()
     assert prep("status", "--json") == 0
@@ -158,7 +158,7 @@ def test_status_shows_whether_range_and_ego_motion_are_right(prep: Prep, ready: 
     assert figures["flow"]["clipped_share"] > 0.05
 
 
-def test_columns_that_are_made_no_more_stay_out_of_shards(prep: Prep, ready: Path, capsys: Captured) -> None:
+def test_columns_that_are_made_no_more_stay_out_of_shards(ready: Path, capsys: Captured) -> None:
     prep("flow", "--raw-image")
     assert prep("flow", "--no-raw-image") == 0
     capsys.readouterr()
@@ -167,7 +167,7 @@ def test_columns_that_are_made_no_more_stay_out_of_shards(prep: Prep, ready: Pat
     assert prep("shard", "--columns", "image,raw_flow") == 2
 
 
-def test_flow_at_the_dataset_s_size_is_brought_down_with_its_vectors(prep: Prep, drive: Path) -> None:
+def test_flow_at_the_dataset_s_size_is_brought_down_with_its_vectors(drive: Path) -> None:
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "2")
     assert prep("flow", "--at", "source", "--ego", "none") == 0
@@ -179,14 +179,14 @@ def test_flow_at_the_dataset_s_size_is_brought_down_with_its_vectors(prep: Prep,
     assert not np.array_equal(_flow("optical_flow", 2)[0], at_source)
 
 
-def test_without_the_check_more_pixels_are_valid(prep: Prep, ready: Path) -> None:
+def test_without_the_check_more_pixels_are_valid(ready: Path) -> None:
     prep("flow", "--ego", "none")
     checked = _flow("optical_flow", 1)[1].mean()
     assert prep("flow", "--no-check", "--ego", "none") == 0
     assert _flow("optical_flow", 1)[1].mean() > checked
 
 
-def test_each_estimator_and_preset_can_be_chosen(prep: Prep, ready: Path) -> None:
+def test_each_estimator_and_preset_can_be_chosen(ready: Path) -> None:
     seen = set()
     for options in (("--preset", "ultrafast"), ("--preset", "fine"), ("--estimator", "farneback")):
         assert prep("flow", "--ego", "none", *options) == 0
@@ -198,7 +198,7 @@ def test_each_estimator_and_preset_can_be_chosen(prep: Prep, ready: Path) -> Non
 # -- precomputed flow ------------------------------------------------------------------------------------------------
 
 
-def test_files_of_another_size_need_it_stated_and_are_rescaled(prep: Prep, drive: Path, capsys: Captured) -> None:
+def test_files_of_another_size_need_it_stated_and_are_rescaled(drive: Path, capsys: Captured) -> None:
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "2")
     capsys.readouterr()
@@ -213,9 +213,7 @@ def test_files_of_another_size_need_it_stated_and_are_rescaled(prep: Prep, drive
     assert np.median(np.linalg.norm(uv - exact.flow_HW2, axis=2)[exact.valid_HW]) < 0.1
 
 
-def test_a_changed_file_is_noticed_and_an_unchanged_one_is_not_read_again(
-    prep: Prep, own_drive: Path, capsys: Captured
-) -> None:
+def test_a_changed_file_is_noticed_and_an_unchanged_one_is_not_read_again(own_drive: Path, capsys: Captured) -> None:
     assert prep("flow", *PRECOMPUTED, "--ego", "none") == 0
     capsys.readouterr()
     prep("flow", "--json")
@@ -236,7 +234,7 @@ def test_a_changed_file_is_noticed_and_an_unchanged_one_is_not_read_again(
     ids=["empty", "truncated", "missing"],
 )
 def test_a_bad_file_fails_its_sample_alone(
-    prep: Prep, own_drive: Path, capsys: Captured, content: bytes | None, reason: str
+    own_drive: Path, capsys: Captured, content: bytes | None, reason: str
 ) -> None:
     path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
     path.unlink()
@@ -250,7 +248,7 @@ def test_a_bad_file_fails_its_sample_alone(
     assert found["columns"]["flow"]["done"] == 2
 
 
-def test_vectors_that_are_no_numbers_are_invalid(prep: Prep, own_drive: Path) -> None:
+def test_vectors_that_are_no_numbers_are_invalid(own_drive: Path) -> None:
     path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
     uv = read_image(path).copy()
     uv[5:9, 5:9] = np.nan
@@ -277,7 +275,7 @@ def test_vectors_that_are_no_numbers_are_invalid(prep: Prep, own_drive: Path) ->
     ],
 )
 def test_options_that_make_no_sense_are_refused(
-    prep: Prep, ready: Path, capsys: Captured, options: tuple[str, ...], message: str
+    ready: Path, capsys: Captured, options: tuple[str, ...], message: str
 ) -> None:
     assert prep("flow", *options) == 2
     assert message in capsys.readouterr().err
@@ -319,7 +317,7 @@ def _set_intrinsics(data: JsonDict) -> None:
     ids=["infinite pose", "no rotation", "singular intrinsics", "no time between"],
 )
 def test_impossible_motions_have_a_message_each_and_the_run_goes_on(
-    prep: Prep, ready: Path, capsys: Captured, change: Callable[[JsonDict], None], reason: str
+    ready: Path, capsys: Captured, change: Callable[[JsonDict], None], reason: str
 ) -> None:
     _edit_camera(2, change)
     capsys.readouterr()
@@ -330,9 +328,7 @@ def test_impossible_motions_have_a_message_each_and_the_run_goes_on(
     assert found["columns"]["ego_flow"]["done"] == 2
 
 
-def test_a_sample_whose_motion_the_dataset_does_not_know_has_no_ego_flow(
-    prep: Prep, ready: Path, capsys: Captured
-) -> None:
+def test_a_sample_whose_motion_the_dataset_does_not_know_has_no_ego_flow(ready: Path, capsys: Captured) -> None:
     _edit_camera(2, _set_motion(None))
     capsys.readouterr()
     assert prep("flow", "--json") == 0
@@ -341,7 +337,7 @@ def test_a_sample_whose_motion_the_dataset_does_not_know_has_no_ego_flow(
     assert _json(capsys)["made"] == 0, "absent stays absent without being tried again"
 
 
-def test_depth_of_another_size_is_refused(prep: Prep, ready: Path, capsys: Captured) -> None:
+def test_depth_of_another_size_is_refused(ready: Path, capsys: Captured) -> None:
     path = Path("train/depth_data/train_drive00_000002.png")
     write_image(path, DepthCode(0.005).encode(np.full((64, 128), 5.0), None).stored)
     capsys.readouterr()

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,57 +10,59 @@ import pytest
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
+from support.commands import prep, prepared_drive
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 KEY = "train_drive00_000001"
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, prepared_drive: Callable[..., Path]) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared_drive(tmp_path_factory.mktemp("modalities"), splits={"train": 3, "val": 2}, width=192, height=96)
 
 
 @pytest.fixture
-def ready(prep: Prep, prepared: Path) -> Prep:
+def ready(ws: Path, prepared: Path) -> None:
     shutil.copytree(prepared, Path.cwd(), dirs_exist_ok=True)
-    return prep
 
 
-def _states(prep: Prep, capsys: Captured) -> dict[str, dict[str, int]]:
+def _states(capsys: Captured) -> dict[str, dict[str, int]]:
     capsys.readouterr()
     assert prep("status", "--json") == 0
     found = json.loads(capsys.readouterr().out)["columns"]
     return {c["column"]: c["counts"] for c in found if c["split"] == "train"}
 
 
-def _arguments(prep: Prep, capsys: Captured, *arguments: str) -> dict[str, object]:
+def _arguments(capsys: Captured, *arguments: str) -> dict[str, object]:
     capsys.readouterr()
     assert prep("modality", *arguments, "--dry-run", "--json") == 0
     found: dict[str, object] = json.loads(capsys.readouterr().out)["arguments"]
     return found
 
 
-def test_all_modalities_are_made_and_go_into_shards_with_their_codes(ready: Prep, capsys: Captured) -> None:
+@pytest.mark.usefixtures("ready")
+def test_all_modalities_are_made_and_go_into_shards_with_their_codes(capsys: Captured) -> None:
     names = ("hha", "jet", "normals", "evi", "evi2", "ndvi")
-    assert ready("modality", *names) == 0
+    assert prep("modality", *names) == 0
     for name in names:
         assert read_image(Path(f"train/{name}_data/{KEY}.png")).shape[:2] == (96, 192)
         valid = read_image(Path(f"train/{name}_valid/{KEY}.png"))
         assert valid.mean() > 128
     scale = json.loads(Path("train/jet_data/scale.json").read_text(encoding="utf-8"))
     assert (scale["low"], scale["high"]) == (2, 80)
-    assert ready("shard") == 0
-    assert ready("verify") == 0
+    assert prep("shard") == 0
+    assert prep("verify") == 0
     capsys.readouterr()
-    assert ready("stats", "shards/train.zarr", "--json") == 0
+    assert prep("stats", "shards/train.zarr", "--json") == 0
     (stats,) = json.loads(capsys.readouterr().out).values()
     assert stats["columns"]["label"]["classes"][0] == "road"
     angle = stats["columns"]["hha"]["channels"][2]
     assert (angle["name"], 0 <= angle["mean"] <= 180) == ("angle", True)
     assert 0.5 < stats["columns"]["hha"]["valid"] < 1
-    assert ready("stats") == 0
+    assert prep("stats") == 0
     assert "ENet" in capsys.readouterr().out
     store = ShardStore.open(Path("shards/train.zarr"))
     assert set(names) < set(store.columns)
@@ -70,52 +71,57 @@ def test_all_modalities_are_made_and_go_into_shards_with_their_codes(ready: Prep
         assert store.columns[name].code["name"] in ("linear", "jet", "hha")
 
 
-def test_filled_depth_is_what_the_others_are_made_from(ready: Prep, capsys: Captured) -> None:
-    assert ready("modality", "jet", "--fill", "nearest") == 0
-    states = _states(ready, capsys)
+@pytest.mark.usefixtures("ready")
+def test_filled_depth_is_what_the_others_are_made_from(capsys: Captured) -> None:
+    assert prep("modality", "jet", "--fill", "nearest") == 0
+    states = _states(capsys)
     assert states["depth_filled"] == states["depth_measured"] == states["jet"] == {"done": 3}
-    assert _arguments(ready, capsys, "jet")["depth"] == "depth_filled"
+    assert _arguments(capsys, "jet")["depth"] == "depth_filled"
     assert read_image(Path(f"train/depth_measured_data/{KEY}.png")).max() == 1
-    assert ready("modality", "jet", "--depth", "depth") == 0
-    assert _arguments(ready, capsys, "jet")["depth"] == "depth"
-    assert _arguments(ready, capsys, "depth_filled")["fill"] == "nearest"
+    assert prep("modality", "jet", "--depth", "depth") == 0
+    assert _arguments(capsys, "jet")["depth"] == "depth"
+    assert _arguments(capsys, "depth_filled")["fill"] == "nearest"
 
 
-def test_each_modality_remembers_its_own_options(ready: Prep, capsys: Captured) -> None:
-    assert ready("modality", "jet", "--far", "40") == 0
-    assert ready("modality", "hha", "--preset", "indoor") == 0
-    states = _states(ready, capsys)
+@pytest.mark.usefixtures("ready")
+def test_each_modality_remembers_its_own_options(capsys: Captured) -> None:
+    assert prep("modality", "jet", "--far", "40") == 0
+    assert prep("modality", "hha", "--preset", "indoor") == 0
+    states = _states(capsys)
     assert states["jet"] == states["hha"] == {"done": 3}
-    assert _arguments(ready, capsys, "jet")["far"] == 40
-    assert _arguments(ready, capsys, "hha")["preset"] == "indoor"
-    assert ready("modality", "jet", "--percentiles", "2,98") == 0
-    assert _arguments(ready, capsys, "jet")["far"] is None
-    assert ready("modality", "jet", "--near", "1", "--far", "30") == 0
-    assert _arguments(ready, capsys, "jet")["percentiles"] is None
+    assert _arguments(capsys, "jet")["far"] == 40
+    assert _arguments(capsys, "hha")["preset"] == "indoor"
+    assert prep("modality", "jet", "--percentiles", "2,98") == 0
+    assert _arguments(capsys, "jet")["far"] is None
+    assert prep("modality", "jet", "--near", "1", "--far", "30") == 0
+    assert _arguments(capsys, "jet")["percentiles"] is None
 
 
-def test_options_can_stand_in_prep_toml(ready: Prep, capsys: Captured) -> None:
+@pytest.mark.usefixtures("ready")
+def test_options_can_stand_in_prep_toml(capsys: Captured) -> None:
     text = Path("prep.toml").read_text(encoding="utf-8")
     Path("prep.toml").write_text(f'{text}\n[defaults."modality jet"]\nfar = 33.0\n', encoding="utf-8")
-    assert _arguments(ready, capsys, "jet")["far"] == 33
+    assert _arguments(capsys, "jet")["far"] == 33
     Path("prep.toml").write_text(f'{text}\n[defaults."modality hah"]\nfar = 33.0\n', encoding="utf-8")
-    assert ready("modality", "jet") == 2
+    assert prep("modality", "jet") == 2
     assert "hah" in capsys.readouterr().err
 
 
-def test_new_depth_makes_them_stale_and_shards_say_what_mends_them(ready: Prep, capsys: Captured) -> None:
-    assert ready("modality", "hha", "jet") == 0
-    assert ready("resize", "--factor", "2") == 0
-    states = _states(ready, capsys)
+@pytest.mark.usefixtures("ready")
+def test_new_depth_makes_them_stale_and_shards_say_what_mends_them(capsys: Captured) -> None:
+    assert prep("modality", "hha", "jet") == 0
+    assert prep("resize", "--factor", "2") == 0
+    states = _states(capsys)
     assert states["hha"] == states["jet"] == {"stale": 3}
-    assert ready("shard") == 5
+    assert prep("shard") == 5
     message = capsys.readouterr().err
     assert "`prep modality hha`" in message
     assert "`prep modality jet`" in message
-    assert ready("modality", "hha", "jet") == 0
-    assert ready("shard") == 0
+    assert prep("modality", "hha", "jet") == 0
+    assert prep("shard") == 0
 
 
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -132,14 +138,12 @@ def test_new_depth_makes_them_stale_and_shards_say_what_mends_them(ready: Prep, 
         (("evi", "--bits", "12"), "--bits is 8 or 16"),
     ],
 )
-def test_options_that_make_no_sense_are_told(
-    ready: Prep, capsys: Captured, arguments: tuple[str, ...], message: str
-) -> None:
-    assert ready("modality", *arguments) in (2, 5)
+def test_options_that_make_no_sense_are_told(capsys: Captured, arguments: tuple[str, ...], message: str) -> None:
+    assert prep("modality", *arguments) in (2, 5)
     assert message in capsys.readouterr().err
 
 
-def test_a_dataset_without_depth_is_told(prep: Prep, camvid: Path, capsys: Captured) -> None:
+def test_a_dataset_without_depth_is_told(camvid: Path, capsys: Captured) -> None:
     assert prep("init", "camvid", camvid) == 0
     assert prep("modality", "jet", "--near", "1", "--far", "9") == 5
     assert "run `prep resize` first" in capsys.readouterr().err
@@ -148,7 +152,7 @@ def test_a_dataset_without_depth_is_told(prep: Prep, camvid: Path, capsys: Captu
     assert "needs column depth" in capsys.readouterr().err
 
 
-def test_bad_samples_are_named_and_the_others_are_made(prep: Prep, tmp_path: Path, capsys: Captured) -> None:
+def test_bad_samples_are_named_and_the_others_are_made(tmp_path: Path, capsys: Captured) -> None:
     root = tmp_path / "broken"
     write_drive(root, splits={"train": 5}, width=96, height=48)
     nothing = np.zeros((48, 96), np.uint16)
@@ -178,7 +182,7 @@ def test_bad_samples_are_named_and_the_others_are_made(prep: Prep, tmp_path: Pat
         assert part in reasons
 
 
-def test_a_lidar_frame_becomes_dense_colours_and_hha(prep: Prep, shared_data: Path, capsys: Captured) -> None:
+def test_a_lidar_frame_becomes_dense_colours_and_hha(shared_data: Path, capsys: Captured) -> None:
     assert prep("init", "kitti_object", shared_data / "kitti/lidar_frame_000007") == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("modality", "jet", "hha", "--fill", "ip-basic") == 0
@@ -186,7 +190,7 @@ def test_a_lidar_frame_becomes_dense_colours_and_hha(prep: Prep, shared_data: Pa
     assert read_image(valid).mean() > 0.99 * 255
 
 
-def test_holes_of_a_depth_camera_are_completed(prep: Prep, shared_data: Path) -> None:
+def test_holes_of_a_depth_camera_are_completed(shared_data: Path) -> None:
     assert prep("init", "rgbd", shared_data / "rgbd_pose/hololens") == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("modality", "jet", "hha", "--fill", "guided", "--near", "0.5", "--far", "5") == 0

@@ -1,6 +1,5 @@
 """`prep modality` on single files: the same results as in a workspace, and messages where something lacks."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,10 @@ import pytest
 
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.synthetic import World, render
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 
@@ -31,7 +32,7 @@ def _camera(files: Path) -> str:
     return (files / "camera").read_text()
 
 
-def test_one_modality_is_one_file_with_its_mask_beside(prep: Prep, files: Path, capsys: Captured) -> None:
+def test_one_modality_is_one_file_with_its_mask_beside(files: Path, capsys: Captured) -> None:
     out = files / "new" / "hha.png"
     holes = read_image(files / "depth.npy").copy()
     holes[10:20, 30:50] = np.nan
@@ -44,7 +45,7 @@ def test_one_modality_is_one_file_with_its_mask_beside(prep: Prep, files: Path, 
     assert not Path("prep.toml").exists()
 
 
-def test_several_are_files_of_a_folder_and_follow_from_filled_depth(prep: Prep, files: Path) -> None:
+def test_several_are_files_of_a_folder_and_follow_from_filled_depth(files: Path) -> None:
     holes = read_image(files / "depth_cm.png").copy()
     holes[10:20, 30:50] = 0
     write_image(files / "holes.png", holes)
@@ -57,7 +58,7 @@ def test_several_are_files_of_a_folder_and_follow_from_filled_depth(prep: Prep, 
     np.testing.assert_array_equal(measured == 0, holes == 0)
 
 
-def test_units_of_one_scene_give_one_picture(prep: Prep, files: Path) -> None:
+def test_units_of_one_scene_give_one_picture(files: Path) -> None:
     options = ("--near", 2, "--far", 60, "--camera", f"{_camera(files)},0.2")
     for unit, name in (("m", "depth.npy"), ("cm", "depth_cm.png"), ("kitti-disparity", "disparity.png")):
         given = ("--depth-file", files / name, "--depth-unit", unit, "--out", files / f"{unit}.png")
@@ -68,13 +69,13 @@ def test_units_of_one_scene_give_one_picture(prep: Prep, files: Path) -> None:
         assert np.abs(read_image(files / f"{unit}.png").astype(int) - true)[near].max() <= 4  # a step of the colours
 
 
-def test_indices_need_no_depth(prep: Prep, files: Path) -> None:
+def test_indices_need_no_depth(files: Path) -> None:
     given = ("--image-file", files / "image.png", "--nir-file", files / "nir.png", "--out", files / "ndvi.png")
     assert prep("modality", "ndvi", *given) == 0
     assert read_image(files / "ndvi.png").shape == (48, 96)
 
 
-def test_the_reference_is_met_pixel_by_pixel(prep: Prep, shared_data: Path, tmp_path: Path) -> None:
+def test_the_reference_is_met_pixel_by_pixel(shared_data: Path, tmp_path: Path) -> None:
     demo = shared_data / "hha" / "nyu_python_demo"
     # Intrinsics for pixels that count from 1, as Matlab has them.
     fx, _, cx, _, fy, cy, *_ = map(float, (demo / "K_color.txt").read_text().split())
@@ -104,7 +105,7 @@ def test_the_reference_is_met_pixel_by_pixel(prep: Prep, shared_data: Path, tmp_
     ],
 )
 def test_what_lacks_or_makes_no_sense_is_told(
-    prep: Prep, files: Path, capsys: Captured, arguments: tuple[str, ...], code: int, message: str
+    files: Path, capsys: Captured, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     given = [files / a if (files / a).is_file() or a.startswith(("o.", "gone")) else a for a in arguments]
     before = (files / "image.png").read_bytes()

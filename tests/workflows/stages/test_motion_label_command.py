@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,10 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 FRAMES = range(1, 5)
@@ -27,30 +28,30 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def resized(prep_anywhere: Prep, drive: Path) -> Path:
+def resized(drive: Path) -> Path:
     place = drive.with_name("resized")
-    assert prep_anywhere("init", "synthetic", drive, "-C", place) == 0
-    assert prep_anywhere("resize", "--factor", "1", "-C", place) == 0
+    assert prep("init", "synthetic", drive, "-C", place) == 0
+    assert prep("resize", "--factor", "1", "-C", place) == 0
     return place
 
 
 @pytest.fixture(scope="module")
-def with_flow(prep_anywhere: Prep, resized: Path) -> Path:
+def with_flow(resized: Path) -> Path:
     place = resized.with_name("with_flow")
     shutil.copytree(resized, place)
-    assert prep_anywhere("flow", "-C", place) == 0
+    assert prep("flow", "-C", place) == 0
     return place
 
 
 @pytest.fixture
-def ready(prep: Prep, drive: Path, resized: Path) -> Path:
+def ready(ws: Path, drive: Path, resized: Path) -> Path:
     """Make a workspace of resized frames the current folder; return the drive."""
     shutil.copytree(resized, Path.cwd(), dirs_exist_ok=True)
     return drive
 
 
 @pytest.fixture
-def flow(prep: Prep, with_flow: Path) -> None:
+def flow(ws: Path, with_flow: Path) -> None:
     """Make a workspace with flow the current folder."""
     shutil.copytree(with_flow, Path.cwd(), dirs_exist_ok=True)
 
@@ -67,7 +68,7 @@ def _movable(frame: int) -> Array:
     return np.isin(read_image(Path(f"train/label_data/train_drive00_{frame:06d}.png")), (9, 10))  # person, car
 
 
-def test_what_moves_is_found_from_estimated_flow(prep: Prep, ready: Path) -> None:
+def test_what_moves_is_found_from_estimated_flow(ready: Path) -> None:
     assert prep("flow", "--preset", "fine") == 0
     assert prep("motion-labels") == 0
     hits = wrong = missed = 0
@@ -83,7 +84,7 @@ def test_what_moves_is_found_from_estimated_flow(prep: Prep, ready: Path) -> Non
 
 
 @pytest.mark.usefixtures("flow")
-def test_pseudo_labels_are_marked_in_the_shards(prep: Prep) -> None:
+def test_pseudo_labels_are_marked_in_the_shards() -> None:
     prep("motion-labels", "--max-range", "40")
     assert prep("shard", "--columns", "image,motion_label") == 0
     column = ShardStore.open(Path("shards/train.zarr")).columns["motion_label"]
@@ -93,7 +94,7 @@ def test_pseudo_labels_are_marked_in_the_shards(prep: Prep) -> None:
 
 
 @pytest.mark.usefixtures("flow")
-def test_a_range_leaves_far_things_out(prep: Prep) -> None:
+def test_a_range_leaves_far_things_out() -> None:
     prep("motion-labels")
     everything = [_label(frame) for frame in FRAMES]
     assert prep("motion-labels", "--max-range", "20") == 0
@@ -104,14 +105,14 @@ def test_a_range_leaves_far_things_out(prep: Prep) -> None:
 
 
 @pytest.mark.usefixtures("flow")
-def test_the_classes_that_can_move_can_be_named(prep: Prep) -> None:
+def test_the_classes_that_can_move_can_be_named() -> None:
     assert prep("motion-labels", "--movable", "car") == 0
     for frame in FRAMES:
         cars = read_image(Path(f"train/label_data/train_drive00_{frame:06d}.png")) == 10
         assert (_label(frame)[~cars] == 255).all()
 
 
-def test_given_annotations_are_mapped_and_resized(prep: Prep, ready: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_given_annotations_are_mapped_and_resized(ready: Path, tmp_path: Path, capsys: Captured) -> None:
     for frame in range(5):
         ids = np.zeros((256, 512), np.uint8)
         ids[:128] = 1
@@ -149,7 +150,7 @@ def test_given_annotations_are_mapped_and_resized(prep: Prep, ready: Path, tmp_p
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    prep: Prep, ready: Path, capsys: Captured, options: tuple[str, ...], code: int, message: str
+    ready: Path, capsys: Captured, options: tuple[str, ...], code: int, message: str
 ) -> None:
     assert prep("motion-labels", *options) == code
     assert message in capsys.readouterr().err

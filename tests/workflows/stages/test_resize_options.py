@@ -1,7 +1,6 @@
 """The options of `prep resize` as users type them: label methods, label ids, formats."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,8 +11,10 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 
 CLASSES = """
 ignored_raw_ids = [0, 1]
@@ -30,7 +31,7 @@ def raw_label() -> Array:
 
 
 @pytest.fixture
-def ready(prep: Prep, tmp_path: Path, raw_label: Array) -> Path:
+def ready(ws: Path, tmp_path: Path, raw_label: Array) -> Path:
     """A workspace of one sample with the raw ids 0, 1, 7, 8, 17, in a list."""
     root = tmp_path / "data"
     write_image(root / "a.png", np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8))
@@ -67,13 +68,13 @@ def _train_ids(
     ],
 )
 def test_each_label_method_can_be_chosen(
-    prep: Prep, ready: Path, raw_label: Array, options: tuple[str, ...], method: LabelMethod
+    ready: Path, raw_label: Array, options: tuple[str, ...], method: LabelMethod
 ) -> None:
     assert prep("resize", "--factor", "3", *options) == 0
     np.testing.assert_array_equal(_label(), resize_labels(_train_ids(raw_label), (10, 8), method))
 
 
-def test_paris_writes_its_void_id_among_raw_ids(prep: Prep, ready: Path, raw_label: Array) -> None:
+def test_paris_writes_its_void_id_among_raw_ids(ready: Path, raw_label: Array) -> None:
     assert prep("resize", "--factor", "4", "--labels", "paris", "--label-ids", "raw") == 0
     np.testing.assert_array_equal(_label(), resize_labels(raw_label, (8, 6), LabelMethod("paris", 0.75, 0)))
     assert prep("resize", "--void-id", "1", "--threshold", "0.6") == 0
@@ -83,7 +84,7 @@ def test_paris_writes_its_void_id_among_raw_ids(prep: Prep, ready: Path, raw_lab
     np.testing.assert_array_equal(_label(), _train_ids(expected))
 
 
-def test_shards_hold_train_ids_whatever_the_files_hold(prep: Prep, ready: Path, raw_label: Array) -> None:
+def test_shards_hold_train_ids_whatever_the_files_hold(ready: Path, raw_label: Array) -> None:
     assert prep("resize", "--factor", "1", "--label-ids", "raw") == 0
     np.testing.assert_array_equal(_label(), raw_label)
     assert prep("shard") == 0
@@ -101,7 +102,7 @@ def test_shards_hold_train_ids_whatever_the_files_hold(prep: Prep, ready: Path, 
 
 
 def test_a_new_method_takes_back_what_only_belonged_to_the_old_one(
-    prep: Prep, ready: Path, capsys: pytest.CaptureFixture[str]
+    ready: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert prep("resize", "--factor", "2", "--threshold", "0.9") == 0
     assert prep("resize", "-v") == 0
@@ -110,7 +111,7 @@ def test_a_new_method_takes_back_what_only_belonged_to_the_old_one(
     assert "threshold = None (default)" in capsys.readouterr().err
 
 
-def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(prep: Prep, ready: Path) -> None:
+def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(ready: Path) -> None:
     assert prep("resize", "--factor", "2", "--format", "jpg") == 0
     assert [p.name for p in Path("train/image_data").iterdir()] == ["a.jpg"]
     assert [p.name for p in Path("train/label_data").iterdir()] == ["a.png"]
@@ -141,16 +142,14 @@ def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(prep: Prep, re
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_any_work(
-    prep: Prep, ready: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+    ready: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
 ) -> None:
     assert prep("resize", "--factor", "2", *options) == 2
     assert message in capsys.readouterr().err
     assert not Path("train").exists()
 
 
-def test_the_method_stands_in_the_ledger_and_in_the_shards(
-    prep: Prep, ready: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_method_stands_in_the_ledger_and_in_the_shards(ready: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep("resize", "--factor", "2", "--labels", "priority", "--priority", "pole")
     prep("shard")
     commands = ShardStore.open(Path("shards/train.zarr")).provenance["commands"]

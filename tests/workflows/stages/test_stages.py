@@ -1,11 +1,12 @@
 """Arguments of commands: where they come from, and which are refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Prep = Callable[..., int]
+from support.commands import prep
+
+pytestmark = pytest.mark.usefixtures("ws")
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ Prep = Callable[..., int]
     ],
 )
 def test_defaults_that_nobody_would_read_are_refused(
-    prep: Prep, camvid: Path, capsys: pytest.CaptureFixture[str], table: str, message: str
+    camvid: Path, capsys: pytest.CaptureFixture[str], table: str, message: str
 ) -> None:
     prep("init", "camvid", camvid)
     with Path("prep.toml").open("a") as file:

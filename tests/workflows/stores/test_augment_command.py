@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +13,25 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.shards import ShardStore
 from segprep.workflows.stores.augment_request import augment_request
+from support.commands import prep, prepared_drive, tree_bytes
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
-Bytes = Callable[[Path], dict[str, bytes]]
 
 TRAIN = Path("shards/train.zarr")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, prepared_drive: Callable[..., Path]) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     commands = (("flow",), ("modality", "jet", "normals"))
     size = {"width": 128, "height": 64}
     return prepared_drive(tmp_path_factory.mktemp("augment"), *commands, splits={"train": 4, "val": 2}, **size)
 
 
 @pytest.fixture
-def ready(prep: Prep, prepared: Path) -> Prep:
+def ready(ws: Path, prepared: Path) -> None:
     shutil.copytree(prepared, Path.cwd(), dirs_exist_ok=True)
-    return prep
 
 
 def _rows(path: Path = TRAIN) -> dict[tuple[str, int], dict[str, bytes]]:
@@ -43,8 +42,9 @@ def _rows(path: Path = TRAIN) -> dict[tuple[str, int], dict[str, bytes]]:
     }
 
 
-def test_each_sample_of_train_gets_n_variants_and_val_stays_as_it_is(ready: Prep, capsys: Captured) -> None:
-    assert ready("shard", "--augment", "3", "--size", "96x48") == 0
+@pytest.mark.usefixtures("ready")
+def test_each_sample_of_train_gets_n_variants_and_val_stays_as_it_is(capsys: Captured) -> None:
+    assert prep("shard", "--augment", "3", "--size", "96x48") == 0
     assert "9 variants of 3 samples" in capsys.readouterr().out
     train, val = ShardStore.open(TRAIN), ShardStore.open(Path("shards/val.zarr"))
     assert [int(v) for v in train.variants] == [1, 2, 3] * 3
@@ -53,11 +53,12 @@ def test_each_sample_of_train_gets_n_variants_and_val_stays_as_it_is(ready: Prep
     assert all(spec.shape[:2] == (48, 96) for spec in train.columns.values())
     assert [int(v) for v in val.variants] == [0]
     assert val.columns["image"].shape == (64, 128, 3)
-    assert ready("verify") == 0
+    assert prep("verify") == 0
 
 
-def test_what_was_drawn_is_stored_and_makes_the_variant_again(ready: Prep, capsys: Captured) -> None:
-    assert ready("shard", "--augment", "2", "--seed", "7") == 0
+@pytest.mark.usefixtures("ready")
+def test_what_was_drawn_is_stored_and_makes_the_variant_again(capsys: Captured) -> None:
+    assert prep("shard", "--augment", "2", "--seed", "7") == 0
     store = ShardStore.open(TRAIN)
     request = augment_request(2, "ssma", None, 7)
     assert request is not None
@@ -67,40 +68,43 @@ def test_what_was_drawn_is_stored_and_makes_the_variant_again(ready: Prep, capsy
     assert len({json.dumps(store.augmentation(row)) for row in range(len(store))}) == len(store)
     assert store.provenance["augmentation"]["seed"] == 7
     capsys.readouterr()
-    assert ready("show", store.keys[1], "--variant", "2") == 0
+    assert prep("show", store.keys[1], "--variant", "2") == 0
     panel = read_image(Path(capsys.readouterr().out.strip()))
     assert panel.shape[2] == 3
-    assert ready("show", store.keys[1], "--variant", "3") == 2
+    assert prep("show", store.keys[1], "--variant", "3") == 2
     assert "has no variant 3" in capsys.readouterr().err
 
 
-def test_variants_do_not_depend_on_shards_columns_or_other_variants(ready: Prep) -> None:
-    assert ready("shard", "--augment", "3") == 0
+@pytest.mark.usefixtures("ready")
+def test_variants_do_not_depend_on_shards_columns_or_other_variants() -> None:
+    assert prep("shard", "--augment", "3") == 0
     whole = _rows()
-    assert ready("shard", "--augment", "2", "--samples-per-shard", "1", "--columns", "image,label,depth") == 0
+    assert prep("shard", "--augment", "2", "--samples-per-shard", "1", "--columns", "image,label,depth") == 0
     part = _rows()
     assert len(part) == 8
     for row in whole.keys() & part.keys():
         assert part[row] == {name: whole[row][name] for name in part[row]}
-    assert ready("shard", "--augment", "2", "--seed", "1", "--columns", "image,label,depth") == 0
+    assert prep("shard", "--augment", "2", "--seed", "1", "--columns", "image,label,depth") == 0
     assert all(columns["image"] != part[row]["image"] for row, columns in _rows().items())
 
 
-def test_again_is_up_to_date_and_other_ranges_are_not(ready: Prep, capsys: Captured) -> None:
-    assert ready("shard", "--augment", "2", "--split", "train") == 0
-    assert ready("shard", "--augment", "2", "--split", "train") == 0
+@pytest.mark.usefixtures("ready")
+def test_again_is_up_to_date_and_other_ranges_are_not(capsys: Captured) -> None:
+    assert prep("shard", "--augment", "2", "--split", "train") == 0
+    assert prep("shard", "--augment", "2", "--split", "train") == 0
     assert "up to date" in capsys.readouterr().out
     Path("mine.toml").write_text("[augmentation]\npreset = 'ssma'\nflip = 0.0\n", encoding="utf-8")
-    assert ready("shard", "--augment", "2", "--preset", "mine.toml", "--split", "train") == 0
+    assert prep("shard", "--augment", "2", "--preset", "mine.toml", "--split", "train") == 0
     assert "written" in capsys.readouterr().out
     store = ShardStore.open(TRAIN)
     assert not any(store.augmentation(row)["flip"] for row in range(len(store)))
-    assert ready("shard", "--split", "train") == 0
+    assert prep("shard", "--split", "train") == 0
     assert [int(v) for v in ShardStore.open(TRAIN).variants] == [0, 0, 0]
 
 
-def test_the_camera_follows(ready: Prep) -> None:
-    assert ready("shard", "--augment", "4", "--size", "64x32") == 0
+@pytest.mark.usefixtures("ready")
+def test_the_camera_follows() -> None:
+    assert prep("shard", "--augment", "4", "--size", "64x32") == 0
     store = ShardStore.open(TRAIN)
     for row in range(len(store)):
         K = store.camera_K(row)
@@ -109,12 +113,13 @@ def test_the_camera_follows(ready: Prep) -> None:
         assert store.pose(row) is not None
 
 
+@pytest.mark.usefixtures("ready")
 @pytest.mark.cluster
-def test_stores_are_equal_for_any_number_of_workers(ready: Prep, tree_bytes: Bytes) -> None:
+def test_stores_are_equal_for_any_number_of_workers() -> None:
     stores = []
     for workers in (0, 1, 2):
         options = ("--split", "train", "--samples-per-shard", "2", "--workers", workers)
-        assert ready("shard", "--augment", "2", *options) == 0
+        assert prep("shard", "--augment", "2", *options) == 0
         stores.append(tree_bytes(Path("shards")))
         for path in sorted(Path("shards").rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
@@ -122,15 +127,17 @@ def test_stores_are_equal_for_any_number_of_workers(ready: Prep, tree_bytes: Byt
     assert sum(name.startswith("train.zarr/image/c.") for name in stores[0]) == 3
 
 
-def test_show_draws_a_row_per_variant_with_the_same_outlines(ready: Prep, capsys: Captured) -> None:
+@pytest.mark.usefixtures("ready")
+def test_show_draws_a_row_per_variant_with_the_same_outlines(capsys: Captured) -> None:
     capsys.readouterr()
-    assert ready("show", "*_000001", "--augment", "3", "--preset", "ssma", "--out", "v.png") == 0
+    assert prep("show", "*_000001", "--augment", "3", "--preset", "ssma", "--out", "v.png") == 0
     assert capsys.readouterr().out.strip() == "v.png"
     panel = read_image(Path("v.png"))
     assert panel.shape[1] > 8 * 300
-    assert ready("show", "*_000001", "--augment", "3", "--variant", "1") == 2
+    assert prep("show", "*_000001", "--augment", "3", "--variant", "1") == 2
 
 
+@pytest.mark.usefixtures("ready")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -145,18 +152,19 @@ def test_show_draws_a_row_per_variant_with_the_same_outlines(ready: Prep, capsys
         (("--augment", "2", "--columns", "image,disparity"), "disparity"),
     ],
 )
-def test_what_makes_no_sense_is_told(ready: Prep, capsys: Captured, arguments: tuple[str, ...], message: str) -> None:
+def test_what_makes_no_sense_is_told(capsys: Captured, arguments: tuple[str, ...], message: str) -> None:
     Path("bad.toml").write_text("[augmentation]\nrotaton = [-5, 5]\n", encoding="utf-8")
-    assert ready("shard", *arguments) in (2, 3, 5)
+    assert prep("shard", *arguments) in (2, 3, 5)
     assert message in capsys.readouterr().err
     assert not TRAIN.exists()
 
 
-def test_samples_without_a_column_are_left_out_by_name(ready: Prep, capsys: Captured) -> None:
+@pytest.mark.usefixtures("ready")
+def test_samples_without_a_column_are_left_out_by_name(capsys: Captured) -> None:
     """The first frame has no previous one, and so no flow."""
-    assert ready("shard", "--augment", "2", "--require-all") == 5
+    assert prep("shard", "--augment", "2", "--require-all") == 5
     assert "without ego_flow (absent)" in capsys.readouterr().err
-    assert ready("shard", "--augment", "2", "--columns", "image,label") == 0
+    assert prep("shard", "--augment", "2", "--columns", "image,label") == 0
     assert len(_rows()) == 8
 
 
@@ -167,12 +175,13 @@ def test_requests_are_equal_whatever_they_come_from() -> None:
         augment_request(-1, None, None, None)
 
 
-def test_stored_pixels_are_those_of_the_variant(ready: Prep) -> None:
+@pytest.mark.usefixtures("ready")
+def test_stored_pixels_are_those_of_the_variant() -> None:
     """With nothing drawn but a flip, columns are mirrored, vectors turned."""
     Path("flip.toml").write_text("[augmentation]\nflip = 1.0\n", encoding="utf-8")
-    assert ready("shard") == 0
+    assert prep("shard") == 0
     before = _rows()
-    assert ready("shard", "--augment", "1", "--preset", "flip.toml") == 0
+    assert prep("shard", "--augment", "1", "--preset", "flip.toml") == 0
     store = ShardStore.open(TRAIN)
     for row in range(len(store)):
         for name in ("image", "label", "depth", "jet"):
@@ -180,9 +189,10 @@ def test_stored_pixels_are_those_of_the_variant(ready: Prep) -> None:
             assert mirrored.tobytes() == before[store.keys[row], 0][name]
 
 
-def test_the_motion_image_is_made_last_from_augmented_flow(ready: Prep) -> None:
+@pytest.mark.usefixtures("ready")
+def test_the_motion_image_is_made_last_from_augmented_flow() -> None:
     """Decoded from its 8 bits and warped, a third of its codes would be others."""
-    assert ready("shard", "--augment", "4") == 0
+    assert prep("shard", "--augment", "4") == 0
     store = ShardStore.open(TRAIN)
     kitti, smsnet = KittiFlowCode(), SmsnetFlowCode()
     for row in range(len(store)):
@@ -194,9 +204,10 @@ def test_the_motion_image_is_made_last_from_augmented_flow(ready: Prep) -> None:
         assert (found != expected).mean() < 0.15  # where the 16 bits of the flows round to the other side
 
 
-def test_a_jet_with_each_images_own_range_keeps_it(ready: Prep) -> None:
-    assert ready("modality", "jet", "--percentiles", "5,95") == 0
-    assert ready("shard", "--augment", "1", "--preset", "none", "--columns", "jet") == 0
+@pytest.mark.usefixtures("ready")
+def test_a_jet_with_each_images_own_range_keeps_it() -> None:
+    assert prep("modality", "jet", "--percentiles", "5,95") == 0
+    assert prep("shard", "--augment", "1", "--preset", "none", "--columns", "jet") == 0
     store = ShardStore.open(TRAIN)
     for row, key in enumerate(store.keys):
         np.testing.assert_array_equal(store.read("jet", row), read_image(Path(f"train/jet_data/{key}.png")))

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,20 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.verify import verify_store
 from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.stores.order import ordered
+from support.commands import make_camvid, prep, tree_bytes
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
-Bytes = Callable[[Path], dict[str, bytes]]
 
 STORE = Path("shards/train.zarr")
 
 
 @pytest.fixture
-def ready(prep: Prep, make_camvid: Callable[..., Path], tmp_path: Path) -> Prep:
+def ready(ws: Path, tmp_path: Path) -> None:
     assert prep("init", "camvid", make_camvid(tmp_path / "camvid", train=10, val=2)) == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("shard", "--samples-per-shard", "4") == 0
-    return prep
 
 
 def _pixels(path: Path = STORE) -> dict[str, tuple[bytes, bytes]]:
@@ -38,20 +37,19 @@ def _pixels(path: Path = STORE) -> dict[str, tuple[bytes, bytes]]:
     }
 
 
-def _grow(prep: Prep, make_camvid: Callable[..., Path], tmp_path: Path, train: int) -> None:
+def _grow(tmp_path: Path, train: int) -> None:
     shutil.rmtree(tmp_path / "camvid")
     assert prep("init", "camvid", make_camvid(tmp_path / "camvid", train=train, val=2)) == 0
     assert prep("resize") == 0
 
 
-def test_new_samples_go_behind_the_old_ones_and_whole_shards_stay(
-    ready: Prep, make_camvid: Callable[..., Path], tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("ready")
+def test_new_samples_go_behind_the_old_ones_and_whole_shards_stay(tmp_path: Path) -> None:
     before, pixels = ShardStore.open(STORE).keys, _pixels()
     whole = {path: (path.stat().st_ino, path.read_bytes()) for path in STORE.glob("image/c.[01].*")}
     assert len(whole) == 2
-    _grow(ready, make_camvid, tmp_path, 15)
-    assert ready("shard") == 0
+    _grow(tmp_path, 15)
+    assert prep("shard") == 0
     after = ShardStore.open(STORE)
     assert after.keys[: len(before)] == before
     assert len(after) == 15
@@ -61,42 +59,42 @@ def test_new_samples_go_behind_the_old_ones_and_whole_shards_stay(
     assert verify_store(STORE) == []
 
 
-def test_a_small_store_grows_into_usual_shards(prep: Prep, make_camvid: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_small_store_grows_into_usual_shards(tmp_path: Path) -> None:
     """The only shard of a store is its last one: it may take more samples in."""
     assert prep("init", "camvid", make_camvid(tmp_path / "camvid", train=3, val=2)) == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("shard") == 0
     before = ShardStore.open(STORE).keys
-    _grow(prep, make_camvid, tmp_path, 9)
+    _grow(tmp_path, 9)
     assert prep("shard") == 0
     after = ShardStore.open(STORE)
     assert (after.samples_per_shard, after.keys[:3]) == (9, before)
 
 
-def test_a_sample_that_is_gone_leaves_the_others_in_order(
-    ready: Prep, make_camvid: Callable[..., Path], tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("ready")
+def test_a_sample_that_is_gone_leaves_the_others_in_order(tmp_path: Path) -> None:
     before = ShardStore.open(STORE).keys
-    _grow(ready, make_camvid, tmp_path, 7)
-    assert ready("shard") == 0
+    _grow(tmp_path, 7)
+    assert prep("shard") == 0
     after = ShardStore.open(STORE).keys
     assert len(after) == 7
     assert after == tuple(key for key in before if key in after)
-    _grow(ready, make_camvid, tmp_path, 10)
-    assert ready("shard") == 0
+    _grow(tmp_path, 10)
+    assert prep("shard") == 0
     assert ShardStore.open(STORE).keys == before
 
 
-def test_the_order_is_shuffled_by_the_seed(ready: Prep, tree_bytes: Bytes, capsys: Captured) -> None:
+@pytest.mark.usefixtures("ready")
+def test_the_order_is_shuffled_by_the_seed(capsys: Captured) -> None:
     first, files = ShardStore.open(STORE).keys, tree_bytes(STORE)
     assert first != tuple(sorted(first))
-    assert ready("shard", "--seed", "3") == 0
+    assert prep("shard", "--seed", "3") == 0
     third = ShardStore.open(STORE).keys
     assert sorted(third) == sorted(first)
     assert third != first
-    assert ready("shard") == 0
+    assert prep("shard") == 0
     assert ShardStore.open(STORE).keys == third
-    assert ready("shard", "--seed", "0") == 0
+    assert prep("shard", "--seed", "0") == 0
     assert tree_bytes(STORE) == files
 
 
@@ -116,8 +114,9 @@ def _damage(path: Path, generator: random.Random) -> None:
     path.write_bytes(data)
 
 
-def test_repair_brings_identical_bytes_back(ready: Prep, tree_bytes: Bytes, capsys: Captured) -> None:
-    assert ready("shard", "--augment", "2", "--split", "train", "--columns", "image,label") == 0
+@pytest.mark.usefixtures("ready")
+def test_repair_brings_identical_bytes_back(capsys: Captured) -> None:
+    assert prep("shard", "--augment", "2", "--split", "train", "--columns", "image,label") == 0
     before = tree_bytes(Path("shards"))
     generator = random.Random(5)
     _damage(next(STORE.glob("image/c.1.*")), generator)
@@ -128,41 +127,37 @@ def test_repair_brings_identical_bytes_back(ready: Prep, tree_bytes: Bytes, caps
     val = Path("shards/val.zarr/zarr.json")
     val.write_bytes(val.read_bytes()[:-100])
     _damage(next(Path("shards/val.zarr").glob("image/c.0*")), generator)
-    assert ready("verify") == 6
+    assert prep("verify") == 6
     capsys.readouterr()
-    assert ready("verify", "--repair") == 0
+    assert prep("verify", "--repair") == 0
     assert tree_bytes(Path("shards")) == before
     assert "is repaired" in capsys.readouterr().err
 
 
-def test_repair_is_refused_where_the_workspace_holds_something_else(
-    ready: Prep, tree_bytes: Bytes, capsys: Captured, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("ready")
+def test_repair_is_refused_where_the_workspace_holds_something_else(capsys: Captured, tmp_path: Path) -> None:
     next(STORE.glob("image/c.1.*")).unlink()
     damaged = tree_bytes(Path("shards"))
-    assert ready("resize", "--labels", "nearest", "--factor", "2") == 0
-    assert ready("verify", "--repair") == 5
+    assert prep("resize", "--labels", "nearest", "--factor", "2") == 0
+    assert prep("verify", "--repair") == 5
     assert "no longer holds what it was made from" in capsys.readouterr().err
     assert tree_bytes(Path("shards")) == damaged
     shutil.copytree(STORE, tmp_path / "elsewhere" / "train.zarr")
-    assert ready("verify", tmp_path / "elsewhere" / "train.zarr", "--repair") == 2
+    assert prep("verify", tmp_path / "elsewhere" / "train.zarr", "--repair") == 2
     assert "is no store of the workspace" in capsys.readouterr().err
 
 
-def test_statistics_stay_right_when_a_store_grows(
-    ready: Prep, make_camvid: Callable[..., Path], tmp_path: Path
-) -> None:
-    _grow(ready, make_camvid, tmp_path, 13)
-    assert ready("shard") == 0
+@pytest.mark.usefixtures("ready")
+def test_statistics_stay_right_when_a_store_grows(tmp_path: Path) -> None:
+    _grow(tmp_path, 13)
+    assert prep("shard") == 0
     grown = ShardStore.open(STORE)
     labels = np.stack([grown.read("label", row) for row in range(len(grown))])
     found = grown.statistics["label"]
     assert found.to_json()["pixels"] == [int((labels == i).sum()) for i in range(11)]
 
 
-def test_shards_of_runs_that_never_finished_are_not_mixed(
-    prep: Prep, camvid: Path, tree_bytes: Bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shards_of_runs_that_never_finished_are_not_mixed(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One run recorded its shard, the next wrote others of the same size over it and was killed before it said so."""
     shard = ("shard", "--codec", "none", "--split", "train")
 
@@ -195,16 +190,15 @@ def test_shards_of_runs_that_never_finished_are_not_mixed(
     assert tree_bytes(STORE) == first
 
 
-def test_a_column_that_failed_everywhere_is_not_left_out_in_silence(
-    ready: Prep, tree_bytes: Bytes, capsys: Captured, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("ready")
+def test_a_column_that_failed_everywhere_is_not_left_out_in_silence(capsys: Captured, tmp_path: Path) -> None:
     before = tree_bytes(STORE)
     for path in (tmp_path / "camvid/trainannot").iterdir():
         path.write_bytes(b"")
-    assert ready("resize", "--split", "train") == 4
+    assert prep("resize", "--split", "train") == 4
     capsys.readouterr()
-    assert ready("shard", "--split", "train") == 5
+    assert prep("shard", "--split", "train") == 5
     message = capsys.readouterr().err
     assert "no sample of split train has every one of the columns image, label: 10 without label (failed)" in message
     assert tree_bytes(STORE) == before
-    assert ready("shard", "--split", "train", "--columns", "image") == 0
+    assert prep("shard", "--split", "train", "--columns", "image") == 0

@@ -10,33 +10,32 @@ import pytest
 
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.verify import verify_store
+from support.commands import make_camvid, prep, tree_bytes
 
-Prep = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
-Bytes = Callable[[Path], dict[str, bytes]]
 Damage = Callable[[Path], object]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, make_camvid: Callable[..., Path], prep_anywhere: Prep) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a store of five samples in shards of two.
 
     The options of the last run do not tell how it was made, and the workspace has got one more sample since.
     """
     place = tmp_path_factory.mktemp("damage")
 
-    def prep(*arguments: object) -> None:
-        assert prep_anywhere(*arguments, "-C", place / "ws") == 0
+    def run(*arguments: object) -> None:
+        assert prep(*arguments, "-C", place / "ws") == 0
 
     make_camvid(place / "camvid", train=5, val=1)
-    prep("init", "camvid", place / "camvid")
-    prep("resize", "--factor", "4", "--split", "train")
-    prep("shard", "--samples-per-shard", "2", "--split", "train", "--seed", "4")
-    prep("shard", "--split", "train")
+    run("init", "camvid", place / "camvid")
+    run("resize", "--factor", "4", "--split", "train")
+    run("shard", "--samples-per-shard", "2", "--split", "train", "--seed", "4")
+    run("shard", "--split", "train")
     shutil.rmtree(place / "camvid")
     make_camvid(place / "camvid", train=6, val=1)
-    prep("init", "camvid", place / "camvid")
-    prep("resize", "--split", "train")
+    run("init", "camvid", place / "camvid")
+    run("resize", "--split", "train")
     return place / "ws"
 
 
@@ -112,20 +111,18 @@ DAMAGES: Mapping[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_repair_undoes_every_damage_to_the_byte(
-    workspace: Path, prep_anywhere: Prep, tree_bytes: Bytes, damage: Damage
-) -> None:
+def test_repair_undoes_every_damage_to_the_byte(workspace: Path, damage: Damage) -> None:
     store = workspace / "shards/train.zarr"
     before = tree_bytes(workspace / "shards")
     damage(store)
     assert tree_bytes(workspace / "shards") != before
     assert verify_store(store)
-    assert prep_anywhere("verify", "--repair", "-C", workspace) == 0
+    assert prep("verify", "--repair", "-C", workspace) == 0
     assert tree_bytes(workspace / "shards") == before
     assert verify_store(store) == []
 
 
-def test_many_damages_at_once_are_undone(workspace: Path, prep_anywhere: Prep, tree_bytes: Bytes) -> None:
+def test_many_damages_at_once_are_undone(workspace: Path) -> None:
     store = workspace / "shards/train.zarr"
     before = tree_bytes(workspace / "shards")
     generator = random.Random(11)
@@ -136,7 +133,7 @@ def test_many_damages_at_once_are_undone(workspace: Path, prep_anywhere: Prep, t
         path.unlink()
         if how:
             path.write_bytes((content[:-3], b"", content + b"x")[how - 1])
-    assert prep_anywhere("verify", "--repair", "-C", workspace) == 0
+    assert prep("verify", "--repair", "-C", workspace) == 0
     assert tree_bytes(workspace / "shards") == before
 
 
@@ -151,24 +148,22 @@ def test_many_damages_at_once_are_undone(workspace: Path, prep_anywhere: Prep, t
     ],
 )
 def test_the_command_names_store_shard_and_samples(
-    workspace: Path, prep_anywhere: Prep, capsys: Captured, damage: str, named: str, samples: list[int]
+    workspace: Path, capsys: Captured, damage: str, named: str, samples: list[int]
 ) -> None:
     store = workspace / "shards/train.zarr"
     keys = ShardStore.open(store).keys
     DAMAGES[damage](store)
     capsys.readouterr()
-    assert prep_anywhere("verify", store, "--json") == 6
+    assert prep("verify", store, "--json") == 6
     ((path, (found,)),) = json.loads(capsys.readouterr().out).items()
     assert (path, found["file"], found["keys"]) == (str(store), named, [keys[row] for row in samples])
-    assert prep_anywhere("verify", "-C", workspace) == 6
+    assert prep("verify", "-C", workspace) == 6
     text = capsys.readouterr().out
     for part in (str(store), named, *found["keys"]):
         assert part in text
 
 
-def test_a_damaged_file_that_a_killed_run_took_over_is_not_taken_for_the_repaired_one(
-    workspace: Path, prep_anywhere: Prep, tree_bytes: Bytes
-) -> None:
+def test_a_damaged_file_that_a_killed_run_took_over_is_not_taken_for_the_repaired_one(workspace: Path) -> None:
     """What was to be the next store shares its files with this one, and so the damage."""
     store = workspace / "shards/train.zarr"
     before = tree_bytes(store)
@@ -176,15 +171,15 @@ def test_a_damaged_file_that_a_killed_run_took_over_is_not_taken_for_the_repaire
     shutil.copytree(store, partial)
     _flip("image/c.1.0.0.0", 70)(store)
     shutil.copy(store / "image/c.1.0.0.0", partial / "image/c.1.0.0.0")
-    assert prep_anywhere("verify", "--repair", "-C", workspace) == 0
+    assert prep("verify", "--repair", "-C", workspace) == 0
     assert tree_bytes(workspace / "shards") == {f"train.zarr/{name}": content for name, content in before.items()}
 
 
 def test_other_versions_of_the_libraries_repair_a_store_as_it_was(
-    workspace: Path, prep_anywhere: Prep, tree_bytes: Bytes, monkeypatch: pytest.MonkeyPatch
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree_bytes(workspace / "shards")
     DAMAGES["a shard deleted"](workspace / "shards/train.zarr")
     monkeypatch.setattr("segprep.workflows.stores.planning.version", lambda name: "99.0")
-    assert prep_anywhere("verify", "--repair", "-C", workspace) == 0
+    assert prep("verify", "--repair", "-C", workspace) == 0
     assert tree_bytes(workspace / "shards") == before

@@ -5,16 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from segprep.datasets.shards.verify import verify_store
-
-Prep = Callable[..., int]
-Bytes = Callable[[Path], dict[str, bytes]]
+from support.commands import make_camvid, prep, tree_bytes
 
 # Forks a process for each command, which counts how it changes names and kills itself before one of them. Forking saves
 # the second that imports take; syncing is left out, because a killed process loses nothing that was written.
@@ -97,9 +95,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def prepared(
-    tmp_path_factory: pytest.TempPathFactory, make_camvid: Callable[..., Path], prep_anywhere: Prep
-) -> dict[str, Path]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Workspaces before a store is written, before it grows, and with damage in it."""
     world = tmp_path_factory.mktemp("kills")
     places = {name: world / name for name in ("write", "append", "repair")}
@@ -107,12 +103,12 @@ def prepared(
     def grow(place: Path, train: int) -> None:
         shutil.rmtree(world / "camvid", ignore_errors=True)
         make_camvid(world / "camvid", train=train, val=1)
-        assert prep_anywhere("init", "camvid", world / "camvid", "-C", place) == 0
-        assert prep_anywhere("resize", "--factor", "4", "--split", "train", "-C", place) == 0
+        assert prep("init", "camvid", world / "camvid", "-C", place) == 0
+        assert prep("resize", "--factor", "4", "--split", "train", "-C", place) == 0
 
     grow(places["write"], 3)
     shutil.copytree(places["write"], places["append"])
-    assert prep_anywhere(*SHARD, "--samples-per-shard", "2", "-C", places["append"]) == 0
+    assert prep(*SHARD, "--samples-per-shard", "2", "-C", places["append"]) == 0
     shutil.copytree(places["append"], places["repair"])
     grow(places["append"], 4)
     damaged = places["repair"] / STORE
@@ -137,13 +133,7 @@ OTHERS = 11  # of links and deletions, each eleventh
 
 @pytest.mark.parametrize("scenario", ["write", "append", "repair"])
 def test_a_kill_leaves_the_old_store_or_the_new_one_and_a_rerun_ends_it(
-    server: Server,
-    prepared: dict[str, Path],
-    prep_anywhere: Prep,
-    tmp_path: Path,
-    tree_bytes: Bytes,
-    monkeypatch: pytest.MonkeyPatch,
-    scenario: str,
+    server: Server, prepared: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     command, start = COMMANDS[scenario], prepared[scenario]
@@ -174,14 +164,14 @@ def test_a_kill_leaves_the_old_store_or_the_new_one_and_a_rerun_ends_it(
         assert stands in (old, new), (victim, seen[victim : victim + 1])
         found_new += stands == new
         assert (place / STORE).exists() or scenario == "write"
-        assert prep_anywhere(*command, "-C", place) == 0
+        assert prep(*command, "-C", place) == 0
         assert tree_bytes(place / "shards") == shards, victim
         shutil.rmtree(place)
     assert (found_new > 0) == (scenario != "write")  # where nothing follows the last rename
 
 
 def test_where_folders_cannot_change_places_a_rerun_ends_it_too(
-    server: Server, prepared: dict[str, Path], tmp_path: Path, tree_bytes: Bytes
+    server: Server, prepared: dict[str, Path], tmp_path: Path
 ) -> None:
     command, start = (*COMMANDS["append"], "--without-exchange"), prepared["append"]
     whole = tmp_path / "whole"

@@ -1,19 +1,17 @@
 """Stores do not depend on how many processes write them."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segprep.datasets.shards.verify import verify_store
+from support.commands import make_camvid, prep, tree_bytes
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
 
 
 @pytest.mark.cluster
-def test_any_number_of_workers_writes_the_same_bytes(
-    prep: Prep, make_camvid: Callable[..., Path], tree_bytes: Callable[[Path], dict[str, bytes]], tmp_path: Path
-) -> None:
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
     assert prep("init", "camvid", make_camvid(tmp_path / "camvid", train=9, val=1)) == 0
     assert prep("resize", "--factor", "1", "--split", "train") == 0
     stores = {}

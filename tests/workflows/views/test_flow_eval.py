@@ -1,7 +1,6 @@
 """`prep flow-eval`: errors of flow against its truth."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,10 @@ import pytest
 
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.synthetic import write_drive
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 TRUTH = "{sequence}/truth/flow_previous/{stem}.npy"
@@ -23,7 +24,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_column_is_compared_with_files_of_truth(prep: Prep, drive: Path, capsys: Captured) -> None:
+def test_a_column_is_compared_with_files_of_truth(drive: Path, capsys: Captured) -> None:
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "2")
     prep("flow")
@@ -47,7 +48,7 @@ def test_a_column_is_compared_with_files_of_truth(prep: Prep, drive: Path, capsy
     assert "all" in out
 
 
-def test_an_exact_column_has_no_errors(prep: Prep, drive: Path, capsys: Captured) -> None:
+def test_an_exact_column_has_no_errors(drive: Path, capsys: Captured) -> None:
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "1")
     prep("flow", "--estimator", "precomputed", "--pattern", TRUTH, "--flow-direction", "previous", "--ego", "none")
@@ -56,7 +57,7 @@ def test_an_exact_column_has_no_errors(prep: Prep, drive: Path, capsys: Captured
     assert json.loads(capsys.readouterr().out)["pooled"]["epe_mean"] < 1 / 64
 
 
-def test_two_files_are_compared_without_a_workspace(prep: Prep, drive: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_two_files_are_compared_without_a_workspace(drive: Path, tmp_path: Path, capsys: Captured) -> None:
     truth = drive / "train/drive00/truth/flow_previous/000001.npy"
     shifted = tmp_path / "shifted.flo"
     write_image(shifted, (read_image(truth) + np.array([3, 4])).astype(np.float32))
@@ -66,7 +67,7 @@ def test_two_files_are_compared_without_a_workspace(prep: Prep, drive: Path, tmp
     assert pooled["over_3px"] == 1
 
 
-def test_what_cannot_be_compared_is_said(prep: Prep, drive: Path, capsys: Captured) -> None:
+def test_what_cannot_be_compared_is_said(drive: Path, capsys: Captured) -> None:
     prep("init", "synthetic", drive)
     prep("resize", "--factor", "2")
     assert prep("flow-eval", TRUTH) == 2
@@ -79,7 +80,7 @@ def test_what_cannot_be_compared_is_said(prep: Prep, drive: Path, capsys: Captur
     assert prep("flow-eval", drive / "none.flo", "--flow", drive / "none.flo") == 3
 
 
-def test_real_truth_of_rubber_whale(prep: Prep, shared_data: Path, capsys: Captured) -> None:
+def test_real_truth_of_rubber_whale(shared_data: Path, capsys: Captured) -> None:
     truth = shared_data / "flow/middlebury_RubberWhale/flow10.flo"
     assert prep("flow-eval", truth, "--flow", truth, "--json") == 0
     pooled = json.loads(capsys.readouterr().out)["pooled"]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,15 @@ import pytest
 
 from segprep.datasets.imageio import read_image
 from segprep.datasets.shards import ShardStore
+from support.commands import prep
 
-Prep = Callable[..., int]
+pytestmark = pytest.mark.usefixtures("ws")
+
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def store(prep: Prep, camvid: Path, capsys: Captured) -> Path:
+def store(ws: Path, camvid: Path, capsys: Captured) -> Path:
     assert prep("init", "camvid", camvid) == 0
     assert prep("resize", "--factor", "1") == 0
     assert prep("shard") == 0
@@ -24,15 +25,15 @@ def store(prep: Prep, camvid: Path, capsys: Captured) -> Path:
     return Path("shards/val.zarr")
 
 
-def _peek(prep: Prep, capsys: Captured, *arguments: object) -> dict[str, object]:
+def _peek(capsys: Captured, *arguments: object) -> dict[str, object]:
     assert prep("peek", *arguments, "--json") == 0
     found: dict[str, object] = json.loads(capsys.readouterr().out)
     return found
 
 
-def test_peek_prints_and_draws_the_row_that_is_meant(prep: Prep, store: Path, capsys: Captured) -> None:
+def test_peek_prints_and_draws_the_row_that_is_meant(store: Path, capsys: Captured) -> None:
     keys = ShardStore.open(store).keys
-    found = _peek(prep, capsys, store, keys[2])
+    found = _peek(capsys, store, keys[2])
     assert (found["row"], found["key"], found["variant"]) == (2, keys[2], 0)
     assert found["source_size"] == [48, 36]
     columns = found["columns"]
@@ -45,15 +46,15 @@ def test_peek_prints_and_draws_the_row_that_is_meant(prep: Prep, store: Path, ca
 
 
 def test_a_glob_or_a_rows_number_will_do_and_no_workspace_is_needed(
-    prep: Prep, store: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = ShardStore.open(store).keys
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(store, elsewhere / "val.zarr")
     monkeypatch.chdir(elsewhere)
-    assert _peek(prep, capsys, "val.zarr", f"*{keys[1][-4:]}", "--out", "row.png")["key"] == keys[1]
+    assert _peek(capsys, "val.zarr", f"*{keys[1][-4:]}", "--out", "row.png")["key"] == keys[1]
     assert Path("row.png").is_file()
-    assert _peek(prep, capsys, "val.zarr", "3")["key"] == keys[3]
+    assert _peek(capsys, "val.zarr", "3")["key"] == keys[3]
     assert prep("peek", "val.zarr", "3") == 0
     assert keys[3] in capsys.readouterr().out
 
@@ -68,13 +69,13 @@ def test_a_glob_or_a_rows_number_will_do_and_no_workspace_is_needed(
     ],
 )
 def test_what_a_store_does_not_hold_is_told(
-    prep: Prep, store: Path, capsys: Captured, arguments: tuple[str, ...], code: int, message: str
+    store: Path, capsys: Captured, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     assert prep("peek", *arguments) == code
     assert message in capsys.readouterr().err
 
 
-def test_stats_agree_with_the_pixels(prep: Prep, store: Path, capsys: Captured) -> None:
+def test_stats_agree_with_the_pixels(store: Path, capsys: Captured) -> None:
     assert prep("stats", store, "--json") == 0
     (found,) = json.loads(capsys.readouterr().out).values()
     opened = ShardStore.open(store)
@@ -88,7 +89,7 @@ def test_stats_agree_with_the_pixels(prep: Prep, store: Path, capsys: Captured) 
     assert [c["std"] for c in channels] == pytest.approx(images.std(axis=0).tolist())
 
 
-def test_stats_without_a_store_are_refused(prep: Prep, camvid: Path, capsys: Captured) -> None:
+def test_stats_without_a_store_are_refused(camvid: Path, capsys: Captured) -> None:
     assert prep("init", "camvid", camvid) == 0
     assert prep("stats") != 0
     assert "run `prep shard` first" in capsys.readouterr().err
