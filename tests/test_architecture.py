@@ -24,7 +24,8 @@ ALLOWED = {
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "datasets": (
         ("atomic", "class_files", "classes", "errors", "kinds", "plugins", "record", "sample"),
-        ("augmentation", "codes", "imageio", "program"),
+        ("program",),
+        ("augmentation", "codes", "imageio"),
         ("lists", "shards", "synthetic", "workspace"),
         ("catalog",),
     ),

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from segprep.datasets.errors import ConfigurationError, ExitCode
-from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, parse_size, run_app
+from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, run_app
+from segprep.datasets.program.values import parse_size
 
 if TYPE_CHECKING:
     from segprep.train.command.run import TrainedRun

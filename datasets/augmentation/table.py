@@ -12,10 +12,10 @@ from segprep.datasets.augmentation.config import (
     SPAN_UNITS,
     AugmentationConfig,
     Span,
-    nearest_name,
     preset_config,
 )
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
+from segprep.datasets.program.tables import nearest_name
 
 __all__ = ["config_from_table", "read_config"]
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from segprep.datasets.errors import ConfigurationError, ExitCode, SegprepError
+from segprep.datasets.errors import ExitCode, SegprepError
 
-__all__ = ["Directory", "JsonOutput", "new_app", "parse_size", "run_app"]
+__all__ = ["Directory", "JsonOutput", "new_app", "run_app"]
 
 Directory = Annotated[
     Path,
@@ -85,20 +85,6 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
         )
         return ExitCode.BUG
     return ExitCode.DONE
-
-
-def parse_size(text: str | None) -> list[int] | None:
-    """Return [width, height] for a text such as "768x384".
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
-    return [int(p) for p in parts]
 
 
 def _show_version(wanted: bool) -> None:

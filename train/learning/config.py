@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import tomlkit
 
-from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, nearest_name, preset_config
+from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, preset_config
 from segprep.datasets.augmentation.table import config_from_table, read_config
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.tables import nearest_name
 from segprep.train.learning import losses, optimizers, saving, schedule
 from segprep.train.models import MODELS
 from segprep.train.network import segmenter as network

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.command_line import parse_size
+from segprep.datasets.program.values import parse_size
 
 __all__ = [
     "Augment",

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segprep.datasets.program.command_line import parse_size
+from segprep.datasets.program.values import parse_size
 from segprep.workflows.command.options import parse_names
 
 __all__ = ["flow", "motion_labels", "resize"]
