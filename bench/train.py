@@ -27,7 +27,7 @@ from segprep.train.learning.config import parse_config
 from segprep.train.learning.loop import Training
 from segprep.train.learning.losses import Loss
 from segprep.train.learning.optimizers import build_optimizer
-from segprep.train.learning.step import Part, Step, StepResult
+from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
 from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Reader
@@ -61,19 +61,19 @@ def trained(shards: Path, network: str, augmentation: str, options: dict[str, An
     """Return the seconds per step of `train run`: from the beginning of one update to that of the next."""
     config = parse_config(configuration(network, augmentation, options), "the benchmark")
     begins = []
-    update = Step.__call__
+    update = TrainingStep.__call__
 
-    def timed(self: Step, parts: Sequence[Part]) -> StepResult:
+    def timed(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
         begins.append(time.perf_counter())
         return update(self, parts)
 
     runs = shards.parent / "runs"
     shutil.rmtree(runs, ignore_errors=True)
-    Step.__call__ = timed  # type: ignore[method-assign]
+    TrainingStep.__call__ = timed  # type: ignore[method-assign]
     try:
         Training(config, open_sources([shards], config.data.inputs)).train(create_run(runs, "bench", ""))
     finally:
-        Step.__call__ = update  # type: ignore[method-assign]
+        TrainingStep.__call__ = update  # type: ignore[method-assign]
     return per_step(begins, options["skipped"])
 
 

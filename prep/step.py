@@ -1,5 +1,6 @@
 """What a step is: arrays of one sample in, columns of that sample out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Protocol
 from segprep.datasets.sample import JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 
-__all__ = ["Absent", "Input", "Origin", "Step"]
+__all__ = ["Absent", "BaseStep", "Input", "Origin", "Step", "StepHead"]
 
 
 class Absent(Exception):  # noqa: N818  (no error: there is nothing to make)
@@ -72,3 +73,57 @@ class Step(Protocol):
     def parameters(self) -> JsonDict: ...  # noqa: D102
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class StepHead:
+    """What the runner and the ledger know of a step, see `Step`."""
+
+    name: str
+    version: int
+    inputs: tuple[Input, ...]
+    outputs: tuple[Column, ...]
+    parameters: JsonDict
+
+
+@dataclass(frozen=True)
+class BaseStep(ABC):
+    """A `Step` whose facts stand in one place: a frozen dataclass derives from it and gives `head` and `__call__`.
+
+    The head is asked for again and again, so that it is best a `functools.cached_property`; such a dataclass has no
+    slots.
+    """
+
+    @property
+    @abstractmethod
+    def head(self) -> StepHead:
+        """The step's facts, which follow from its fields."""
+
+    @abstractmethod
+    def __call__(self, sample: Sample) -> Mapping[str, Cell]:
+        """Make the columns of one sample."""
+
+    @property
+    def name(self) -> str:
+        """See `Step`."""
+        return self.head.name
+
+    @property
+    def version(self) -> int:
+        """See `Step`."""
+        return self.head.version
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """See `Step`."""
+        return self.head.inputs
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """See `Step`."""
+        return self.head.outputs
+
+    @property
+    def parameters(self) -> JsonDict:
+        """See `Step`."""
+        return self.head.parameters

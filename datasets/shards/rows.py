@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from segprep.datasets.errors import CodeRangeError
-from segprep.datasets.sample import Array, SampleKey
+from segprep.datasets.sample import Array, Matrix, SampleKey
 from segprep.datasets.shards.layout import StorePlan, encode_json
 
 __all__ = ["RowInfo", "ShardRows", "cells_of", "row_values"]
 
-Matrix = npt.NDArray[np.float64]
-Cell = tuple[Array, Array | None]
+StoredCell = tuple[Array, Array | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +52,10 @@ class ShardRows:
     """
 
     rows: Sequence[RowInfo]
-    cells: Callable[[str], Iterable[Cell]]
+    cells: Callable[[str], Iterable[StoredCell]]
 
 
-def cells_of(stored: Array, valid: Array | None) -> Iterator[Cell]:
+def cells_of(stored: Array, valid: Array | None) -> Iterator[StoredCell]:
     """Return the cells of arrays (n, H, W[, C]) and (n, H, W)."""
     return ((each, None if valid is None else valid[row]) for row, each in enumerate(stored))
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError, UnknownNameError
-from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, SampleKey
 from segprep.datasets.shards.arrays import Corner, StoreArrays, UnreadableRowsError
 from segprep.datasets.shards.columns import ArraySpec, valid_name
 from segprep.datasets.shards.local import LocalArrays
@@ -19,7 +19,6 @@ from segprep.datasets.shards.statistics import Statistics
 
 __all__ = ["ShardStore"]
 
-Matrix = npt.NDArray[np.float64]
 
 _MAX_NAMES_IN_MESSAGE = 8
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segprep.datasets.synthetic.palette import Color, Material, RawId
+from segprep.datasets.synthetic.palette import Albedo, Material, RawId
 from segprep.datasets.synthetic.shapes import Finish, Solid, box, ellipsoid, prism, tapered_box
 
 __all__ = ["bush", "cabinet", "car", "fence", "house", "lamp", "person", "sign", "tree"]
 
-_PAINTS: tuple[Color, ...] = (
+_PAINTS: tuple[Albedo, ...] = (
     (0.72, 0.1, 0.09),
     (0.12, 0.26, 0.58),
     (0.85, 0.85, 0.83),
@@ -18,7 +18,7 @@ _PAINTS: tuple[Color, ...] = (
     (0.1, 0.36, 0.24),
     (0.85, 0.6, 0.12),
 )
-_WALLS: tuple[Color, ...] = (
+_WALLS: tuple[Albedo, ...] = (
     (0.74, 0.62, 0.47),
     (0.62, 0.35, 0.27),
     (0.8, 0.76, 0.68),
@@ -26,19 +26,19 @@ _WALLS: tuple[Color, ...] = (
     (0.76, 0.66, 0.35),
     (0.56, 0.62, 0.66),
 )
-_CLOTHES: tuple[Color, ...] = (
+_CLOTHES: tuple[Albedo, ...] = (
     (0.75, 0.2, 0.2),
     (0.2, 0.35, 0.65),
     (0.85, 0.8, 0.3),
     (0.3, 0.55, 0.35),
     (0.8, 0.8, 0.8),
 )
-_LEAVES: tuple[Color, ...] = ((0.24, 0.42, 0.13), (0.33, 0.46, 0.14), (0.18, 0.36, 0.17), (0.42, 0.44, 0.13))
-_SIGNS: tuple[Color, ...] = ((0.85, 0.12, 0.1), (0.1, 0.3, 0.75), (0.95, 0.78, 0.1))
-_SKIN: Color = (0.8, 0.6, 0.48)
-_TROUSERS: Color = (0.2, 0.22, 0.3)
-_TRUNK: Color = (0.34, 0.26, 0.18)
-_STEEL: Color = (0.42, 0.44, 0.46)
+_LEAVES: tuple[Albedo, ...] = ((0.24, 0.42, 0.13), (0.33, 0.46, 0.14), (0.18, 0.36, 0.17), (0.42, 0.44, 0.13))
+_SIGNS: tuple[Albedo, ...] = ((0.85, 0.12, 0.1), (0.1, 0.3, 0.75), (0.95, 0.78, 0.1))
+_SKIN: Albedo = (0.8, 0.6, 0.48)
+_TROUSERS: Albedo = (0.2, 0.22, 0.3)
+_TRUNK: Albedo = (0.34, 0.26, 0.18)
+_STEEL: Albedo = (0.42, 0.44, 0.46)
 
 
 def car(rng: np.random.Generator) -> tuple[Solid, ...]:
@@ -155,9 +155,9 @@ def cabinet(rng: np.random.Generator) -> tuple[Solid, ...]:
     return (box((-0.5, -0.22, 0), (0.5, 0.22, float(rng.uniform(0.9, 1.3))), finish),)
 
 
-def _finish(rng: np.random.Generator, label: RawId, material: Material, color: Color) -> Finish:
+def _finish(rng: np.random.Generator, label: RawId, material: Material, color: Albedo) -> Finish:
     return Finish(label, material, color, phase=float(rng.uniform(0, 300)))
 
 
-def _pick(rng: np.random.Generator, colors: Sequence[Color]) -> Color:
+def _pick(rng: np.random.Generator, colors: Sequence[Albedo]) -> Albedo:
     return colors[int(rng.integers(len(colors)))]

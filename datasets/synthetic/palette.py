@@ -5,9 +5,9 @@ from typing import Final
 
 from segprep.datasets.classes import ClassMap, SemanticClass
 
-__all__ = ["CLASSES", "CONTRAST", "NIR_REFLECTANCE", "Color", "Material", "RawId"]
+__all__ = ["CLASSES", "CONTRAST", "NIR_REFLECTANCE", "Albedo", "Material", "RawId"]
 
-Color = tuple[float, float, float]
+Albedo = tuple[float, float, float]
 """Albedo as RGB in 0..1."""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from segprep.datasets.sample import Array, Camera, Matrix, Pose
-from segprep.datasets.synthetic.palette import Color, Material, RawId
+from segprep.datasets.synthetic.palette import Albedo, Material, RawId
 from segprep.datasets.synthetic.placement import Thing, things_near
 from segprep.datasets.synthetic.shapes import Finish, Solid
 from segprep.datasets.synthetic.world import World, camera_pose
@@ -112,7 +112,7 @@ def build_scene(world: World, frame: int, camera: Camera) -> Scene:
     )
 
 
-_BLACK: Final[Color] = (0.0, 0.0, 0.0)
+_BLACK: Final[Albedo] = (0.0, 0.0, 0.0)
 _SKY_FINISH: Final = Finish(RawId.SKY, Material.SKY, _BLACK)
 _GROUND_FINISH: Final = Finish(RawId.VOID, Material.GROUND, _BLACK)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segprep.datasets.sample import Array, Matrix
-from segprep.datasets.synthetic.palette import Color, Material, RawId
+from segprep.datasets.synthetic.palette import Albedo, Material, RawId
 
 __all__ = ["Finish", "Solid", "box", "ellipsoid", "prism", "tapered_box"]
 
@@ -24,7 +24,7 @@ class Finish:
 
     label: RawId
     material: Material
-    color: Color
+    color: Albedo
     phase: float = 0.0
 
 

@@ -16,13 +16,13 @@ from segprep.flow.camera.ego import displacements
 from segprep.flow.camera.robust import Model, Noise, fit, spread_sample
 from segprep.flow.field import FlowField
 
-__all__ = ["Config", "HomographyEstimate", "estimate_homography", "homography_flow"]
+__all__ = ["HomographyConfig", "HomographyEstimate", "estimate_homography", "homography_flow"]
 
 _IN_FRONT: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class HomographyConfig:
     """Settings of the fit and what it believes.
 
     Attributes:
@@ -59,11 +59,11 @@ class HomographyEstimate:
     pixels: int
 
 
-_DEFAULT: Final = Config()
+_DEFAULT: Final = HomographyConfig()
 
 
 def estimate_homography(
-    flow: FlowField, static_HW: Mask | None = None, config: Config = _DEFAULT
+    flow: FlowField, static_HW: Mask | None = None, config: HomographyConfig = _DEFAULT
 ) -> HomographyEstimate:
     """Fit the homography that most of the flow agrees with.
 

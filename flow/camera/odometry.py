@@ -14,16 +14,16 @@ from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
 from segprep.flow.camera.ego import inverse_intrinsics
 from segprep.flow.camera.robust import Model, Noise, fit, spread_sample
-from segprep.flow.camera.se3 import checked_motion, inverse, moved, rotation_degrees
+from segprep.flow.camera.se3 import checked_motion, inverse, motion_after, rotation_degrees
 from segprep.flow.field import FlowField
 
-__all__ = ["Config", "Correction", "MotionEstimate", "estimate_motion"]
+__all__ = ["Correction", "MotionEstimate", "OdometryConfig", "estimate_motion"]
 
 _IN_FRONT: Final = 1e-6  # of the neighbour, as a multiple of the depth before
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class OdometryConfig:
     """Settings of the estimator and what it believes.
 
     Attributes:
@@ -77,7 +77,7 @@ class MotionEstimate:
     pixels: int
 
 
-_DEFAULT: Final = Config()
+_DEFAULT: Final = OdometryConfig()
 
 
 def estimate_motion(
@@ -91,7 +91,7 @@ def estimate_motion(
     neighbour_camera: Camera | None = None,
     static_HW: Mask | None = None,
     seconds: float | None = None,
-    config: Config = _DEFAULT,
+    config: OdometryConfig = _DEFAULT,
 ) -> MotionEstimate:
     """Estimate how the camera moved from this frame to its neighbour.
 
@@ -165,7 +165,7 @@ def _observe(
     camera: Camera,
     neighbour: Camera,
     static_HW: Mask | None,
-    config: Config,
+    config: OdometryConfig,
 ) -> "_Reprojection":
     shape = (camera.height, camera.width)
     shapes = [flow.valid.shape, depth_HW.shape, valid_HW.shape, *([] if static_HW is None else [static_HW.shape])]
@@ -239,7 +239,7 @@ class _Reprojection(Model):
         return predicted_2N, in_front_N, np.stack([by_x * self.w_N, by_y * self.w_N, by_z * self.w_N, *turns])
 
     def moved(self, state: Matrix, step_P: Matrix) -> Matrix:
-        return moved(state, step_P)
+        return motion_after(state, step_P)
 
     def _points(self, state: Matrix) -> Matrix:
         """Return the (3, N) points after the motion, over their depths before it."""

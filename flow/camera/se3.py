@@ -7,7 +7,7 @@ import numpy as np
 from segprep.datasets.errors import MotionError
 from segprep.datasets.sample import Matrix
 
-__all__ = ["checked_motion", "inverse", "moved", "rotation_degrees", "rotation_exp"]
+__all__ = ["checked_motion", "inverse", "motion_after", "rotation_degrees", "rotation_exp"]
 
 # Poses are often printed with six digits, which leaves R^T R within 1e-5 of the identity. A scale or a shear of more
 # than a thousandth is another kind of matrix.
@@ -64,7 +64,7 @@ def rotation_exp(omega_3: Matrix) -> Matrix:
     return R
 
 
-def moved(motion_44: Matrix, step_6: Matrix) -> Matrix:
+def motion_after(motion_44: Matrix, step_6: Matrix) -> Matrix:
     """Return the motion followed by a small one: (vx, vy, vz, wx, wy, wz), a translation and a rotation vector."""
     small = np.eye(4)
     small[:3, :3], small[:3, 3] = rotation_exp(step_6[3:]), step_6[:3]

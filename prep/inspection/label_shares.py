@@ -20,7 +20,7 @@ from segprep.datasets.classes import ClassMap
 
 __all__ = ["Suspicion", "divergence", "suspect_mapping"]
 
-Shares = npt.NDArray[np.float64]
+_Shares = npt.NDArray[np.float64]
 
 # Measured on CamVid, on windows of 1 to 265 frames in a row. With the right labels none of 1329 windows reached all
 # limits; the nearest had 20 frames, a divergence of 0.043 and a swap (building and tree) that explained it 2.9 times
@@ -49,7 +49,7 @@ class Suspicion:
     divergence_so_read: float
 
 
-def divergence(observed: Shares, expected: Shares) -> float:
+def divergence(observed: _Shares, expected: _Shares) -> float:
     """Return the Jensen-Shannon divergence of two distributions in bits: 0 for equal ones, 1 for disjoint ones.
 
     Lin: Divergence measures based on the Shannon entropy, 1991. (0.5, 0.5) against (0.75, 0.25) gives 0.0488.
@@ -61,7 +61,7 @@ def divergence(observed: Shares, expected: Shares) -> float:
     return float(_terms(_normalised(observed), _normalised(expected)).sum())
 
 
-def suspect_mapping(pixels_CB: Shares, expected_CB: Shares, class_map: ClassMap, images: float) -> Suspicion | None:
+def suspect_mapping(pixels_CB: _Shares, expected_CB: _Shares, class_map: ClassMap, images: float) -> Suspicion | None:
     """Say whether labels look as if their ids had been swapped or shifted.
 
     Args:
@@ -90,11 +90,11 @@ def suspect_mapping(pixels_CB: Shares, expected_CB: Shares, class_map: ClassMap,
     return Suspicion(reading, as_it_is, best) if best * gain <= as_it_is else None
 
 
-def _normalised(shares: Shares) -> Shares:
+def _normalised(shares: _Shares) -> _Shares:
     return np.asarray(shares / shares.sum(), np.float64)
 
 
-def _terms(observed: Shares, expected: Shares) -> Shares:
+def _terms(observed: _Shares, expected: _Shares) -> _Shares:
     """Return the parts of the divergence, one per entry."""
     middle = (observed + expected) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,7 +103,7 @@ def _terms(observed: Shares, expected: Shares) -> Shares:
     return np.asarray(parts / 2, np.float64)
 
 
-def _best_swap(observed: Shares, expected: Shares, names: Sequence[str]) -> tuple[float, str]:
+def _best_swap(observed: _Shares, expected: _Shares, names: Sequence[str]) -> tuple[float, str]:
     """Return the best of all swaps; a swap changes two parts of the sum."""
     crossed = _terms(observed[:, None], expected[None, :]).sum(axis=2)
     own = np.diag(crossed)
@@ -113,14 +113,16 @@ def _best_swap(observed: Shares, expected: Shares, names: Sequence[str]) -> tupl
     return float(swapped[i, j]), f"{names[i]} and {names[j]} look swapped"
 
 
-def _orders(expected: Shares) -> Iterator[tuple[str, Shares]]:
+def _orders(expected: _Shares) -> Iterator[tuple[str, _Shares]]:
     for shift in range(1, len(expected)):
         steps = shift if shift <= len(expected) // 2 else shift - len(expected)
         yield f"the classes look shifted by {steps:+d}: each has the pixels of another one", np.roll(expected, shift, 0)
     yield "the order of the classes looks reversed", expected[::-1]
 
 
-def _raw_readings(class_map: ClassMap, places: npt.NDArray[np.intp], expected: Shares) -> Iterator[tuple[str, Shares]]:
+def _raw_readings(
+    class_map: ClassMap, places: npt.NDArray[np.intp], expected: _Shares
+) -> Iterator[tuple[str, _Shares]]:
     """Yield what the shares would be if the files held other raw ids than the class map says."""
     for step in (1, -1):
         moved = {t: [i + step for i in c.raw_ids] for t, c in enumerate(class_map.classes)}
@@ -132,8 +134,8 @@ def _raw_readings(class_map: ClassMap, places: npt.NDArray[np.intp], expected: S
 
 
 def _reread(
-    class_map: ClassMap, places: npt.NDArray[np.intp], expected: Shares, written: Mapping[int, Sequence[int]]
-) -> Shares | None:
+    class_map: ClassMap, places: npt.NDArray[np.intp], expected: _Shares, written: Mapping[int, Sequence[int]]
+) -> _Shares | None:
     """Return the shares after each class was written with other ids and read by the class map; None if few are left.
 
     A class of several raw ids is taken to have equal shares of them.

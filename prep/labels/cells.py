@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segprep.datasets.sample import Array, Mask
 
-__all__ = ["Axis", "Grid", "Taps", "grid", "take_grid"]
+__all__ = ["Axis", "CellGrid", "Taps", "grid", "take_grid"]
 
 _Indices = npt.NDArray[np.intp]
 _CHUNK_TAPS = 1 << 18  # bounds the memory for counting: 2 MiB of indices
@@ -39,7 +39,7 @@ class Taps:
         y: (M,) row of the cell.
         x: (M,) column of the cell.
         places_KM: (K, M) indices into the flattened source.
-        weights_KM: (K, M) unsigned whole numbers: how much of the cell each covers; a cell's sum is `Grid.total`.
+        weights_KM: (K, M) unsigned whole numbers: how much of the cell each covers; a cell's sum is `CellGrid.total`.
     """
 
     y: _Indices
@@ -49,7 +49,7 @@ class Taps:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class CellGrid:
     """The cells of a target of at most the source's size along both axes."""
 
     rows: Axis
@@ -84,9 +84,9 @@ class Grid:
             yield Taps(y, x, places.reshape(-1, y.size), weights.reshape(-1, y.size))
 
 
-def grid(source: tuple[int, int], target: tuple[int, int]) -> Grid:
+def grid(source: tuple[int, int], target: tuple[int, int]) -> CellGrid:
     """Return the cells of a target (width, height) that is nowhere larger than its source (width, height)."""
-    return Grid(_axis(source[1], target[1]), _axis(source[0], target[0]), source[0])
+    return CellGrid(_axis(source[1], target[1]), _axis(source[0], target[0]), source[0])
 
 
 def take_grid(array_HW: Array, rows: _Indices, columns: _Indices) -> Array:

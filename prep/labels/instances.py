@@ -3,13 +3,13 @@
 import numpy as np
 
 from segprep.datasets.sample import Array
-from segprep.prep.labels.cells import Grid
+from segprep.prep.labels.cells import CellGrid
 from segprep.prep.labels.vote import majority
 
 __all__ = ["follow_winners"]
 
 
-def follow_winners(instances_HW: Array, labels_HW: Array, cells: Grid, winners_hw: Array) -> Array:
+def follow_winners(instances_HW: Array, labels_HW: Array, cells: CellGrid, winners_hw: Array) -> Array:
     """Return each cell's instance: the one that covers most of what the cell's winning label covers.
 
     Args:

@@ -3,13 +3,13 @@
 import numpy as np
 
 from segprep.datasets.sample import Array
-from segprep.prep.labels.cells import Grid
+from segprep.prep.labels.cells import CellGrid
 from segprep.prep.labels.method import LabelMethod, least_weight
 
 __all__ = ["majority", "vote_cells"]
 
 
-def vote_cells(ids_HW: Array, cells: Grid, method: LabelMethod) -> Array:
+def vote_cells(ids_HW: Array, cells: CellGrid, method: LabelMethod) -> Array:
     """Return each cell's winner by "vote", with its threshold, or by "priority".
 
     Args:

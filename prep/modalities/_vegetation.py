@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from segprep.datasets.codes import LinearCode
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
@@ -11,7 +12,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.modalities._member import Scene
 from segprep.prep.spectral.bands import DEFAULT_BANDS, Band, parse_bands, reflectance
 from segprep.prep.spectral.vegetation import INDICES, vegetation_index
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["VEGETATION_DEFAULTS", "VegetationStep", "build_vegetation_step"]
 
@@ -23,8 +24,8 @@ _CODES: Mapping[int, LinearCode] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class VegetationStep:
+@dataclass(frozen=True)
+class VegetationStep(BaseStep):
     """The column of an index, from -1 to 1: 128 of 8 bits or 32768 of 16 is 0, and 0 is invalid.
 
     Attributes:
@@ -37,33 +38,22 @@ class VegetationStep:
     bands: tuple[tuple[str, Band], ...]
     bits: int = 8
 
-    version = 1
-
-    @property
-    def name(self) -> str:
-        """One step per index."""
-        return self.index
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The columns of the bands, each once."""
-        return tuple(Input(c, Origin.COLUMN) for c in dict.fromkeys(band.column for _, band in self.bands))
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column, the mask beside."""
+    @cached_property
+    def head(self) -> StepHead:
+        """One step per index, from the columns of the bands, each once; the mask lies beside."""
         index = INDICES[self.index]
         about = (
             ("bands", self._bands()),
             ("formula", index.formula),
             ("smallest_denominator", f"{index.smallest_denominator:g}"),
         )
-        return (Column(self.index, Kind.INDEX, _CODES[self.bits], about),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Where the bands stand, and the bits."""
-        return {"bands": self._bands(), "bits": self.bits}
+        return StepHead(
+            name=self.index,
+            version=1,
+            inputs=tuple(Input(c, Origin.COLUMN) for c in dict.fromkeys(band.column for _, band in self.bands)),
+            outputs=(Column(self.index, Kind.INDEX, _CODES[self.bits], about),),
+            parameters={"bands": self._bands(), "bits": self.bits},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Compute the index.

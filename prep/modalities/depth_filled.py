@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from segprep.prep.depth.completion import Fill, complete_depth
 from segprep.prep.depth.depth_range import check_depth
 from segprep.prep.modalities._depth_input import depth_name
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Input, Origin, Step
+from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
 __all__ = ["DEFAULTS", "FillDepth", "build"]
 
@@ -25,8 +26,8 @@ _FILLED: Final = "depth_filled"
 _MEASURED: Final = "depth_measured"
 
 
-@dataclass(frozen=True, slots=True)
-class FillDepth:
+@dataclass(frozen=True)
+class FillDepth(BaseStep):
     """Columns `depth_filled`, valid everywhere, and `depth_measured`: 1 where depth was known before, else 0.
 
     Attributes:
@@ -39,27 +40,20 @@ class FillDepth:
     fill: Fill
     code: DepthCode
 
-    name = _FILLED
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """Depth, and the image if the method follows it."""
-        depth = Input(self.depth, Origin.COLUMN)
-        return (depth, Input("image", Origin.COLUMN)) if self.fill is Fill.GUIDED else (depth,)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """Depth in the code that it had, and the mask that it had."""
-        return (
-            Column(_FILLED, Kind.DEPTH, self.code, (("fill", self.fill.value), ("source", self.depth))),
-            Column(_MEASURED, Kind.MASK, IdCode(8), (("source", self.depth),)),
+    @cached_property
+    def head(self) -> StepHead:
+        """From depth, and the image if the method follows it; the code stays, and what was measured becomes a mask."""
+        depth, image = Input(self.depth, Origin.COLUMN), Input("image", Origin.COLUMN)
+        return StepHead(
+            name=_FILLED,
+            version=1,
+            inputs=(depth, image) if self.fill is Fill.GUIDED else (depth,),
+            outputs=(
+                Column(_FILLED, Kind.DEPTH, self.code, (("fill", self.fill.value), ("source", self.depth))),
+                Column(_MEASURED, Kind.MASK, IdCode(8), (("source", self.depth),)),
+            ),
+            parameters={"depth": self.depth, "fill": self.fill.value, "code": self.code.to_json()},
         )
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Source, method and code."""
-        return {"depth": self.depth, "fill": self.fill.value, "code": self.code.to_json()}
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Fill.

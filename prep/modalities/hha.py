@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Final, TypeGuard
 
 from segprep.datasets.errors import ConfigurationError
@@ -13,7 +14,7 @@ from segprep.prep.depth.gravity import mount_down
 from segprep.prep.depth.hha import PRESETS, HhaImage, hha
 from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Absent, Input, Origin, Step
+from segprep.prep.step import Absent, BaseStep, Input, Origin, Step, StepHead
 
 __all__ = ["DEFAULTS", "Hha", "build"]
 
@@ -24,8 +25,8 @@ _MOUNT: Final = "mount"
 _HIGHEST_PERCENTILE: Final = 50.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hha:
+@dataclass(frozen=True)
+class Hha(BaseStep):
     """Column `hha`: R = disparity, G = height, B = angle; (0, 0, 0) is invalid, which no valid angle is.
 
     Attributes:
@@ -41,30 +42,23 @@ class Hha:
     gravity: str | tuple[float, float, float]
     floor_percentile: float
 
-    name = "hha"
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """Depth and camera."""
-        return Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column, the mask beside; what the code gives back is 1/m, m and degrees."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From depth and camera, the mask beside; what the code gives back is 1/m, m and degrees."""
         about = (
             ("gravity", self._gravity_text()),
             ("preset", self.preset),
             ("quantities", "1/m, m, degrees"),
             ("source", self.depth),
         )
-        return (Column("hha", Kind.INDEX, PRESETS[self.preset].code, about),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """The source, the constants, and where gravity comes from."""
         constants = asdict(replace(PRESETS[self.preset], floor_percentile=self.floor_percentile))
-        return {"depth": self.depth, "preset": self.preset, **constants, "gravity": self._gravity_text()}
+        return StepHead(
+            name="hha",
+            version=1,
+            inputs=(Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)),
+            outputs=(Column("hha", Kind.INDEX, PRESETS[self.preset].code, about),),
+            parameters={"depth": self.depth, "preset": self.preset, **constants, "gravity": self._gravity_text()},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Compute HHA.

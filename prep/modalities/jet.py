@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Final, TypeGuard
 
 import numpy as np
@@ -15,7 +16,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
 from segprep.prep.modalities._depth_input import depth_name
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Input, Origin, Step
+from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
 __all__ = ["ALTERNATIVES", "DEFAULTS", "Jet", "build"]
 
@@ -23,8 +24,8 @@ DEFAULTS: Final[JsonDict] = {"depth": "depth", "near": None, "far": None, "perce
 ALTERNATIVES: Final = (("near", "far"), ("percentiles",))
 
 
-@dataclass(frozen=True, slots=True)
-class Jet:
+@dataclass(frozen=True)
+class Jet(BaseStep):
     """Column `jet`: dark blue is the smaller end of the range, dark red the larger one, black is invalid.
 
     Attributes:
@@ -37,16 +38,8 @@ class Jet:
     span: FixedRange | OwnRange
     quantity: Quantity
 
-    name = "jet"
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """Depth."""
-        return (Input(self.depth, Origin.COLUMN),)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
+    @cached_property
+    def head(self) -> StepHead:
         """RGB, the mask beside; what the code gives back is metres, 1/m, or the place in the image's own range."""
         about = {"per_image": "no", "quantity": self.quantity.value, "source": self.depth}
         if isinstance(self.span, OwnRange):
@@ -61,12 +54,13 @@ class Jet:
         else:
             code = JetCode(1 / self.span.far, 1 / self.span.near)
             about |= {"unit": "1/m"}
-        return (Column("jet", Kind.CODED, code, tuple(sorted(about.items()))),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """What decides the colours."""
-        return {"depth": self.depth, "range": asdict(self.span), "quantity": self.quantity.value}
+        return StepHead(
+            name="jet",
+            version=1,
+            inputs=(Input(self.depth, Origin.COLUMN),),
+            outputs=(Column("jet", Kind.CODED, code, tuple(sorted(about.items()))),),
+            parameters={"depth": self.depth, "range": asdict(self.span), "quantity": self.quantity.value},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Return the scalar; the column's code makes the colours, and counts what lies outside the range.

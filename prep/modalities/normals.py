@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.surface_normals import MAX_RADIUS, checked_depth, surface_normals
 from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Input, Origin, Step
+from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
 __all__ = ["DEFAULTS", "Normals", "build"]
 
@@ -23,8 +24,8 @@ DEFAULTS: Final[JsonDict] = {"depth": "depth", "radius": 3}
 _CODE: Final = LinearCode(1 / 127, -128 / 127, ("x", "y", "z"))
 
 
-@dataclass(frozen=True, slots=True)
-class Normals:
+@dataclass(frozen=True)
+class Normals(BaseStep):
     """Column `normals`: unit vectors towards the camera, in its axes: x right, y down, z forward.
 
     A floor is (0, -1, 0) for a camera that looks ahead, a wall before it (0, 0, -1). Files hold R = x, G = y, B = z as
@@ -38,24 +39,17 @@ class Normals:
     depth: str
     radius: int
 
-    name = "normals"
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """Depth and camera."""
-        return Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column, the mask beside."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From depth and camera, the mask beside."""
         about = (("axes", "camera: x right, y down, z forward"), ("side", "towards the camera"), ("source", self.depth))
-        return (Column("normals", Kind.NORMALS, _CODE, about),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Source and window."""
-        return {"depth": self.depth, "radius": self.radius}
+        return StepHead(
+            name="normals",
+            version=1,
+            inputs=(Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)),
+            outputs=(Column("normals", Kind.NORMALS, _CODE, about),),
+            parameters={"depth": self.depth, "radius": self.radius},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Fit planes.

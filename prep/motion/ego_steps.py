@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +17,7 @@ from segprep.flow.camera.ego import ego_flow
 from segprep.flow.camera.homography import estimate_homography, homography_flow
 from segprep.flow.camera.odometry import Correction, estimate_motion
 from segprep.flow.field import FlowField
-from segprep.prep.step import Absent, Input, Origin
+from segprep.prep.step import Absent, BaseStep, Input, Origin, StepHead
 
 __all__ = ["EGO_MODES", "EgoFlow", "EgoMode"]
 
@@ -34,8 +35,8 @@ _INPUTS: Mapping[str, tuple[Input, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EgoFlow:
+@dataclass(frozen=True)
+class EgoFlow(BaseStep):
     """Column `ego_flow`: where each pixel would be in the neighbour if nothing but the camera moved.
 
     Attributes:
@@ -47,24 +48,17 @@ class EgoFlow:
     mode: EgoMode
     direction: Direction = Direction.PREVIOUS
 
-    name = "ego flow"
-    version = 2
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """Depth and camera, and the optical flow where the motion is estimated."""
-        return _INPUTS[self.mode]
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """KITTI's 16-bit code."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From depth and camera, and the optical flow where the motion is estimated; kept in KITTI's 16-bit code."""
         about = (("direction", self.direction.value), ("motion", self.mode))
-        return (Column("ego_flow", Kind.FLOW, KittiFlowCode(), about),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """How the motion is known, and where the neighbour lies."""
-        return {"mode": self.mode, "direction": self.direction.value}
+        return StepHead(
+            name="ego flow",
+            version=2,
+            inputs=_INPUTS[self.mode],
+            outputs=(Column("ego_flow", Kind.FLOW, KittiFlowCode(), about),),
+            parameters={"mode": self.mode, "direction": self.direction.value},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Compute the flow.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from segprep.datasets.codes import KittiFlowCode, SmsnetFlowCode
@@ -16,7 +16,7 @@ from segprep.flow.field import FlowField
 from segprep.flow.flow_files import read_flow
 from segprep.prep.motion.optical import compute_optical_flow, motion_residual, residual_facts
 from segprep.prep.resizing.columns import TargetSize
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["MotionImage", "OpticalFlow", "PrecomputedFlow", "optical_flow_column"]
 
@@ -26,8 +26,8 @@ def optical_flow_column(direction: Direction) -> Column:
     return Column("optical_flow", Kind.FLOW, KittiFlowCode(), (("direction", direction.value),))
 
 
-@dataclass(frozen=True, slots=True)
-class OpticalFlow:
+@dataclass(frozen=True)
+class OpticalFlow(BaseStep):
     """Column `optical_flow`: vectors on the labelled frame's grid that point to where its pixels are in the neighbour.
 
     Attributes:
@@ -45,29 +45,25 @@ class OpticalFlow:
     check: bool = True
     source_to: TargetSize | None = None
 
-    name = "optical flow"
-    version = 3
+    @cached_property
+    def head(self) -> StepHead:
+        """From the image and its neighbour, as stored in the workspace or as the dataset has them.
 
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The image and its neighbour, as stored in the workspace or as the dataset has them."""
+        Parameters are the estimator with its settings, direction, and what decides the size.
+        """
         origin = Origin.COLUMN if self.source_to is None else Origin.SOURCE
-        return Input("image", origin), Input(self.direction.value, origin)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column."""
-        return (optical_flow_column(self.direction),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Estimator with its settings, direction, and what decides the size."""
         config = ESTIMATORS.load(self.estimator).config_from(self.preset)
         values: JsonDict = {"estimator": self.estimator, "settings": asdict(config), "direction": self.direction.value}
         values["check"] = self.check
         if self.source_to is not None:
             values["source_to"] = self.source_to.to_json()
-        return values
+        return StepHead(
+            name="optical flow",
+            version=3,
+            inputs=(Input("image", origin), Input(self.direction.value, origin)),
+            outputs=(optical_flow_column(self.direction),),
+            parameters=values,
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Estimate the flow.
@@ -87,8 +83,8 @@ class OpticalFlow:
         return {"optical_flow": Cell(found.uv, found.valid)}
 
 
-@dataclass(frozen=True, slots=True)
-class PrecomputedFlow:
+@dataclass(frozen=True)
+class PrecomputedFlow(BaseStep):
     """Column `optical_flow` from files that another program made.
 
     Attributes:
@@ -105,32 +101,25 @@ class PrecomputedFlow:
     target: TargetSize
     made_at: tuple[int, int] | None = None
 
-    name = "precomputed flow"
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The file, and the image's size."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From the file and the image's size. Where the files are decides nothing, only what they hold."""
         read = partial(_read_vectors, self.file_format)
-        return (
-            Input("precomputed", Origin.FILE, pattern=self.pattern, read=read),
-            Input("image", Origin.SOURCE_SIZE),
+        return StepHead(
+            name="precomputed flow",
+            version=1,
+            inputs=(
+                Input("precomputed", Origin.FILE, pattern=self.pattern, read=read),
+                Input("image", Origin.SOURCE_SIZE),
+            ),
+            outputs=(optical_flow_column(self.direction),),
+            parameters={
+                "file_format": self.file_format,
+                "direction": self.direction.value,
+                "target": self.target.to_json(),
+                "made_at": None if self.made_at is None else list(self.made_at),
+            },
         )
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column."""
-        return (optical_flow_column(self.direction),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Format, direction and sizes; where the files are does not matter, only what they hold."""
-        return {
-            "file_format": self.file_format,
-            "direction": self.direction.value,
-            "target": self.target.to_json(),
-            "made_at": None if self.made_at is None else list(self.made_at),
-        }
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Rescale the flow.
@@ -157,8 +146,8 @@ def _read_vectors(file_format: str, path: Path) -> Cell:
     return Cell(found.uv, found.valid)
 
 
-@dataclass(frozen=True, slots=True)
-class MotionImage:
+@dataclass(frozen=True)
+class MotionImage(BaseStep):
     """SMSnet's 8-bit picture of the motion: column `flow`, of what the ego flow leaves of the optical flow.
 
     Attributes:
@@ -173,30 +162,19 @@ class MotionImage:
     ego: bool = False
     column: str = "flow"
 
-    version = 2
-
-    @property
-    def name(self) -> str:
-        """One step per column."""
-        return "motion image" if self.column == "flow" else f"motion image {self.column}"
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The flow, and what is subtracted."""
-        flow = Input("optical_flow", Origin.COLUMN)
-        return (flow, Input("ego_flow", Origin.COLUMN)) if self.ego else (flow,)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """File channels B=u, G=v, R=magnitude, the mask beside."""
+    @cached_property
+    def head(self) -> StepHead:
+        """One step per column, from the flow and what is subtracted; file channels B=u, G=v, R=magnitude."""
+        flow, ego = Input("optical_flow", Origin.COLUMN), Input("ego_flow", Origin.COLUMN)
         source = "optical_flow - ego_flow" if self.ego else "optical_flow"
         about = (("direction", self.direction.value), ("source", source))
-        return (Column(self.column, Kind.CODED, self.code, about),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """The code."""
-        return self.code.to_json()
+        return StepHead(
+            name="motion image" if self.column == "flow" else f"motion image {self.column}",
+            version=2,
+            inputs=(flow, ego) if self.ego else (flow,),
+            outputs=(Column(self.column, Kind.CODED, self.code, about),),
+            parameters=self.code.to_json(),
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Return the vectors; the column's code makes the picture.

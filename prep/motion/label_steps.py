@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ from segprep.prep.labels.resampling import LabelMethod, resize_labels
 from segprep.prep.motion.annotation import AnnotationMap
 from segprep.prep.motion.labels import MOTION_CLASSES, Tolerance, label_motion
 from segprep.prep.resizing.columns import TargetSize
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["GivenMotionLabel", "MotionLabel", "Movable"]
 
@@ -69,8 +70,8 @@ class Movable:
         return {"movable": sorted(self.train_ids)} | rules
 
 
-@dataclass(frozen=True, slots=True)
-class MotionLabel:
+@dataclass(frozen=True)
+class MotionLabel(BaseStep):
     """Column `motion_label`, a pseudo label: 0 static, 1 moving, 255 what cannot move or is not known.
 
     Attributes:
@@ -83,26 +84,27 @@ class MotionLabel:
     max_range: float | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
 
-    name = "motion label"
-    version = 1
-    inputs = (
-        Input("label", Origin.COLUMN),
-        Input("instance", Origin.COLUMN, optional=True),
-        Input("optical_flow", Origin.COLUMN),
-        Input("ego_flow", Origin.COLUMN),
-        Input("depth", Origin.COLUMN),
-        Input("camera", Origin.COLUMN),
-    )
-    outputs = (_column("pseudo label: optical flow minus ego flow"),)
-
     def __post_init__(self) -> None:
         if self.max_range is not None and not 0 < self.max_range < float("inf"):
             raise ConfigurationError(f"the range must be a number of metres above 0, not {self.max_range}")
 
-    @property
-    def parameters(self) -> JsonDict:
-        """Everything."""
-        return self.movable.to_json() | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)}
+    @cached_property
+    def head(self) -> StepHead:
+        """From labels, both flows, depth and camera; instances where there are some."""
+        return StepHead(
+            name="motion label",
+            version=1,
+            inputs=(
+                Input("label", Origin.COLUMN),
+                Input("instance", Origin.COLUMN, optional=True),
+                Input("optical_flow", Origin.COLUMN),
+                Input("ego_flow", Origin.COLUMN),
+                Input("depth", Origin.COLUMN),
+                Input("camera", Origin.COLUMN),
+            ),
+            outputs=(_column("pseudo label: optical flow minus ego flow"),),
+            parameters=self.movable.to_json() | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Judge every thing that can move.
@@ -130,8 +132,8 @@ class MotionLabel:
         return {"motion_label": Cell(found.label_HW, None, found.summary())}
 
 
-@dataclass(frozen=True, slots=True)
-class GivenMotionLabel:
+@dataclass(frozen=True)
+class GivenMotionLabel(BaseStep):
     """Column `motion_label` from an annotation: its ids are mapped, then resampled by majority.
 
     Attributes:
@@ -147,22 +149,22 @@ class GivenMotionLabel:
     pattern: str
     movable: Movable | None = None
 
-    name = "given motion label"
-    version = 1
-    outputs = (_column("annotation"),)
+    @cached_property
+    def head(self) -> StepHead:
+        """From the annotation, the image's size, and the labels where they are needed.
 
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The annotation, the image's size, and the labels where they are needed."""
+        Everything is a parameter but where the annotations are: what they hold matters.
+        """
         label = () if self.movable is None else (Input("label", Origin.COLUMN),)
         annotation = Input(_ANNOTATION, Origin.FILE, pattern=self.pattern, read=_read_ids)
-        return annotation, Input("image", Origin.SOURCE_SIZE), *label
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Everything but where the annotations are: what they hold matters."""
         movable = {"movable": None} if self.movable is None else self.movable.to_json()
-        return self.target.to_json() | {"annotation": self.ids.to_json()} | movable
+        return StepHead(
+            name="given motion label",
+            version=1,
+            inputs=(annotation, Input("image", Origin.SOURCE_SIZE), *label),
+            outputs=(_column("annotation"),),
+            parameters=self.target.to_json() | {"annotation": self.ids.to_json()} | movable,
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Map and resample.

@@ -18,7 +18,7 @@ from segprep.prep.motion.objects import MovableObject, find_objects
 from segprep.prep.motion.optical import motion_residual
 from segprep.prep.motion.parallax import find_translation
 
-__all__ = ["MOTION_CLASSES", "MotionLabels", "ObjectMotion", "State", "Tolerance", "label_motion"]
+__all__ = ["MOTION_CLASSES", "MotionLabels", "MotionState", "ObjectMotion", "Tolerance", "label_motion"]
 
 MOTION_CLASSES: Final = ClassMap(
     (SemanticClass("static", (0, 90, 200), (0,)), SemanticClass("moving", (220, 30, 30), (1,))),
@@ -31,7 +31,7 @@ _MOST_PIXELS: Final = 4000  # of one thing, and ten times as many of the backgro
 _STANDING: Final = 3  # times the error of flow: flow shorter than that says nothing of the ego flow
 
 
-class State(StrEnum):
+class MotionState(StrEnum):
     """What is known of a thing."""
 
     STATIC = "static"
@@ -39,7 +39,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-_LABELS: Final = {State.STATIC: 0, State.MOVING: 1, State.UNKNOWN: IGNORE_ID}
+_LABELS: Final = {MotionState.STATIC: 0, MotionState.MOVING: 1, MotionState.UNKNOWN: IGNORE_ID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ObjectMotion:
     """
 
     thing: MovableObject
-    state: State
+    state: MotionState
     reason: str = ""
     used: int = 0
     depth_m: float | None = None
@@ -85,7 +85,7 @@ class MotionLabels:
         states = [each.state for each in self.objects]
         reasons = [each.reason for each in self.objects if each.reason]
         return {
-            "things": {state.value: states.count(state) for state in State},
+            "things": {state.value: states.count(state) for state in MotionState},
             "unknown": {reason: reasons.count(reason) for reason in sorted(set(reasons))},
             "background_px": None if self.background_px is None else round(self.background_px, 3),
         }
@@ -158,11 +158,11 @@ def label_motion(
     ):
         depth_m = float(np.median(evidence.depth_P[measured])) if measured.size else None
         if max_range is not None and depth_m is not None and depth_m > max_range:
-            objects.append(ObjectMotion(thing, State.UNKNOWN, "beyond the range", depth_m=depth_m))
+            objects.append(ObjectMotion(thing, MotionState.UNKNOWN, "beyond the range", depth_m=depth_m))
         elif not fits:
-            objects.append(ObjectMotion(thing, State.UNKNOWN, "ego flow does not fit", depth_m=depth_m))
+            objects.append(ObjectMotion(thing, MotionState.UNKNOWN, "ego flow does not fit", depth_m=depth_m))
         elif usable.size < max(accepted.min_pixels, accepted.min_valid * thing.pixels):
-            objects.append(ObjectMotion(thing, State.UNKNOWN, "too few valid pixels", depth_m=depth_m))
+            objects.append(ObjectMotion(thing, MotionState.UNKNOWN, "too few valid pixels", depth_m=depth_m))
         else:
             objects.append(_judged(thing, usable, inside_P, depth_m, evidence, accepted))
     table = np.array([IGNORE_ID, *(_LABELS[each.state] for each in objects)], np.uint8)
@@ -194,11 +194,11 @@ def _judged(
     deepest = next((d for d in range(accepted.border_px, 0, -1) if np.count_nonzero(inside_N >= d) >= enough), 0)
     used = _thinned(usable[inside_N >= deepest], _MOST_PIXELS)
     found = evidence.measure(used, accepted)
-    state, reason = State.UNKNOWN, "in doubt"
+    state, reason = MotionState.UNKNOWN, "in doubt"
     if found.score < accepted.static_below:
-        state, reason = State.STATIC, ""
+        state, reason = MotionState.STATIC, ""
     elif found.score > accepted.moving_above and found.agreement >= accepted.min_agreement:
-        state, reason = State.MOVING, ""
+        state, reason = MotionState.MOVING, ""
     elif found.score > accepted.moving_above:
         reason = "its pixels disagree"
     return ObjectMotion(thing, state, reason, used.size, depth_m, found.residual_px, found.score)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from segprep.datasets.codes import SmsnetFlowCode
 from segprep.datasets.errors import SizeMismatchError
@@ -9,7 +10,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.resizing.resample import resample
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["ResizeCamera", "ResizeColumn", "TargetSize", "checked_size"]
 
@@ -60,8 +61,8 @@ def checked_size(sample: Sample, name: str) -> tuple[int, int]:
     return width, height
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeColumn:
+@dataclass(frozen=True)
+class ResizeColumn(BaseStep):
     """Resamples one source by the rule of its kind; labels, instances and depth have steps of their own.
 
     Attributes:
@@ -72,28 +73,21 @@ class ResizeColumn:
     column: Column
     target: TargetSize
 
-    version = 1
+    @cached_property
+    def head(self) -> StepHead:
+        """One step per column, so that a new label method leaves the images alone.
 
-    @property
-    def name(self) -> str:
-        """One step per column, so that a new label method leaves the images alone."""
-        return f"resize {self.column.name}"
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The source, and the image's size, which decides the target and which all sources share."""
-        own = Input(self.column.name, Origin.SOURCE)
-        return (own,) if self.column.name == "image" else (own, Input("image", Origin.SOURCE_SIZE))
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column."""
-        return (self.column,)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Target and code."""
-        return {**self.target.to_json(), "code": None if self.column.code is None else self.column.code.to_json()}
+        It reads the source, and the image's size, which decides the target and which all sources share.
+        """
+        own, image = Input(self.column.name, Origin.SOURCE), Input("image", Origin.SOURCE_SIZE)
+        code = None if self.column.code is None else self.column.code.to_json()
+        return StepHead(
+            name=f"resize {self.column.name}",
+            version=1,
+            inputs=(own,) if self.column.name == "image" else (own, image),
+            outputs=(self.column,),
+            parameters={**self.target.to_json(), "code": code},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Resample.
@@ -110,8 +104,8 @@ class ResizeColumn:
         return {name: Cell(resized, valid, {"source_size": list(source)})}
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeCamera:
+@dataclass(frozen=True)
+class ResizeCamera(BaseStep):
     """Writes calibration, pose and motion at the workspace's resolution.
 
     Attributes:
@@ -122,19 +116,16 @@ class ResizeCamera:
     column: Column
     target: TargetSize
 
-    name = "resize camera"
-    version = 1
-    inputs = (Input("camera", Origin.RECORD), Input("image", Origin.SOURCE_SIZE))
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column."""
-        return (self.column,)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """The target."""
-        return self.target.to_json()
+    @cached_property
+    def head(self) -> StepHead:
+        """From what the catalog knows, and the image's size."""
+        return StepHead(
+            name="resize camera",
+            version=1,
+            inputs=(Input("camera", Origin.RECORD), Input("image", Origin.SOURCE_SIZE)),
+            outputs=(self.column,),
+            parameters=self.target.to_json(),
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Scale the intrinsics by the exact ratios per axis.

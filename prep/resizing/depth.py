@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,11 +10,11 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, scale_map
+from segprep.datasets.sample import Array, Camera, Mask, Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.resizing.columns import TargetSize, checked_size
 from segprep.prep.resizing.resample import resample
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["DISPARITY_DEPTH", "ResizeDepth", "depth_from_disparity", "refuse_implausible"]
 
@@ -23,8 +24,8 @@ DISPARITY_DEPTH = DepthCode(scale_m=0.005)
 """Code of depth that comes from disparity: 5 mm up to 327 m, finer than any disparity tells beyond 10 m."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeDepth:
+@dataclass(frozen=True)
+class ResizeDepth(BaseStep):
     """Column `depth`, from a source of depth or of disparity.
 
     The source's own quantity is resampled: on a plane disparity changes evenly over the image, depth does not.
@@ -43,37 +44,29 @@ class ResizeDepth:
     class_map: ClassMap
     unit: str = ""
 
-    name = "resize depth"
-    version = 3
-
     @classmethod
     def of_disparity(cls, target: TargetSize, class_map: ClassMap, unit: str = "") -> "ResizeDepth":
         """Return the step for a dataset that has disparity."""
         return cls("disparity", DISPARITY_DEPTH, target, class_map, unit)
 
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The source, for disparity the camera, and the label if it masks anything."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From the source, for disparity the camera, and the label if it masks anything; kept in metres."""
         needed = [Input(self.source, Origin.SOURCE), Input("image", Origin.SOURCE_SIZE)]
+        values = {**self.target.to_json(), "source": self.source, "code": self.code.to_json()}
         if self.source == "disparity":
             needed.append(Input("camera", Origin.RECORD))
         if self.class_map.masked_raw_ids:
             needed.append(Input("label", Origin.SOURCE, optional=True))
-        return tuple(needed)
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column, in metres."""
-        return (Column("depth", Kind.DEPTH, self.code, (("source", self.source),)),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Target, code, and what is masked."""
-        values = {**self.target.to_json(), "source": self.source, "code": self.code.to_json()}
-        if self.class_map.masked_raw_ids:
             divisor = self.class_map.raw_id_divisor
             values |= {"masked_raw_ids": sorted(self.class_map.masked_raw_ids), "raw_id_divisor": divisor}
-        return values
+        return StepHead(
+            name="resize depth",
+            version=3,
+            inputs=tuple(needed),
+            outputs=(Column("depth", Kind.DEPTH, self.code, (("source", self.source),)),),
+            parameters=values,
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Mask, resample, convert.

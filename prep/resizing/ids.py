@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.labels.resampling import LabelMethod, resize_instances, resize_labels
 from segprep.prep.resizing.columns import TargetSize, checked_size
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["LabelIds", "ResizeInstance", "ResizeLabel"]
 
@@ -65,8 +66,8 @@ class LabelIds:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeLabel:
+@dataclass(frozen=True)
+class ResizeLabel(BaseStep):
     """Column `label`.
 
     Attributes:
@@ -77,19 +78,16 @@ class ResizeLabel:
     ids: LabelIds
     target: TargetSize
 
-    name = "resize label"
-    version = 2
-    inputs = (Input("label", Origin.SOURCE), Input("image", Origin.SOURCE_SIZE))
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
+    @cached_property
+    def head(self) -> StepHead:
         """Train ids in 8 bits, or the dataset's own."""
-        return (self.ids.column(),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Target, method and class map."""
-        return self.target.to_json() | self.ids.to_json()
+        return StepHead(
+            name="resize label",
+            version=2,
+            inputs=(Input("label", Origin.SOURCE), Input("image", Origin.SOURCE_SIZE)),
+            outputs=(self.ids.column(),),
+            parameters=self.target.to_json() | self.ids.to_json(),
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Map and resample.
@@ -104,8 +102,8 @@ class ResizeLabel:
         return {"label": Cell(self.ids.stored_as(resized_HW), None, {"source_size": list(source)})}
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeInstance:
+@dataclass(frozen=True)
+class ResizeInstance(BaseStep):
     """Column `instance`: of each target pixel the instance that covers most of what its label won with.
 
     Attributes:
@@ -116,19 +114,20 @@ class ResizeInstance:
     ids: LabelIds
     target: TargetSize
 
-    name = "resize instance"
-    version = 2
-    inputs = (
-        Input("instance", Origin.SOURCE),
-        Input("label", Origin.SOURCE, optional=True),
-        Input("image", Origin.SOURCE_SIZE),
-    )
-    outputs = (Column("instance", Kind.INSTANCE, IdCode(bits=16)),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Target, method and class map."""
-        return self.target.to_json() | self.ids.to_json()
+    @cached_property
+    def head(self) -> StepHead:
+        """From the instances, and the label where there is one."""
+        return StepHead(
+            name="resize instance",
+            version=2,
+            inputs=(
+                Input("instance", Origin.SOURCE),
+                Input("label", Origin.SOURCE, optional=True),
+                Input("image", Origin.SOURCE_SIZE),
+            ),
+            outputs=(Column("instance", Kind.INSTANCE, IdCode(bits=16)),),
+            parameters=self.target.to_json() | self.ids.to_json(),
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Resample; without a label the instances are voted on by themselves.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,19 +10,19 @@ from segprep.datasets.codes import DepthCode
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.imageio.scans import project_points
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import JsonDict, Sample, scale_map
+from segprep.datasets.sample import Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.resizing.depth import refuse_implausible
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["ProjectPoints"]
 
 _CODE = DepthCode(scale_m=0.002)  # 2 mm up to 131 m: the accuracy and the reach of the scanners on cars
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPoints:
+@dataclass(frozen=True)
+class ProjectPoints(BaseStep):
     """Column `depth`, from points of a laser scanner that are in the camera's axes: of each pixel the nearest point.
 
     They are projected to the workspace's own size: a depth image of the full size would have to be averaged over places
@@ -35,24 +36,17 @@ class ProjectPoints:
     source: str
     target: TargetSize
 
-    name = "project points"
-    version = 1
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        """The points, and the camera and the size of the image."""
+    @cached_property
+    def head(self) -> StepHead:
+        """From the points, and the camera and the size of the image; kept in metres."""
         points = Input(self.source, Origin.SOURCE)
-        return (points, Input("camera", Origin.RECORD), Input("image", Origin.SOURCE_SIZE))
-
-    @property
-    def outputs(self) -> tuple[Column, ...]:
-        """One column, in metres."""
-        return (Column("depth", Kind.DEPTH, _CODE, (("source", "points"),)),)
-
-    @property
-    def parameters(self) -> JsonDict:
-        """Target and code."""
-        return {**self.target.to_json(), "source": self.source, "code": _CODE.to_json()}
+        return StepHead(
+            name="project points",
+            version=1,
+            inputs=(points, Input("camera", Origin.RECORD), Input("image", Origin.SOURCE_SIZE)),
+            outputs=(Column("depth", Kind.DEPTH, _CODE, (("source", "points"),)),),
+            parameters={**self.target.to_json(), "source": self.source, "code": _CODE.to_json()},
+        )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
         """Project.

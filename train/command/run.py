@@ -8,9 +8,9 @@ from typing import Any
 from segprep.datasets.errors import ConflictError
 from segprep.train.command.place import Place, shards_of
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
-from segprep.train.learning.loop import Outcome, Training
-from segprep.train.learning.protocols import Stage, merged_tables, stages_of
-from segprep.train.network.initial import initialise
+from segprep.train.learning.loop import RunOutcome, Training
+from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
+from segprep.train.network.initial import load_start
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
@@ -34,7 +34,7 @@ class TrainedRun:
     """
 
     run: Run
-    outcome: Outcome
+    outcome: RunOutcome
     parameters: int
     validated: bool
     reported: bool
@@ -123,7 +123,7 @@ def _started(
     place: Place, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     training = _training(place, config, processes)
-    for sentence in initialise(training.segmenter.network, config.model, place.runs):
+    for sentence in load_start(training.segmenter.network, config.model, place.runs):
         if processes.first:
             say(sentence)
     run = Run(place.runs / name)
@@ -136,7 +136,7 @@ def _started(
 def _resumed(place: Place, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None) -> TrainedRun:
     training = _training(place, config, processes)
     if not training.restore(run):
-        for _ in initialise(training.segmenter.network, config.model, place.runs):
+        for _ in load_start(training.segmenter.network, config.model, place.runs):
             pass
     return _train(training, run, max_minutes)
 
@@ -152,5 +152,5 @@ def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRu
     return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes.first)
 
 
-def _where(origin: str, stage: Stage, table: Mapping[str, Any]) -> str:
+def _where(origin: str, stage: ProtocolStage, table: Mapping[str, Any]) -> str:
     return f"{origin}, stage {stage.run}" if "stage" in table else origin

@@ -12,7 +12,7 @@ from segprep.datasets.kinds import IGNORE_ID
 
 __all__ = ["ConfusionMatrix", "check_metric", "metric_names"]
 
-Ids = npt.NDArray[Any]
+_Ids = npt.NDArray[Any]
 
 _IOU = "iou/"
 
@@ -29,7 +29,7 @@ class ConfusionMatrix:
     def __init__(self, classes: int) -> None:
         self.counts: npt.NDArray[np.int64] = np.zeros((classes, classes), np.int64)
 
-    def update(self, prediction: Ids, target: Ids) -> None:
+    def update(self, prediction: _Ids, target: _Ids) -> None:
         """Count the pixels of one image or batch; pixels whose target is 255 are left out.
 
         Args:

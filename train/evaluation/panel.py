@@ -23,7 +23,7 @@ _FONT_SIZE = 16
 _WRONG, _RIGHT, _IGNORED = (214, 39, 40), (225, 235, 225), (90, 90, 90)
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 
-Picture = npt.NDArray[np.uint8]
+_Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class PanelRow:
     prediction_HW: Array
 
 
-def error_picture(prediction_HW: Array, label_HW: Array) -> Picture:
+def error_picture(prediction_HW: Array, label_HW: Array) -> _Picture:
     """Return (H, W, 3) uint8 RGB: red where the prediction is wrong, pale where right, grey where ignored."""
     picture = np.empty((*label_HW.shape, 3), np.uint8)
     picture[...] = _RIGHT
@@ -52,7 +52,7 @@ def error_picture(prediction_HW: Array, label_HW: Array) -> Picture:
     return picture
 
 
-def draw_panel(rows: Sequence[PanelRow], class_map: ClassMap) -> Picture:
+def draw_panel(rows: Sequence[PanelRow], class_map: ClassMap) -> _Picture:
     """Draw the rows under each other with column titles and a legend of the classes; (H, W, 3) uint8 RGB."""
     height = max(1, round(_WIDTH * rows[0].label_HW.shape[0] / rows[0].label_HW.shape[1]))
     width = _MARGIN + len(_TITLES) * (_WIDTH + _MARGIN)

@@ -14,23 +14,26 @@ from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig, pr
 from segprep.datasets.augmentation.table import config_from_table, read_config
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import nearest_name
-from segprep.train.learning import losses, optimizers, saving, schedule
+from segprep.train.learning.losses import LossConfig
+from segprep.train.learning.optimizers import OptimizerConfig
+from segprep.train.learning.saving import CheckpointConfig
+from segprep.train.learning.schedule import ScheduleConfig
 from segprep.train.models import MODELS
-from segprep.train.network import segmenter as network
-from segprep.train.reading import reader as data
+from segprep.train.network.segmenter import NetworkConfig, default_device, native_precision
+from segprep.train.reading.reader import DataConfig
 
 __all__ = ["RunConfig", "augmentation_table", "config_toml", "parse_config", "parse_setting", "read_toml"]
 
 _DEFAULT_EPOCHS = 60.0
 _DEFAULT_AUGMENTATION = "flip"
 _SECTIONS = {
-    "data": data.Config,
-    "loss": losses.Config,
-    "optimizer": optimizers.Config,
-    "schedule": schedule.Config,
-    "checkpoint": saving.Config,
+    "data": DataConfig,
+    "loss": LossConfig,
+    "optimizer": OptimizerConfig,
+    "schedule": ScheduleConfig,
+    "checkpoint": CheckpointConfig,
 }
-_NETWORK_KEYS = [f.name for f in dataclasses.fields(network.Config) if f.name not in ("name", "options")]
+_NETWORK_KEYS = [f.name for f in dataclasses.fields(NetworkConfig) if f.name not in ("name", "options")]
 
 T = TypeVar("T")
 
@@ -59,13 +62,13 @@ class RunConfig:
     epochs: float | None = None
     steps: int | None = None
     val_every: int | None = None
-    data: data.Config
+    data: DataConfig
     augmentation: AugmentationConfig
-    model: network.Config
-    loss: losses.Config
-    optimizer: optimizers.Config
-    schedule: schedule.Config
-    checkpoint: saving.Config
+    model: NetworkConfig
+    loss: LossConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    checkpoint: CheckpointConfig
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.steps is not None:
@@ -155,16 +158,16 @@ def config_toml(config: RunConfig) -> str:
     return tomlkit.dumps(table)
 
 
-def _parse_model(table: dict[str, Any], where: str) -> network.Config:
+def _parse_model(table: dict[str, Any], where: str) -> NetworkConfig:
     name = _check(table.pop("name", "frrn"), str, f"{where} name")
     own = {key: table.pop(key) for key in _NETWORK_KEYS if key in table}
-    precision = own.pop("precision", None) or network.native_precision(network.default_device())
-    hints = get_type_hints(network.Config)
+    precision = own.pop("precision", None) or native_precision(default_device())
+    hints = get_type_hints(NetworkConfig)
     values = {
         key: _check(value, hints[key], f"{where} {key}") for key, value in {**own, "precision": precision}.items()
     }
     options = _parse(MODELS.load(name).Config, table, where, extra=_NETWORK_KEYS)
-    return network.Config(name=name, options=dataclasses.asdict(options), **values)
+    return NetworkConfig(name=name, options=dataclasses.asdict(options), **values)
 
 
 def _parse_augmentation(table: dict[str, Any], origin: str) -> AugmentationConfig:

@@ -26,7 +26,7 @@ from segprep.train.learning.optimizers import build_optimizer, set_rate
 from segprep.train.learning.saving import Saver
 from segprep.train.learning.schedule import Plateau, learning_rate
 from segprep.train.learning.state import RunState
-from segprep.train.learning.step import Part, Step, StepResult
+from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.learning.validation import Validation
 from segprep.train.network.checkpoint import load_checkpoint
 from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
@@ -37,11 +37,11 @@ from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import Monitor
 from segprep.train.runs.processes import Processes
 
-__all__ = ["Outcome", "Training"]
+__all__ = ["RunOutcome", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How a run ended.
 
     Attributes:
@@ -109,7 +109,7 @@ class Training:
         self._optimizer = optimizer
         self._saver = Saver(config.checkpoint, self.segmenter, optimizer, scaler, self._average, self.processes)
         losses = [Loss(config.loss, _weights_of(config, source)) for source in sources]
-        self._update = Step(self.segmenter, losses, optimizer, scaler, self.processes, config.optimizer)
+        self._update = TrainingStep(self.segmenter, losses, optimizer, scaler, self.processes, config.optimizer)
         self.steps = config.total_steps(self.order.epoch_size)
         self.step = 0
         self.best: float | None = None
@@ -138,7 +138,7 @@ class Training:
             run.cut_log(self.step)
         return checkpoint is not None
 
-    def train(self, run: Run, max_minutes: float | None = None) -> Outcome:
+    def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
 
         Raises:
@@ -193,8 +193,8 @@ class Training:
             return "finished"
         return "plateau" if self._plateau.stop else None
 
-    def _outcome(self, why: Literal["finished", "plateau"] | Why) -> Outcome:
-        return Outcome(self.step, self.steps, why, self.config.checkpoint.metric, self.best)
+    def _outcome(self, why: Literal["finished", "plateau"] | Why) -> RunOutcome:
+        return RunOutcome(self.step, self.steps, why, self.config.checkpoint.metric, self.best)
 
     def _rows(self) -> Iterator[list[list[Row]]]:
         """Yield this process's rows of each step, in the parts in which they are computed."""
@@ -205,7 +205,7 @@ class Training:
             first = self.processes.rank * parts
             yield [rows[part * share : (part + 1) * share] for part in range(first, first + parts)]
 
-    def _read(self, parts: Sequence[Sequence[Row]]) -> list[Part]:
+    def _read(self, parts: Sequence[Sequence[Row]]) -> list[BatchPart]:
         """Read a process's share of a batch; a thread does it while the network computes."""
         return [[self._read_batch(rows) for rows in _by_dataset(part)] for part in parts]
 
@@ -214,7 +214,7 @@ class Training:
         # On a GPU it is done there, by the loop.
         return self._augmentations[batch.dataset].augmented(batch) if self.device.type == "cpu" else batch
 
-    def _on_device(self, part: Part) -> Part:
+    def _on_device(self, part: BatchPart) -> BatchPart:
         if self.device.type == "cpu":
             return part
         return [self._augmentations[batch.dataset].augmented(batch.to(self.device)) for batch in part]
@@ -227,7 +227,7 @@ class Training:
             return "interrupted"
         return "time" if self.processes.any(stop.why == "time") else None
 
-    def _check(self, result: StepResult, parts: Sequence[Part], run: Run) -> None:
+    def _check(self, result: StepResult, parts: Sequence[BatchPart], run: Run) -> None:
         """Refuse to go on from a loss that is no number, and say what was in the batch."""
         if result.finite:
             return

@@ -11,7 +11,7 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.shards.statistics import LabelStatistics
 
-__all__ = ["ClassWeights", "Config", "Loss", "class_weights"]
+__all__ = ["ClassWeights", "Loss", "LossConfig", "class_weights"]
 
 ClassWeights = Literal["none", "median_frequency", "enet", "inverse"]
 
@@ -20,7 +20,7 @@ _NEVER_CHOSEN: Final = -1.0  # below every loss of a pixel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class LossConfig:
     """What is minimised.
 
     Attributes:
@@ -63,7 +63,7 @@ class Loss:
         weights: (classes,) as `class_weights` gives them, None for none.
     """
 
-    def __init__(self, config: Config, weights: Tensor | None = None) -> None:
+    def __init__(self, config: LossConfig, weights: Tensor | None = None) -> None:
         self._config = config
         self._weighted = weights is not None
         self._weight_of_id = torch.ones(IGNORE_ID + 1)

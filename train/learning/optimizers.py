@@ -13,11 +13,11 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from segprep.datasets.errors import ConfigurationError
 
-__all__ = ["Config", "build_optimizer", "freeze", "hold_frozen_statistics", "set_rate"]
+__all__ = ["OptimizerConfig", "build_optimizer", "freeze", "hold_frozen_statistics", "set_rate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class OptimizerConfig:
     """How the weights follow the gradients.
 
     Attributes:
@@ -60,7 +60,7 @@ class Config:
             _split(group)
 
 
-def build_optimizer(config: Config, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+def build_optimizer(config: OptimizerConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
     """Freeze what shall not learn and make the optimizer of the rest.
 
     Args:

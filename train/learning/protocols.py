@@ -6,13 +6,13 @@ from typing import Any
 
 from segprep.datasets.errors import ConfigurationError
 
-__all__ = ["Stage", "merged_tables", "stages_of"]
+__all__ = ["ProtocolStage", "merged_tables", "stages_of"]
 
 _KEY = "stage"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ProtocolStage:
     """One run of a protocol.
 
     Attributes:
@@ -24,7 +24,7 @@ class Stage:
     table: dict[str, Any]
 
 
-def stages_of(table: Mapping[str, Any], name: str) -> list[Stage]:
+def stages_of(table: Mapping[str, Any], name: str) -> list[ProtocolStage]:
     """Return the runs that a configuration describes, in their order.
 
     A file without `[[stage]]` is one run of this name. Otherwise the tables outside of the stages hold for all of them,
@@ -35,9 +35,9 @@ def stages_of(table: Mapping[str, Any], name: str) -> list[Stage]:
         ConfigurationError: If a stage has no name, or the name of another.
     """
     if _KEY not in table:
-        return [Stage(name, dict(table))]
+        return [ProtocolStage(name, dict(table))]
     common = {key: value for key, value in table.items() if key != _KEY}
-    stages: list[Stage] = []
+    stages: list[ProtocolStage] = []
     runs: dict[str, str] = {}
     for number, own in enumerate(_tables(table[_KEY]), 1):
         stage = own.get("name")
@@ -47,7 +47,7 @@ def stages_of(table: Mapping[str, Any], name: str) -> list[Stage]:
         if isinstance(model := merged.get("model"), dict):
             merged["model"] = {**model, **_resolved(model, runs)}
         runs[stage] = f"{name}-{stage}"
-        stages.append(Stage(runs[stage], merged))
+        stages.append(ProtocolStage(runs[stage], merged))
     return stages
 
 

@@ -13,11 +13,11 @@ from segprep.train.network.checkpoint import Checkpoint, load_into, save_checkpo
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.runs.processes import Processes
 
-__all__ = ["Config", "Saver"]
+__all__ = ["CheckpointConfig", "Saver"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class CheckpointConfig:
     """What is kept.
 
     Attributes:
@@ -53,7 +53,7 @@ class Saver:
 
     def __init__(
         self,
-        config: Config,
+        config: CheckpointConfig,
         segmenter: Segmenter,
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,

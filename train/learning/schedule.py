@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.sample import JsonDict
 
-__all__ = ["Config", "Plateau", "learning_rate"]
+__all__ = ["Plateau", "ScheduleConfig", "learning_rate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class ScheduleConfig:
     """The learning rate by step.
 
     Attributes:
@@ -71,7 +71,7 @@ class Plateau:
     halvings: int = 0
     stop: bool = False
 
-    def updated(self, metric: float, config: Config) -> Self:
+    def updated(self, metric: float, config: ScheduleConfig) -> Self:
         """Return the state after a validation.
 
         A better metric begins to count anew and leaves the rate as it is. A metric that is not finite, which a
@@ -100,7 +100,7 @@ class Plateau:
         return cls(data["best"], data["fruitless"], data["halvings"], data["stop"])
 
 
-def learning_rate(config: Config, step: int, steps: int, halvings: int = 0) -> float:
+def learning_rate(config: ScheduleConfig, step: int, steps: int, halvings: int = 0) -> float:
     """Return the learning rate of step `step` of `steps`; `step == steps` is the end, which no update uses.
 
     `poly`: (lr - end_lr) (1 - step / steps)^power + end_lr. `exponential`: lr multiplier^(max(0, step - start) /
@@ -117,7 +117,7 @@ def learning_rate(config: Config, step: int, steps: int, halvings: int = 0) -> f
     return warmth * _full_rate(config, step, steps, halvings)
 
 
-def _full_rate(config: Config, step: int, steps: int, halvings: int) -> float:
+def _full_rate(config: ScheduleConfig, step: int, steps: int, halvings: int) -> float:
     match config.kind:
         case "poly":
             return float((config.lr - config.end_lr) * (1 - step / steps) ** config.power + config.end_lr)

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from segprep.train.learning.losses import Loss
-from segprep.train.learning.optimizers import Config, hold_frozen_statistics
+from segprep.train.learning.optimizers import OptimizerConfig, hold_frozen_statistics
 from segprep.train.models._network import Logits
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Batch
 from segprep.train.runs.processes import Processes
 
-__all__ = ["Part", "Step", "StepResult"]
+__all__ = ["BatchPart", "StepResult", "TrainingStep"]
 
-Part = Sequence[Batch]
+BatchPart = Sequence[Batch]
 """What is computed at once: batches of different data sets."""
 
 
@@ -38,7 +38,7 @@ class StepResult:
         return math.isfinite(self.loss)
 
 
-class Step:
+class TrainingStep:
     """Computes a loss, its gradient, and updates.
 
     The loss of a data set is the sum over its pixels in the whole batch divided by their count in the whole batch, so
@@ -61,12 +61,12 @@ class Step:
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
         processes: Processes,
-        config: Config,
+        config: OptimizerConfig,
     ) -> None:
         self._segmenter, self._losses, self._optimizer = segmenter, losses, optimizer
         self._scaler, self._processes, self._config = scaler, processes, config
 
-    def __call__(self, parts: Sequence[Part]) -> StepResult:
+    def __call__(self, parts: Sequence[BatchPart]) -> StepResult:
         """Update the weights by this process's parts of a batch, all on the network's device."""
         self._segmenter.train()
         hold_frozen_statistics(self._segmenter)
@@ -90,7 +90,7 @@ class Step:
         loss = float((sums * weights).sum())
         return StepResult(loss, {d: losses[d] for d, share in enumerate(samples.tolist()) if share})
 
-    def _counts(self, parts: Sequence[Part]) -> tuple[Tensor, Tensor]:
+    def _counts(self, parts: Sequence[BatchPart]) -> tuple[Tensor, Tensor]:
         """Return (data sets,) float64: what the losses are divided by, and the samples; of the whole batch."""
         device = parts[0][0].labels_NHW.device
         both = torch.zeros(2, len(self._losses), dtype=torch.float64, device=device)
@@ -101,7 +101,7 @@ class Step:
         counts, samples = self._processes.sum(both).unbind()
         return counts, samples
 
-    def _outputs(self, part: Part) -> list[tuple[int, Logits, Tensor]]:
+    def _outputs(self, part: BatchPart) -> list[tuple[int, Logits, Tensor]]:
         """Return (data set, logits, labels); samples of one size go through the network together."""
         ordered = sorted(part, key=lambda batch: batch.dataset)
         joint = len({tuple(batch.labels_NHW.shape[1:]) for batch in ordered}) == 1

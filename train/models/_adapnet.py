@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._easpp import Easpp
-from segprep.train.models._layers import Freezable, SplitConv2d, conv_norm, initialise, norm
+from segprep.train.models._layers import Freezable, SplitConv2d, conv_norm, draw_weights, norm
 
 __all__ = ["EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights"]
 
@@ -48,7 +48,7 @@ class Expert(Freezable):
         self.easpp = Easpp(2048, EASPP_CHANNELS, easpp_rates)
         self.skip4 = conv_norm(256, SKIP_CHANNELS, 1, relu=False)
         self.skip8 = conv_norm(512, SKIP_CHANNELS, 1, relu=False)
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return (eASPP at 1/16, skip at 1/8, skip at 1/4)."""

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS
-from segprep.train.models._layers import GlobalNorm, conv_norm, crop, enlarge, initialise, make_bilinear, norm
+from segprep.train.models._layers import GlobalNorm, conv_norm, crop, draw_weights, enlarge, make_bilinear, norm
 from segprep.train.models._network import Features, Logits
 
 __all__ = ["Decoder", "DecoderHead"]
@@ -23,7 +23,7 @@ class Decoder(nn.Module):
     def __init__(self, *, correlated: bool) -> None:
         super().__init__()
         self.to_8, self.to_4 = _Enlargement(correlated), _Enlargement(correlated)
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, easpp: Tensor, skip8: Tensor, skip4: Tensor) -> Features:
         """Return the features for `DecoderHead`."""
@@ -70,7 +70,7 @@ class DecoderHead(nn.Module):
         self.enlarge = nn.Sequential(larger, norm(classes))
         self.weights = auxiliary
         self.auxiliary = nn.ModuleList(conv_norm(_CHANNELS, classes, 1, relu=False) for _ in auxiliary)
-        self.apply(initialise)
+        self.apply(draw_weights)
         make_bilinear(larger)
 
     def forward(self, features: Features, size: tuple[int, int]) -> Logits:

@@ -12,8 +12,8 @@ __all__ = [
     "SplitConv2d",
     "conv_norm",
     "crop",
+    "draw_weights",
     "enlarge",
-    "initialise",
     "make_bilinear",
     "norm",
 ]
@@ -117,7 +117,7 @@ def crop(x_NCHW: Tensor, size: Iterable[int]) -> Tensor:
     return x_NCHW[..., :height, :width]
 
 
-def initialise(module: nn.Module) -> None:
+def draw_weights(module: nn.Module) -> None:
     """Draw a convolution's weights as He et al. propose, variance 2 / (inputs of an output); biases begin with 0.
 
     For `nn.Module.apply`: other modules are left as they are.

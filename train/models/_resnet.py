@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segprep.train.models._layers import SplitConv2d, norm
 
-__all__ = ["Rates", "Unit", "stage"]
+__all__ = ["Rates", "Unit", "residual_stage"]
 
 Rates = tuple[int, int]
 
@@ -56,7 +56,7 @@ class Unit(nn.Module):
         return F.relu(self.dropout(self.bn3(self.conv3(y))) + self.downsample(x), inplace=True)
 
 
-def stage(
+def residual_stage(
     in_channels: int,
     out_channels: int,
     rates: Sequence[Rates],

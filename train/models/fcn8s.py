@@ -11,7 +11,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.train.models._layers import crop, enlarge, initialise, make_bilinear
+from segprep.train.models._layers import crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._options import check_dropout
@@ -84,7 +84,7 @@ class _Trunk(nn.Module):
         self.fc6 = nn.Conv2d(width, config.fc_channels, _FC6_KERNEL, padding=_FC6_KERNEL // 2)
         self.fc7 = nn.Conv2d(config.fc_channels, config.fc_channels, 1)
         self.behind = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(config.dropout))
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> Features:
         _, _, third, fourth, fifth = self.ends

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.train.models._layers import crop, initialise
+from segprep.train.models._layers import crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import eight_bit_scaling as input_scaling
 
@@ -95,7 +95,7 @@ class _Trunk(nn.Module):
             width = units * b
         self.concat = config.concat_skip
         self.norm = _norm(config, width)
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> Features:
         x = self.stem(x)
@@ -114,7 +114,7 @@ class _Trunk(nn.Module):
 class _Head(nn.Conv2d):
     def __init__(self, in_channels: int, classes: int) -> None:
         super().__init__(in_channels, classes, 3, padding=1)
-        initialise(self)
+        draw_weights(self)
 
     def forward(self, features: Features, size: tuple[int, int]) -> Logits:  # type: ignore[override]
         (feature,) = features

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segprep.train.models._layers import crop, initialise, norm
+from segprep.train.models._layers import crop, draw_weights, norm
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
-from segprep.train.models._resnet import stage
+from segprep.train.models._resnet import residual_stage
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
 
@@ -66,7 +66,7 @@ class _Trunk(nn.Module):
             self.decoder.append(nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1), norm(out_channels)))
             width = out_channels
         self.relu = config.decoder_relu
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, x: Tensor) -> Features:
         x = self.encoder(x)
@@ -84,9 +84,9 @@ class _Encoder(nn.Module):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(in_channels, 64, 7, 2, 3), norm(64)
         self.pool = nn.MaxPool2d(3, 2, padding=1)
-        self.layer1 = stage(64, 256, (_PLAIN,) * 3, bias=True)
-        self.layer2 = stage(256, 512, (_PLAIN,) * 4, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
-        self.layer3 = stage(512, 1024, (_PLAIN,) * 6, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
+        self.layer1 = residual_stage(64, 256, (_PLAIN,) * 3, bias=True)
+        self.layer2 = residual_stage(256, 512, (_PLAIN,) * 4, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
+        self.layer3 = residual_stage(512, 1024, (_PLAIN,) * 6, stride=2, bias=True, stride_in_3x3=stride_in_3x3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(F.relu(self.bn1(self.conv1(x)), inplace=True))
@@ -100,7 +100,7 @@ class _Head(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.scores = nn.Conv2d(_DECODER[-1], classes, 3, padding=1)
-        self.apply(initialise)
+        self.apply(draw_weights)
 
     def forward(self, features: Features, size: tuple[int, int]) -> Logits:
         (feature,) = features

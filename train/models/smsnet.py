@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.train.models._layers import Freezable, conv_norm, crop, enlarge, initialise, make_bilinear, norm
+from segprep.train.models._layers import Freezable, conv_norm, crop, draw_weights, enlarge, make_bilinear, norm
 from segprep.train.models._network import (
     Features,
     InputColumn,
@@ -26,7 +26,7 @@ from segprep.train.models._network import (
     two_columns,
 )
 from segprep.train.models._options import check_dropout
-from segprep.train.models._resnet import Rates, stage
+from segprep.train.models._resnet import Rates, residual_stage
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
 
@@ -118,16 +118,16 @@ class _Trunk(nn.Module):
         in_3x3 = config.stride_in_3x3
         self.motion = nn.Sequential(
             *_motion_stem(motion_channels, self.caffe),
-            stage(128 if self.caffe else 64, 256, _BLOCK1),
-            stage(256, 512, (_PLAIN, _PLAIN), stride=2, stride_in_3x3=in_3x3),
-            stage(512, 512, (_PLAIN,), stride=2, stride_in_3x3=in_3x3),
+            residual_stage(128 if self.caffe else 64, 256, _BLOCK1),
+            residual_stage(256, 512, (_PLAIN, _PLAIN), stride=2, stride_in_3x3=in_3x3),
+            residual_stage(512, 512, (_PLAIN,), stride=2, stride_in_3x3=in_3x3),
         )
         self.fusion = nn.Sequential(
-            stage(512 + 2048, 512, _FUSION_512),
-            stage(512, 1024, _FUSION_1024),
-            stage(1024, 2048, _FUSION_2048, dropout=config.dropout),
+            residual_stage(512 + 2048, 512, _FUSION_512),
+            residual_stage(512, 1024, _FUSION_1024),
+            residual_stage(1024, 2048, _FUSION_2048, dropout=config.dropout),
         )
-        self.apply(initialise)
+        self.apply(draw_weights)
         if config.frozen_image:
             self.image.freeze()
 
@@ -146,10 +146,10 @@ class _ImageStream(Freezable):
         self.conv0 = nn.Identity() if caffe else conv_norm(in_channels, in_channels, 3)
         self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=caffe)
         self.bn1, self.relu, self.pool = norm(64), nn.ReLU(inplace=True), _pool(caffe)
-        self.layer1 = stage(64, 256, _BLOCK1)
-        self.layer2 = stage(256, 512, _BLOCK2, stride=2, stride_in_3x3=in_3x3)
-        self.layer3 = stage(512, 1024, _BLOCK3[variant], stride=2, stride_in_3x3=in_3x3)
-        self.layer4 = stage(1024, 2048, _BLOCK4[variant], dropout=config.image_dropout)
+        self.layer1 = residual_stage(64, 256, _BLOCK1)
+        self.layer2 = residual_stage(256, 512, _BLOCK2, stride=2, stride_in_3x3=in_3x3)
+        self.layer3 = residual_stage(512, 1024, _BLOCK3[variant], stride=2, stride_in_3x3=in_3x3)
+        self.layer4 = residual_stage(1024, 2048, _BLOCK4[variant], dropout=config.image_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(self.relu(self.bn1(self.conv1(self.conv0(x)))))
@@ -165,7 +165,7 @@ class _Head(nn.Module):
         self.scores = conv_norm(2048, classes, 1, relu=False)
         self.enlarge = enlarge(classes, classes, _STRIDE)
         self.norm = nn.Identity() if variant == "caffe" else norm(classes)
-        self.apply(initialise)
+        self.apply(draw_weights)
         make_bilinear(self.enlarge)
 
     def forward(self, features: Features, size: tuple[int, int]) -> Logits:

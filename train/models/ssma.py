@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS, Expert
 from segprep.train.models._decoder import Decoder, DecoderHead
-from segprep.train.models._layers import conv_norm, initialise
+from segprep.train.models._layers import conv_norm, draw_weights
 from segprep.train.models._network import Features, InputColumn, Network, two_columns
 from segprep.train.models._options import check_dropout, check_rates
 from segprep.train.models.adapnet import input_scaling
@@ -103,7 +103,7 @@ class _Fusion(nn.Module):
             nn.Sigmoid(),
         )
         self.reduction = reduction
-        self.apply(initialise)
+        self.apply(draw_weights)
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.constant_(module.bias, _BIAS)

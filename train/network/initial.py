@@ -7,16 +7,16 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
 from segprep.train.models._network import Network
-from segprep.train.network.segmenter import Config
+from segprep.train.network.segmenter import NetworkConfig
 from segprep.train.network.weights import imagenet_file, load_backbone, load_expert, load_network
 
-__all__ = ["initialise"]
+__all__ = ["load_start"]
 
 _IMAGENET = "imagenet"
 _WEIGHTS = "weights.safetensors"
 
 
-def initialise(network: Network, config: Config, runs: Path) -> Iterator[str]:
+def load_start(network: Network, config: NetworkConfig, runs: Path) -> Iterator[str]:
     """Load what `weights`, `start` and `experts` name, and yield a sentence for each that says what was loaded.
 
     Args:

@@ -16,7 +16,7 @@ from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn, InputScaling, Logits, Network
 
 __all__ = [
-    "Config",
+    "NetworkConfig",
     "Precision",
     "Segmenter",
     "build_segmenter",
@@ -30,7 +30,7 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class NetworkConfig:
     """Which network, and how exactly it computes.
 
     Attributes:
@@ -63,7 +63,7 @@ class Segmenter(nn.Module):
     Args:
         network: What computes.
         scalings: By input column, in their order; the network gets (value - centre) / spread.
-        precision: See `Config`.
+        precision: See `NetworkConfig`.
         blank: Columns that the network gets zeros in place of.
     """
 
@@ -120,7 +120,7 @@ def input_columns(specs: Sequence[ArraySpec], statistics: Mapping[str, Statistic
 
 
 def build_segmenter(
-    config: Config,
+    config: NetworkConfig,
     columns: Sequence[InputColumn],
     classes: Sequence[int],
     scalings: Mapping[str, InputScaling] | None = None,

@@ -19,7 +19,7 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.train.reading.buffers import Buffers
 from segprep.train.reading.order import Row
 
-__all__ = ["Batch", "Config", "Reader", "prefetched"]
+__all__ = ["Batch", "DataConfig", "Reader", "prefetched"]
 
 _PREFETCHED_BATCHES = 2
 _THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
@@ -29,7 +29,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class DataConfig:
     """What a run reads.
 
     Attributes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_curves", "write_curves"]
 
-Picture = npt.NDArray[np.uint8]
+_Picture = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
 _LOSS, _RATE, _VALIDATION, _CLASSES = "loss", "lr", "val_", "val_iou"
@@ -37,7 +37,7 @@ def write_curves(log: Path, picture: Path) -> None:
     write_image(picture, draw_curves(log, log.parent.name))
 
 
-def draw_curves(log: Path, title: str) -> Picture:
+def draw_curves(log: Path, title: str) -> _Picture:
     """Draw a log; (H, W, 3) uint8 RGB.
 
     Losses, `loss` and each `loss/<name>`, are shown as they are on average, with a band from the least to the greatest;
@@ -85,7 +85,7 @@ def draw_curves(log: Path, title: str) -> Picture:
     figure.subplots_adjust(left=0.07, right=0.985, bottom=margin_in, top=1 - 0.7 * margin_in, hspace=0.06)
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba_HWC = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    picture: Picture = rgba_HWC[..., :3].copy()
+    picture: _Picture = rgba_HWC[..., :3].copy()
     return picture
 
 

@@ -10,7 +10,7 @@ from segprep.datasets.imageio import read_image
 from segprep.datasets.sample import Array, Camera, Mask, Matrix
 from segprep.datasets.synthetic import World, motion
 from segprep.flow.camera.ego import ego_flow
-from segprep.flow.camera.homography import Config, estimate_homography, homography_flow
+from segprep.flow.camera.homography import HomographyConfig, estimate_homography, homography_flow
 from segprep.flow.camera.se3 import rotation_exp
 from segprep.flow.consistency import consistent
 from segprep.flow.estimators import dis
@@ -135,7 +135,7 @@ def test_flow_without_a_homography_is_refused() -> None:
             estimate_homography(FlowField(seed_uv.astype(np.float32), EVERYWHERE))
     flow = sky_flow(TURN)
     with pytest.raises(MotionError, match="no homography explains the flow: 100%"):
-        estimate_homography(flow, config=Config(min_inlier_share=1.01))
+        estimate_homography(flow, config=HomographyConfig(min_inlier_share=1.01))
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     mirrored = np.stack([WIDTH - 1 - 2.0 * x, 0 * y], axis=2).astype(np.float32)
     with pytest.raises(MotionError, match="no homography"):

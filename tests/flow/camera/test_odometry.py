@@ -10,7 +10,7 @@ from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.sample import Array, Camera, Mask, Matrix, flip_x_map, scale_map
 from segprep.datasets.synthetic import World, motion, render
 from segprep.flow.camera.ego import ego_flow
-from segprep.flow.camera.odometry import Config, Correction, MotionEstimate, estimate_motion
+from segprep.flow.camera.odometry import Correction, MotionEstimate, OdometryConfig, estimate_motion
 from segprep.flow.camera.robust import spread_sample
 from segprep.flow.camera.se3 import inverse, rotation_degrees, rotation_exp
 from segprep.flow.consistency import consistent
@@ -19,7 +19,7 @@ from segprep.flow.field import FlowField
 
 WIDTH, HEIGHT = 512, 256
 WORLD = World(seed=3, yaw_rate=0.1, pitch_wobble=0.01)
-ANY_SHARE = Config(min_inlier_share=0.0)
+ANY_SHARE = OdometryConfig(min_inlier_share=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,10 +252,10 @@ def test_flow_that_no_motion_explains_is_refused(ahead: Pair) -> None:
 
 
 def test_implausible_motions_are_refused(ahead: Pair) -> None:
-    def estimate(T: Matrix, seconds: float | None = None, config: Config | None = None) -> MotionEstimate:
+    def estimate(T: Matrix, seconds: float | None = None, config: OdometryConfig | None = None) -> MotionEstimate:
         flow = moved_by(ahead, T)
         return estimate_motion(
-            flow, ahead.depth_HW, ahead.valid_HW, ahead.camera, seconds=seconds, config=config or Config()
+            flow, ahead.depth_HW, ahead.valid_HW, ahead.camera, seconds=seconds, config=config or OdometryConfig()
         )
 
     forward = rigid(t=(0, 0, -1))
@@ -267,7 +267,7 @@ def test_implausible_motions_are_refused(ahead: Pair) -> None:
     turn = rigid((0, 0.1, 0))
     assert estimate(turn).pixels > 0
     with pytest.raises(MotionError, match=r"5\.7 degrees between the frames \(at most 5\)"):
-        estimate(turn, config=Config(max_rotation=5))
+        estimate(turn, config=OdometryConfig(max_rotation=5))
 
 
 @pytest.mark.parametrize("seconds", [0.0, -0.0, np.nan, np.inf])
@@ -368,4 +368,4 @@ def test_pictures_smaller_than_the_grid_of_samples_work() -> None:
     at, share = spread_sample(np.ones((5, 7), np.bool_), 1000)
     np.testing.assert_array_equal(np.sort(at), np.arange(35))
     assert 0 < share <= 1
-    assert replace(Config(), samples=10).samples == 10
+    assert replace(OdometryConfig(), samples=10).samples == 10

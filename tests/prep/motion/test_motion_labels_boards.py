@@ -14,7 +14,7 @@ from segprep.datasets.synthetic import CLASSES, make_camera
 from segprep.flow.camera.ego import ego_flow
 from segprep.flow.camera.se3 import rotation_exp
 from segprep.flow.field import FlowField
-from segprep.prep.motion.labels import MOTION_CLASSES, MotionLabels, State, Tolerance, label_motion
+from segprep.prep.motion.labels import MOTION_CLASSES, MotionLabels, MotionState, Tolerance, label_motion
 from segprep.prep.motion.parallax import find_translation
 from support.properties import examples
 
@@ -89,7 +89,7 @@ def _judged(
     )
 
 
-def _states(found: MotionLabels) -> list[State]:
+def _states(found: MotionLabels) -> list[MotionState]:
     return [each.state for each in found.objects]
 
 
@@ -128,8 +128,8 @@ def test_a_standing_camera_has_no_parallax() -> None:
     depth, known = np.full((HEIGHT, WIDTH), np.inf), np.ones((HEIGHT, WIDTH), np.bool_)
     ego = FlowField(np.zeros((HEIGHT, WIDTH, 2), np.float32), known)
     assert find_translation(ego, depth, known, CAMERA).t_3 == pytest.approx(np.zeros(3), abs=1e-9)
-    assert _states(_judged([Board(-80, 10, 12)], np.zeros(3))) == [State.STATIC]
-    assert _states(_judged([Board(-80, 10, 12, moves=(0.05, 0, 0))], np.zeros(3))) == [State.MOVING]
+    assert _states(_judged([Board(-80, 10, 12)], np.zeros(3))) == [MotionState.STATIC]
+    assert _states(_judged([Board(-80, 10, 12, moves=(0.05, 0, 0))], np.zeros(3))) == [MotionState.MOVING]
 
 
 @pytest.mark.parametrize("speed", [0.3, 0.8, 1.7])  # 1.7 m per frame at 15 Hz is 92 km/h
@@ -137,7 +137,7 @@ def test_a_standing_camera_has_no_parallax() -> None:
 def test_parked_cars_stand_however_fast_the_camera_is(speed: float, direction: int) -> None:
     boards = [Board(-120, 20, 9), Board(100, 30, 14, instance=2), Board(60, -10, 30, instance=3)]
     found = _judged(boards, FORWARD * speed * direction)
-    assert _states(found) == [State.STATIC] * 3
+    assert _states(found) == [MotionState.STATIC] * 3
     assert (found.label_HW != IGNORE).sum() == 3 * 40 * 40
 
 
@@ -145,17 +145,17 @@ def test_parked_cars_stand_however_fast_the_camera_is(speed: float, direction: i
 @pytest.mark.parametrize("direction", [1, -1])
 def test_what_moves_moves_in_every_direction(move: tuple[float, float, float], direction: int) -> None:
     boards = [Board(-120, 20, 9, moves=move), Board(100, 30, 14, instance=2)]
-    assert _states(_judged(boards, FORWARD * 0.5 * direction)) == [State.MOVING, State.STATIC]
+    assert _states(_judged(boards, FORWARD * 0.5 * direction)) == [MotionState.MOVING, MotionState.STATIC]
 
 
 def test_a_car_that_keeps_its_distance_moves_though_it_shifts_nowhere() -> None:
     ahead = Board(0, 0, 9, moves=(0, 0, 0.6), size=80)
     found = _judged([ahead], FORWARD * 0.6)
     (car,) = found.objects
-    assert car.state is State.MOVING
+    assert car.state is MotionState.MOVING
     assert car.residual_px is not None
     assert car.residual_px < 0.3, "its median residual hides it"
-    assert _states(_judged([replace(ahead, moves=(0, 0, 0))], FORWARD * 0.6)) == [State.STATIC]
+    assert _states(_judged([replace(ahead, moves=(0, 0, 0))], FORWARD * 0.6)) == [MotionState.STATIC]
 
 
 def test_depth_excuses_motion_along_the_cameras_path_and_no_other() -> None:
@@ -166,14 +166,14 @@ def test_depth_excuses_motion_along_the_cameras_path_and_no_other() -> None:
     found = _judged([along], camera_t), _judged([across], camera_t)
     sizes = [each.objects[0].residual_px for each in found]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.3), "equally long"
-    assert found[0].objects[0].state is not State.MOVING
-    assert found[1].objects[0].state is State.MOVING
+    assert found[0].objects[0].state is not MotionState.MOVING
+    assert found[1].objects[0].state is MotionState.MOVING
 
 
 @pytest.mark.parametrize("error", [0.95, 0.97, 1.03, 1.05])
 def test_a_depth_that_is_wrong_by_a_standard_deviation_moves_nothing(error: float) -> None:
     (car,) = _judged([Board(-150, 20, 10, believed=error)], FORWARD).objects
-    assert car.state is not State.MOVING
+    assert car.state is not MotionState.MOVING
     assert car.score is not None
     assert car.score < 1.2
     (badly,) = _judged([Board(-150, 20, 10, believed=1.4)], FORWARD).objects
@@ -184,11 +184,13 @@ def test_a_depth_that_is_wrong_by_a_standard_deviation_moves_nothing(error: floa
 def test_what_errors_may_or_may_not_explain_is_unknown() -> None:
     small = 0.25 * 12 / float(CAMERA.K[0, 0])  # a quarter of a pixel; the flow's standard deviation is 0.15
     (car,) = _judged([Board(-80, 10, 12, moves=(small, 0, 0))], np.zeros(3)).objects
-    assert (car.state, car.reason) == (State.UNKNOWN, "in doubt")
+    assert (car.state, car.reason) == (MotionState.UNKNOWN, "in doubt")
     assert car.residual_px == pytest.approx(0.25, abs=0.02)
     assert car.score == pytest.approx(0.25 / 0.15, rel=0.05)
     strict = Tolerance(static_below=0.5, moving_above=1.5)
-    assert _states(_judged([Board(-80, 10, 12, moves=(small, 0, 0))], np.zeros(3), tolerance=strict)) == [State.MOVING]
+    assert _states(_judged([Board(-80, 10, 12, moves=(small, 0, 0))], np.zeros(3), tolerance=strict)) == [
+        MotionState.MOVING
+    ]
 
 
 def test_a_restless_background_raises_the_limit() -> None:
@@ -197,8 +199,8 @@ def test_a_restless_background_raises_the_limit() -> None:
     calm = _judged([board], np.zeros(3))
     restless = _judged([board], np.zeros(3), flow_error=rng.normal(scale=0.3, size=(HEIGHT, WIDTH, 2)))
     assert restless.background_px == pytest.approx(0.3 * 1.177, rel=0.05)  # median of a Rayleigh distribution
-    assert _states(calm) == [State.MOVING]
-    assert _states(restless) == [State.STATIC]
+    assert _states(calm) == [MotionState.MOVING]
+    assert _states(restless) == [MotionState.STATIC]
 
 
 def test_flow_mixed_along_the_edge_does_not_count() -> None:
@@ -207,9 +209,9 @@ def test_flow_mixed_along_the_edge_does_not_count() -> None:
     mixed = np.zeros((HEIGHT, WIDTH, 2))
     mixed[board.area] = 4.0
     mixed[rows.start + 3 : rows.stop - 3, columns.start + 3 : columns.stop - 3] = 0  # 36 of 144 pixels are right
-    assert _states(_judged([board], np.zeros(3), flow_error=mixed)) == [State.STATIC]
+    assert _states(_judged([board], np.zeros(3), flow_error=mixed)) == [MotionState.STATIC]
     loose = Tolerance(border_px=0)
-    assert _states(_judged([board], np.zeros(3), flow_error=mixed, tolerance=loose)) == [State.UNKNOWN]
+    assert _states(_judged([board], np.zeros(3), flow_error=mixed, tolerance=loose)) == [MotionState.UNKNOWN]
 
 
 def test_pixels_that_disagree_make_no_motion() -> None:
@@ -217,23 +219,23 @@ def test_pixels_that_disagree_make_no_motion() -> None:
     torn = np.zeros((HEIGHT, WIDTH, 2))
     torn[board.area] = np.random.default_rng(1).normal(size=(40, 40, 2)) * 20 + [3, 0]
     (car,) = _judged([board], np.zeros(3), flow_error=torn).objects
-    assert (car.state, car.reason) == (State.UNKNOWN, "its pixels disagree")
+    assert (car.state, car.reason) == (MotionState.UNKNOWN, "its pixels disagree")
 
 
-@pytest.mark.parametrize(("share", "state"), [(0.05, State.UNKNOWN), (0.25, State.MOVING)])
-def test_a_thing_is_judged_if_enough_of_it_is_valid(share: float, state: State) -> None:
+@pytest.mark.parametrize(("share", "state"), [(0.05, MotionState.UNKNOWN), (0.25, MotionState.MOVING)])
+def test_a_thing_is_judged_if_enough_of_it_is_valid(share: float, state: MotionState) -> None:
     board = Board(-80, 10, 12, moves=(0.1, 0, 0))
     valid = np.ones((HEIGHT, WIDTH), np.bool_)
     rows, columns = board.area
     valid[rows.start : rows.stop - round(40 * share), columns] = False
     (car,) = _judged([board], np.zeros(3), valid=valid).objects
     assert car.state is state
-    assert car.reason == ("" if state is State.MOVING else "too few valid pixels")
+    assert car.reason == ("" if state is MotionState.MOVING else "too few valid pixels")
 
 
 def test_tiny_things_are_unknown() -> None:
     found = _judged([Board(-80, 10, 12, moves=(0.1, 0, 0), size=4), Board(80, 10, 12, size=6, instance=2)], np.zeros(3))
-    assert _states(found) == [State.UNKNOWN, State.STATIC]
+    assert _states(found) == [MotionState.UNKNOWN, MotionState.STATIC]
 
 
 def test_nothing_valid_means_nothing_known() -> None:
@@ -266,14 +268,14 @@ def test_ignored_pixels_are_no_background() -> None:
     bonnet = [Board(x, 0, 4, moves=(0, 0, 0.5), size=240, label=IGNORE) for x in (-120, 120)]
     found = _judged([*bonnet, Board(-180, 20, 9, instance=2)], FORWARD * 0.5)
     assert found.background_px == pytest.approx(0, abs=1e-4)
-    assert _states(found) == [State.STATIC]
+    assert _states(found) == [MotionState.STATIC]
 
 
 def test_a_thing_that_fills_the_picture_is_judged_without_background() -> None:
     shape = HEIGHT, WIDTH
     known = np.ones(shape, np.bool_)
     still = FlowField(np.zeros((*shape, 2), np.float32), known)
-    for shift, state in ((0.0, State.STATIC), (2.0, State.MOVING)):
+    for shift, state in ((0.0, MotionState.STATIC), (2.0, MotionState.MOVING)):
         optical = FlowField(np.full((*shape, 2), shift, np.float32), known)
         found = label_motion(
             np.full(shape, CAR, np.uint8), None, optical, still, np.full(shape, 9.0), known, CAMERA, movable=(CAR,)

@@ -12,7 +12,7 @@ from segprep.flow.camera.se3 import inverse
 from segprep.flow.consistency import consistent
 from segprep.flow.estimators import dis
 from segprep.flow.field import FlowField
-from segprep.prep.motion.labels import MotionLabels, ObjectMotion, State, Tolerance, label_motion
+from segprep.prep.motion.labels import MotionLabels, MotionState, ObjectMotion, Tolerance, label_motion
 from segprep.prep.motion.parallax import find_translation
 
 PERSON, CAR = CLASSES.names.index("person"), CLASSES.names.index("car")
@@ -117,13 +117,13 @@ def test_exact_flow_shows_exactly_what_clearly_moves(pair: Pair) -> None:
     assert found.background_px < 1e-3
     seen = {True: 0, False: 0}
     for each in found.objects:
-        if each.state is State.UNKNOWN:
+        if each.state is MotionState.UNKNOWN:
             continue
         moves, residual, parallax = pair.truly(each)
         if not moves:
-            assert each.state is State.STATIC
+            assert each.state is MotionState.STATIC
         elif residual > 0.4 + 0.15 * parallax:
-            assert each.state is State.MOVING, each
+            assert each.state is MotionState.MOVING, each
         else:
             continue
         seen[moves] += 1
@@ -142,9 +142,9 @@ def test_every_thing_has_one_label_and_the_rest_has_none(pair: Pair) -> None:
     for each in found.objects:
         shown = (pair.frame.instance_HW == each.thing.instance) & (pair.label == each.thing.label)
         assert np.count_nonzero(shown) == each.thing.pixels
-        expected = {State.STATIC: 0, State.MOVING: 1, State.UNKNOWN: 255}[each.state]
+        expected = {MotionState.STATIC: 0, MotionState.MOVING: 1, MotionState.UNKNOWN: 255}[each.state]
         assert (found.label_HW[shown] == expected).all()
-        assert bool(each.reason) == (each.state is State.UNKNOWN)
+        assert bool(each.reason) == (each.state is MotionState.UNKNOWN)
 
 
 def test_estimated_flow_of_the_papers_size_finds_what_moves() -> None:
@@ -225,8 +225,8 @@ def test_the_range_makes_far_things_unknown(before: Pair) -> None:
     for each, unlimited in zip(near.objects, everything.objects, strict=True):
         assert unlimited.depth_m is not None
         if unlimited.depth_m > 20:
-            far += unlimited.state is not State.UNKNOWN
-            assert (each.state, each.reason) == (State.UNKNOWN, "beyond the range")
+            far += unlimited.state is not MotionState.UNKNOWN
+            assert (each.state, each.reason) == (MotionState.UNKNOWN, "beyond the range")
         else:
             assert each == unlimited
     assert far >= 5

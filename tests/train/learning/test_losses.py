@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.shards.statistics import LabelStatistics
-from segprep.train.learning.losses import ClassWeights, Config, Loss, class_weights
+from segprep.train.learning.losses import ClassWeights, Loss, LossConfig, class_weights
 from support.properties import examples
 
 _CLASSES = 4
 _WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 3.0])
 _EXACT_CONFIGS = (
-    Config(),
-    Config(mean="all"),
-    Config(kind="focal"),
-    Config(kind="focal", gamma=0.5, mean="all"),
-    Config(kind="bootstrapped", bootstrap_per_image=True),
+    LossConfig(),
+    LossConfig(mean="all"),
+    LossConfig(kind="focal"),
+    LossConfig(kind="focal", gamma=0.5, mean="all"),
+    LossConfig(kind="bootstrapped", bootstrap_per_image=True),
 )
 _STATISTICS = LabelStatistics(
     pixels=(500, 250, 250, 0), present=(5, 5, 2, 0), labelled_where_present=(1000, 1000, 400, 0), ignored=77
@@ -53,7 +53,9 @@ def _plain_losses(logits_NCHW: torch.Tensor, labels_NHW: torch.Tensor) -> list[l
     return images
 
 
-def _value(config: Config, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None) -> float:
+def _value(
+    config: LossConfig, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None = None
+) -> float:
     loss = Loss(config, weights)
     return _mean(loss, logits, labels).item()
 
@@ -63,7 +65,7 @@ def _value(config: Config, logits: torch.Tensor, labels: torch.Tensor, weights: 
 @pytest.mark.parametrize("mean", ["valid", "all"])
 def test_means_equal_the_plain_formula(mean: Any, gamma: float | None, weights: torch.Tensor | None) -> None:
     logits, labels = _batch(1)
-    config = Config(mean=mean) if gamma is None else Config(kind="focal", gamma=gamma, mean=mean)
+    config = LossConfig(mean=mean) if gamma is None else LossConfig(kind="focal", gamma=gamma, mean=mean)
     pixels = [pixel for image in _plain_losses(logits, labels) for pixel in image]
     w = np.ones(_CLASSES) if weights is None else weights.double().numpy()
     total = sum(w[i] * (1 - np.exp(-ce)) ** (gamma or 0.0) * ce for ce, i in pixels)
@@ -74,7 +76,7 @@ def test_means_equal_the_plain_formula(mean: Any, gamma: float | None, weights: 
 def test_a_weighted_mean_is_that_of_torch() -> None:
     logits, labels = _batch(2)
     expected = F.cross_entropy(logits, labels.long(), _WEIGHTS, ignore_index=255)
-    assert _value(Config(), logits, labels, _WEIGHTS) == pytest.approx(expected.item(), rel=1e-6)
+    assert _value(LossConfig(), logits, labels, _WEIGHTS) == pytest.approx(expected.item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("ignored", [0.0, 0.3, 0.9])
@@ -84,31 +86,33 @@ def test_bootstrapping_takes_the_worst_pixels_of_the_batch_or_of_each_image(shar
     images = [sorted((ce for ce, _ in image), reverse=True) for image in _plain_losses(logits, labels)]
     every = sorted((ce for image in images for ce in image), reverse=True)
     k = round(share * 90 - 0.499)
-    joint = Config(kind="bootstrapped", bootstrap_share=share)
+    joint = LossConfig(kind="bootstrapped", bootstrap_share=share)
     assert _value(joint, logits, labels) == pytest.approx(np.mean(every[:k]), rel=1e-5)
     assert Loss(joint).count(labels).item() == min(k, len(every))
 
     k = round(share * 30 - 0.499)
     worst = [ce for image in images for ce in image[:k]]
-    single = Config(kind="bootstrapped", bootstrap_share=share, bootstrap_per_image=True)
+    single = LossConfig(kind="bootstrapped", bootstrap_share=share, bootstrap_per_image=True)
     assert _value(single, logits, labels) == pytest.approx(np.mean(worst), rel=1e-5)
 
 
 def test_a_share_that_floats_cannot_hold_takes_the_whole_number() -> None:
     labels = torch.zeros(1, 10, 10, dtype=torch.uint8)
     assert 0.29 * 100 < 29  # as computers count
-    assert Loss(Config(kind="bootstrapped", bootstrap_share=0.29)).count(labels).item() == 29
+    assert Loss(LossConfig(kind="bootstrapped", bootstrap_share=0.29)).count(labels).item() == 29
 
 
 def test_bootstrapping_ranks_weighted_losses() -> None:
     logits, labels = torch.zeros(1, 2, 1, 4), torch.tensor([[[0, 0, 1, 1]]], dtype=torch.uint8)
-    config = Config(kind="bootstrapped", bootstrap_share=0.5)
+    config = LossConfig(kind="bootstrapped", bootstrap_share=0.5)
     assert _value(config, logits, labels, torch.tensor([1.0, 3.0])) == pytest.approx(3 * np.log(2))
 
 
 @examples(30)
 @given(st.sampled_from(_EXACT_CONFIGS), st.integers(0, 99), st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
-def test_the_parts_of_a_batch_add_up_to_the_whole(config: Config, seed: int, ignored: float, weighted: bool) -> None:
+def test_the_parts_of_a_batch_add_up_to_the_whole(
+    config: LossConfig, seed: int, ignored: float, weighted: bool
+) -> None:
     logits, labels = _batch(seed, images=4, ignored=ignored)
     loss = Loss(config, _WEIGHTS if weighted else None)
     parts = [(logits[:1], labels[:1]), (logits[1:], labels[1:])]
@@ -117,9 +121,9 @@ def test_the_parts_of_a_batch_add_up_to_the_whole(config: Config, seed: int, ign
     assert sum(totals) == pytest.approx(loss.total(logits, labels).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, Config(kind="bootstrapped")])
+@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, LossConfig(kind="bootstrapped")])
 @pytest.mark.parametrize("weights", [None, _WEIGHTS])
-def test_without_a_label_there_is_no_loss_and_no_gradient(config: Config, weights: torch.Tensor | None) -> None:
+def test_without_a_label_there_is_no_loss_and_no_gradient(config: LossConfig, weights: torch.Tensor | None) -> None:
     logits, labels = _batch(4, ignored=1.0)
     logits.requires_grad_()
     loss = Loss(config, weights)
@@ -130,8 +134,8 @@ def test_without_a_label_there_is_no_loss_and_no_gradient(config: Config, weight
     assert not logits.grad.any()
 
 
-@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, Config(kind="bootstrapped")])
-def test_gradients_are_the_slopes_of_the_loss_and_ignored_pixels_have_none(config: Config) -> None:
+@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, LossConfig(kind="bootstrapped")])
+def test_gradients_are_the_slopes_of_the_loss_and_ignored_pixels_have_none(config: LossConfig) -> None:
     logits, labels = _batch(5, images=1)
     logits.requires_grad_()
     Loss(config, _WEIGHTS).total(logits, labels).backward()  # type: ignore[no-untyped-call]
@@ -151,13 +155,13 @@ def test_gradients_are_the_slopes_of_the_loss_and_ignored_pixels_have_none(confi
 def test_a_pixel_that_is_perfectly_right_has_a_finite_focal_gradient(gamma: float) -> None:
     logits = torch.tensor([200.0, -200.0]).view(1, 2, 1, 1).requires_grad_()
     labels = torch.zeros(1, 1, 1, dtype=torch.uint8)
-    Loss(Config(kind="focal", gamma=gamma)).total(logits, labels).backward()  # type: ignore[no-untyped-call]
+    Loss(LossConfig(kind="focal", gamma=gamma)).total(logits, labels).backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, Config(kind="bootstrapped")])
-def test_a_number_that_is_none_is_not_hidden(config: Config) -> None:
+@pytest.mark.parametrize("config", [*_EXACT_CONFIGS, LossConfig(kind="bootstrapped")])
+def test_a_number_that_is_none_is_not_hidden(config: LossConfig) -> None:
     logits, labels = _batch(6, ignored=0.0)
     logits[0, 0, 2, 2] = torch.nan
     assert not Loss(config).total(logits, labels).isfinite()
@@ -165,7 +169,7 @@ def test_a_number_that_is_none_is_not_hidden(config: Config) -> None:
 
 def test_16_bit_logits_are_summed_in_32_bits() -> None:
     logits, labels = torch.zeros(1, 2, 300, 300, dtype=torch.bfloat16), torch.zeros(1, 300, 300, dtype=torch.uint8)
-    assert _value(Config(), logits, labels) == pytest.approx(np.log(2), rel=1e-6)
+    assert _value(LossConfig(), logits, labels) == pytest.approx(np.log(2), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -193,9 +197,9 @@ def test_no_class_weights_are_none_and_weights_need_labels() -> None:
 @pytest.mark.parametrize("wrong", [{"bootstrap_share": 0.0}, {"bootstrap_share": 1.5}, {"gamma": -1.0}])
 def test_a_loss_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="a loss needs"):
-        Config(**wrong)
+        LossConfig(**wrong)
 
 
 def test_the_mean_over_all_pixels_is_refused_for_a_choice_of_pixels() -> None:
     with pytest.raises(ConfigurationError, match="leave mean at 'valid'"):
-        Config(kind="bootstrapped", mean="all")
+        LossConfig(kind="bootstrapped", mean="all")

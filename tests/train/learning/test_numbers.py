@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.evaluation.metrics import ConfusionMatrix
-from segprep.train.learning.schedule import Config, learning_rate
+from segprep.train.learning.schedule import ScheduleConfig, learning_rate
 from support.properties import examples
 
 _CLASSES = 4
@@ -63,14 +63,14 @@ def test_ids_that_are_no_class_are_refused(guess: list[int], target: list[int]) 
 
 
 def test_poly_begins_at_lr_and_ends_at_zero() -> None:
-    config = Config(kind="poly", lr=0.01, power=0.9)
+    config = ScheduleConfig(kind="poly", lr=0.01, power=0.9)
     assert learning_rate(config, 0, 100) == 0.01
     assert learning_rate(config, 50, 100) == pytest.approx(0.01 * 0.5**0.9)
     assert learning_rate(config, 100, 100) == 0
 
 
 def test_exponential_follows_the_published_run() -> None:
-    config = Config(kind="exponential", lr=1e-3)
+    config = ScheduleConfig(kind="exponential", lr=1e-3)
     assert [learning_rate(config, s, 70_000) for s in (0, 39_999)] == [1e-3, 1e-3]
     assert learning_rate(config, 55_000, 70_000) == pytest.approx(1e-3 * 1e-3**0.5)
     assert learning_rate(config, 70_000, 70_000) == pytest.approx(1e-6)
@@ -79,4 +79,4 @@ def test_exponential_follows_the_published_run() -> None:
 @pytest.mark.parametrize("wrong", [{"lr": 0.0}, {"power": -1.0}, {"decay_start": 1.0}, {"decay_multiplier": 0.0}])
 def test_a_schedule_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="a schedule needs"):
-        Config(**wrong)  # type: ignore[arg-type]
+        ScheduleConfig(**wrong)  # type: ignore[arg-type]

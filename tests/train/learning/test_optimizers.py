@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.train.learning.optimizers import Config, build_optimizer, hold_frozen_statistics, set_rate
+from segprep.train.learning.optimizers import OptimizerConfig, build_optimizer, hold_frozen_statistics, set_rate
 
 
 def _network() -> nn.Sequential:
@@ -33,12 +33,15 @@ def _rates(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, fl
 @pytest.mark.parametrize(
     ("config", "plain"),
     [
-        (Config(), lambda p: torch.optim.Adam(p, 0.01)),
-        (Config(kind="adamw", beta1=0.8, eps=1e-6), lambda p: torch.optim.AdamW(p, 0.01, (0.8, 0.999), 1e-6, 0.0)),
-        (Config(kind="sgd", nesterov=True), lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, nesterov=True)),
+        (OptimizerConfig(), lambda p: torch.optim.Adam(p, 0.01)),
+        (
+            OptimizerConfig(kind="adamw", beta1=0.8, eps=1e-6),
+            lambda p: torch.optim.AdamW(p, 0.01, (0.8, 0.999), 1e-6, 0.0),
+        ),
+        (OptimizerConfig(kind="sgd", nesterov=True), lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, nesterov=True)),
     ],
 )
-def test_the_optimizer_is_that_of_torch(config: Config, plain: Any) -> None:
+def test_the_optimizer_is_that_of_torch(config: OptimizerConfig, plain: Any) -> None:
     ours, theirs = _network(), _network()
     _train(ours, build_optimizer(config, ours, 0.01))
     _train(theirs, plain(theirs.parameters()))
@@ -48,7 +51,7 @@ def test_the_optimizer_is_that_of_torch(config: Config, plain: Any) -> None:
 
 def test_groups_learn_by_their_factor_and_the_first_pattern_decides() -> None:
     network = _network()
-    optimizer = build_optimizer(Config(groups=("0.1.*=0.5", "0.*=0.1")), network, 0.01)
+    optimizer = build_optimizer(OptimizerConfig(groups=("0.1.*=0.5", "0.*=0.1")), network, 0.01)
     expected = {"0.0.weight": 0.001, "0.0.bias": 0.001, "0.1.weight": 0.005, "1.weight": 0.01}
     assert {name: _rates(network, optimizer)[name] for name in expected} == pytest.approx(expected)
     set_rate(optimizer, 0.1)
@@ -59,7 +62,7 @@ def test_groups_learn_by_their_factor_and_the_first_pattern_decides() -> None:
 
 def test_factors_survive_saving() -> None:
     network = _network()
-    config = Config(groups=("1.*=10",))
+    config = OptimizerConfig(groups=("1.*=10",))
     state = copy.deepcopy(build_optimizer(config, network, 0.01).state_dict())
     resumed = build_optimizer(config, network, 0.01)
     resumed.load_state_dict(state)
@@ -70,7 +73,7 @@ def test_factors_survive_saving() -> None:
 def test_norms_and_biases_do_not_decay() -> None:
     network = _network()
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
-    optimizer = build_optimizer(Config(kind="adamw", weight_decay=0.5), network, 0.1)
+    optimizer = build_optimizer(OptimizerConfig(kind="adamw", weight_decay=0.5), network, 0.1)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
@@ -81,7 +84,7 @@ def test_norms_and_biases_do_not_decay() -> None:
 
 def test_what_is_frozen_stays_as_it_is_statistics_included() -> None:
     network = _network()
-    optimizer = build_optimizer(Config(frozen=("0.*",)), network, 0.1)
+    optimizer = build_optimizer(OptimizerConfig(frozen=("0.*",)), network, 0.1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     network.train()
     hold_frozen_statistics(network)
@@ -92,21 +95,21 @@ def test_what_is_frozen_stays_as_it_is_statistics_included() -> None:
 
 def test_a_norm_that_learns_keeps_its_statistics_moving() -> None:
     network = _network()
-    build_optimizer(Config(frozen=("0.1.bias", "0.0.*")), network, 0.1)
+    build_optimizer(OptimizerConfig(frozen=("0.1.bias", "0.0.*")), network, 0.1)
     network.train()
     hold_frozen_statistics(network)
     assert all(module.training for module in network.modules())
 
 
-@pytest.mark.parametrize("config", [Config(groups=("0.3.*=2",)), Config(frozen=("0.3.*",))])
-def test_a_pattern_that_matches_nothing_names_what_is_near(config: Config) -> None:
+@pytest.mark.parametrize("config", [OptimizerConfig(groups=("0.3.*=2",)), OptimizerConfig(frozen=("0.3.*",))])
+def test_a_pattern_that_matches_nothing_names_what_is_near(config: OptimizerConfig) -> None:
     with pytest.raises(ConfigurationError, match=r"'0\.3\.\*' matches no parameter of the network\. Near: .*0\.\d\.\*"):
         build_optimizer(config, _network(), 0.1)
 
 
 def test_a_network_that_is_all_frozen_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="nothing is left to train"):
-        build_optimizer(Config(frozen=("*",)), _network(), 0.1)
+        build_optimizer(OptimizerConfig(frozen=("*",)), _network(), 0.1)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +128,4 @@ def test_a_network_that_is_all_frozen_is_refused() -> None:
 )
 def test_an_optimizer_that_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        Config(**wrong)
+        OptimizerConfig(**wrong)

@@ -23,7 +23,7 @@ from segprep.train.command.run import TrainedRun
 from segprep.train.learning import loop
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.losses import Loss
-from segprep.train.learning.step import Part, Step, StepResult
+from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.reading.order import Order
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
@@ -99,15 +99,15 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = _start(shards, "whole", val_every=3)
-    update, calls = Step.__call__, itertools.count(1)
+    update, calls = TrainingStep.__call__, itertools.count(1)
 
-    def die_in_the_fifth_step(self: Step, parts: Sequence[Part]) -> StepResult:
+    def die_in_the_fifth_step(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
         if next(calls) == 5:
             raise MemoryError("killed")
         return update(self, parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Step, "__call__", die_in_the_fifth_step)
+        patch.setattr(TrainingStep, "__call__", die_in_the_fifth_step)
         with pytest.raises(MemoryError):
             _start(shards, "killed", val_every=3)
     run = Run(shards.parent / "runs" / "killed")

@@ -15,9 +15,8 @@ from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
 from segprep.train.command.place import Place
 from segprep.train.command.run import TrainedRun
-from segprep.train.network.segmenter import Config as NetworkConfig
-from segprep.train.network.segmenter import build_segmenter, input_columns
-from segprep.train.reading.reader import Config, Reader
+from segprep.train.network.segmenter import NetworkConfig, build_segmenter, input_columns
+from segprep.train.reading.reader import DataConfig, Reader
 
 _FLAGS: dict[str, Any] = {
     "steps": 40,
@@ -80,7 +79,7 @@ def test_a_target_that_is_no_label_is_refused(moving: Path) -> None:
     with pytest.raises(ConfigurationError, match="no column 'hha'"):
         Reader(store, ["image"], "hha")
     with pytest.raises(ConfigurationError, match="blank names hha, but the inputs are image"):
-        Config(blank=("hha",))
+        DataConfig(blank=("hha",))
 
 
 def test_a_run_is_not_evaluated_on_other_classes(moving: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from segprep.datasets.kinds import Kind
 from segprep.train.models._network import InputColumn, Network
-from segprep.train.network.segmenter import Config, Segmenter, build_segmenter
+from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
 
 # What makes a network cheap without changing what it is made of.
 _SMALL: dict[str, dict[str, Any]] = {"fcn8s": {"fc_channels": 64}, "frrn": {"base_channels": 8}}
@@ -42,7 +42,7 @@ def _cached(name: str, classes: tuple[int, ...], seed: int, options: tuple[tuple
 
 def _fresh(name: str, classes: tuple[int, ...], seed: int, **options: Any) -> Segmenter:
     torch.manual_seed(seed)
-    config = Config(name=name, options={**_SMALL.get(name, {}), **options}, precision="fp32")
+    config = NetworkConfig(name=name, options={**_SMALL.get(name, {}), **options}, precision="fp32")
     return build_segmenter(config, _pair(), classes)
 
 

@@ -13,7 +13,7 @@ from segprep.datasets.errors import UnknownNameError
 from segprep.datasets.kinds import Kind
 from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn, Logits, Network
-from segprep.train.network.segmenter import Config, Segmenter, build_segmenter
+from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
 
 every_model = pytest.mark.parametrize("name", MODELS.names())
 MakeSegmenter = Callable[..., Segmenter]
@@ -149,4 +149,4 @@ def test_every_kind_of_column_has_a_finite_scaling(
 def test_an_unknown_network_is_answered_with_the_known_ones() -> None:
     options: dict[str, Any] = {}
     with pytest.raises(UnknownNameError, match="adapnet, fcn8s, frrn"):
-        build_segmenter(Config(name="fcn", options=options, precision="fp32"), [], [3])
+        build_segmenter(NetworkConfig(name="fcn", options=options, precision="fp32"), [], [3])
