@@ -2,13 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import Option, Place, default_table, options_of, refuse_unknown
 
-__all__ = ["COMMAND_LINE", "Layer", "Settled", "parse_setting", "settled"]
+__all__ = ["COMMAND_LINE", "Layer", "Overlaid", "Settled", "parse_setting", "settled"]
 
 T = TypeVar("T")
 
@@ -22,6 +22,32 @@ class _CommandLine(Place):
 
 COMMAND_LINE = _CommandLine("--set")
 """The place of what was typed: values are called by their flags, and unknown names can come by `--set` only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid(Place):
+    """The place of tables over which a command line was laid: what was typed is called as it was typed.
+
+    Attributes:
+        said: What the command line says of this table.
+    """
+
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, option: Option) -> str:
+        """Return the place of one value."""
+        if option.name not in self.said:
+            return Place.of(self, option)
+        return option.flag or f"--set {'.'.join((*self.path, option.name))}"
+
+    def holder(self, name: str) -> str:
+        """Return what holds an entry that nobody knows."""
+        return str(Place(COMMAND_LINE.origin, self.path) if name in self.said else self)
+
+    def inside(self, name: str) -> "Overlaid":
+        """Return the place of a table in this one."""
+        said = self.said.get(name)
+        return Overlaid(self.origin, (*self.path, name), said if isinstance(said, Mapping) else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 from segprep.datasets.program.tables import Option, options_of
 from segprep.datasets.program.values import choices_of, without_none
@@ -10,7 +10,7 @@ from segprep.datasets.program.values import choices_of, without_none
 if TYPE_CHECKING:
     import typer
 
-__all__ = ["LookUp", "help_text", "markdown_table", "parameters", "said_by"]
+__all__ = ["LookUp", "completed", "help_text", "markdown_table", "offer", "parameters", "said_by"]
 
 LookUp = Callable[["typer.Context"], Iterable[str]]
 """What completion offers where the program must look it up: gets the command line so far."""
@@ -21,7 +21,7 @@ def parameters(
 ) -> list[inspect.Parameter]:
     """Return the parameters of a Typer command, all of them None where nothing was said.
 
-    Lists, sizes and choices come as texts: `said_by` reads them.
+    Lists, sizes and choices come as texts, tables as a text for each pair: `said_by` reads them.
 
     Args:
         options: For example `options_of(FlowArguments)`.
@@ -34,20 +34,22 @@ def parameters(
     for each in options:
         hint = without_none(each.hint)
         kind = hint if hint in (bool, int, float) else float if hint == int | float else str
+        if get_origin(hint) in (dict, Mapping):
+            kind = list[str]
         bounds: dict[str, Any] = {}
         if each.accept is not None and kind in (int, float):
             bounds = {"min": each.accept.low, "max": each.accept.high}
-        metavar = None if kind is bool else each.metavar or "|".join(choices_of(hint)) or None
+        metavar = "|".join(choices_of(hint)) if each.metavar is None else each.metavar
         about = typer.Option(
             each.flags,
-            metavar=metavar,
+            metavar=None if kind is bool else metavar or None,
             help=f"{also}{help_text(each)}",
             show_default=False,
             rich_help_panel=each.panel,
             autocompletion=None if kind in (bool, int, float) else _completer(each, look_up or {}),
             **bounds,
         )
-        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of four types
+        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of five types
         parameter = inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         found.append(parameter)
     return found
@@ -75,24 +77,12 @@ def markdown_table(cls: type) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _completer(option: Option, look_up: Mapping[str, LookUp]) -> Callable[..., list[str]] | None:
+def offer(look_up: LookUp) -> Callable[..., list[str]]:
+    """Return what Typer calls to complete a value, or the last one of a list with commas."""
     import typer
 
-    found: LookUp | None
-    if callable(option.values):
-        names = option.values
-        found = lambda _: names()  # noqa: E731
-    elif option.values is not None:
-        found = look_up.get(option.values)
-    else:
-        choices = choices_of(option.hint)
-        found = (lambda _: choices) if choices else None
-    if found is None:
-        return None
-    offered = found
-
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        return completed(offered(ctx), incomplete)
+        return completed(look_up(ctx), incomplete)
 
     return complete
 
@@ -102,3 +92,13 @@ def completed(names: Iterable[str], incomplete: str) -> list[str]:
     before, comma, start = incomplete.rpartition(",")
     said: Sequence[str] = before.split(",") if comma else ()
     return [f"{before}{comma}{name}" for name in names if name.startswith(start) and name not in said]
+
+
+def _completer(option: Option, look_up: Mapping[str, LookUp]) -> Callable[..., list[str]] | None:
+    if callable(option.values):
+        names = option.values
+        return offer(lambda _: names())
+    if option.values is not None:
+        return offer(look_up[option.values]) if option.values in look_up else None
+    choices = choices_of(option.hint)
+    return offer(lambda _: choices) if choices else None

@@ -20,6 +20,7 @@ __all__ = [
     "Option",
     "Place",
     "as_json",
+    "check_accepted",
     "default_table",
     "from_table",
     "nearest_name",
@@ -42,7 +43,7 @@ class Option:
         hint: Its annotation.
         default: What holds where nobody says anything, as the field holds it.
         help: A sentence or two for people, without the default.
-        metavar: What stands for the value; None for the choices of the type, or its name.
+        metavar: What stands for the value; None for the choices of the type, or its name, "" for its name.
         accept: What the value must be beside its type.
         unsaid: What the help calls the default; None writes the value, "" leaves the sentence away.
         flag: How a command line calls it; None makes `--name`.
@@ -97,12 +98,32 @@ class Option:
             found = typed_value(self.hint, value)
         except Misfit:
             raise ConfigurationError(f"{place.of(self)} must be {phrase_of(self.hint)}, not {value!r}") from None
-        if self.accept is not None and found is not None and not self.accept.test(found):
-            raise ConfigurationError(f"{place.of(self)} must be {self.accept.phrase}, not {value!r}")
+        self.check_accepted(found, place.of(self), value)
         return found
 
+    def check_accepted(self, value: Any, what: str, written: Any) -> None:  # noqa: ANN401
+        """Refuse a value of the right type that makes no sense.
+
+        Args:
+            value: As the field holds it.
+            what: How the message calls it.
+            written: How the message shows it.
+
+        Raises:
+            ConfigurationError: If the option does not accept it.
+        """
+        if self.accept is not None and value is not None and not self.accept.test(value):
+            raise ConfigurationError(f"{what} must be {self.accept.phrase}, not {written!r}")
+
     def said(self, value: Any) -> Any:  # noqa: ANN401
-        """Return the value of TOML that a command line means; a text is read, anything else is one already."""
+        """Return the value of TOML that a command line means; texts are read, anything else is one already.
+
+        Several texts are the parts of a table.
+        """
+        if isinstance(value, list):
+            tables = [self.said(each) for each in value]
+            fits = all(isinstance(each, dict) for each in tables)
+            return {name: each for table in tables for name, each in table.items()} if fits else value
         if not isinstance(value, str):
             return value
         return read_text(self.hint, value) if self.read is None else self.read(value)
@@ -127,6 +148,11 @@ class Place:
     def of(self, option: Option) -> str:
         """Return the place of one value."""
         return f"{self} {option.name}" if self.path else f"{self.origin}: {option.name}"
+
+    def holder(self, name: str) -> str:
+        """Return what holds an entry that nobody knows."""
+        del name
+        return str(self)
 
     def inside(self, name: str) -> "Place":
         """Return the place of a table in this one."""
@@ -160,6 +186,17 @@ def options_of(cls: type) -> tuple[Option, ...]:
         about: Option = each.metadata.get(_KEY, Option())
         found.append(dataclasses.replace(about, name=each.name, hint=hints[each.name], default=default))
     return tuple(found)
+
+
+def check_accepted(arguments: object) -> None:
+    """Refuse values that their options do not accept; for `__post_init__` of what people build by hand, too.
+
+    Raises:
+        ConfigurationError: With the name of the field.
+    """
+    for each in options_of(type(arguments)):
+        value = getattr(arguments, each.name)
+        each.check_accepted(value, each.name, as_json(value))
 
 
 def default_table(cls: type) -> dict[str, Any]:
@@ -228,4 +265,6 @@ def refuse_unknown(
     """
     for name in table:
         if name not in known:
-            raise ConfigurationError(f"{place} has no key {name!r}. {nearest_name(name, [*known, *elsewhere])}")
+            raise ConfigurationError(
+                f"{place.holder(name)} has no key {name!r}. {nearest_name(name, [*known, *elsewhere])}"
+            )

@@ -68,9 +68,10 @@ def at_least(low: float, what: str = "a whole number") -> Accept:
     return Accept(f"{what} of at least {low:g}", lambda value: low <= value < math.inf, low)
 
 
-def within(low: float, high: float, what: str = "a number") -> Accept:
-    """Accept numbers between two bounds, both included."""
-    return Accept(f"{what} from {low:g} to {high:g}", lambda value: low <= value <= high, low, high)
+def within(low: float, high: float, what: str = "a number", *, but: float | None = None) -> Accept:
+    """Accept numbers between two bounds, both included, except for one."""
+    phrase = f"{what} from {low:g} to {high:g}" + ("" if but is None else f" ({but:g} excluded)")
+    return Accept(phrase, lambda value: low <= value <= high and value != but, low, high)
 
 
 def typed_value(hint: Any, value: Any) -> Any:  # noqa: ANN401  (any annotation, any value of TOML or JSON)

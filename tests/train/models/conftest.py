@@ -12,7 +12,8 @@ import torch
 
 from segprep.datasets.kinds import Kind
 from segprep.train.models._network import InputColumn, Network
-from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import Segmenter, build_segmenter
 
 # What makes a network cheap without changing what it is made of.
 _SMALL: dict[str, dict[str, Any]] = {"fcn8s": {"fc_channels": 64}, "frrn": {"base_channels": 8}}

@@ -13,7 +13,8 @@ from segprep.datasets.errors import UnknownNameError
 from segprep.datasets.kinds import Kind
 from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn, Logits, Network
-from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import Segmenter, build_segmenter
 
 every_model = pytest.mark.parametrize("name", MODELS.names())
 MakeSegmenter = Callable[..., Segmenter]
