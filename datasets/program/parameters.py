@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 from segprep.datasets.program.tables import Option, options_of
@@ -16,9 +17,7 @@ LookUp = Callable[["typer.Context"], Iterable[str]]
 """What completion offers where the program must look it up: gets the command line so far."""
 
 
-def parameters(
-    options: Iterable[Option], look_up: Mapping[str, LookUp] | None = None, also: str = ""
-) -> list[inspect.Parameter]:
+def parameters(options: Iterable[Option], look_up: Mapping[str, LookUp] | None = None) -> list[inspect.Parameter]:
     """Return the parameters of a Typer command, all of them None where nothing was said.
 
     Lists, sizes and choices come as texts, tables as a text for each pair: `said_by` reads them.
@@ -26,38 +25,39 @@ def parameters(
     Args:
         options: For example `options_of(FlowArguments)`.
         look_up: For each word that `Option.values` may be, what it stands for.
-        also: Put before each help text, for example "jet: ".
     """
     import typer
 
     found = []
     for each in options:
         hint = without_none(each.hint)
-        kind = hint if hint in (bool, int, float) else float if hint == int | float else str
+        kind = hint if hint in (bool, int, float, Path) else float if hint == int | float else str
         if get_origin(hint) in (dict, Mapping):
             kind = list[str]
         bounds: dict[str, Any] = {}
-        if each.accept is not None and kind in (int, float):
+        if each.accept is not None and kind is int:
             bounds = {"min": each.accept.low, "max": each.accept.high}
         metavar = "|".join(choices_of(hint)) if each.metavar is None else each.metavar
         about = typer.Option(
             each.flags,
             metavar=None if kind is bool else metavar or None,
-            help=f"{also}{help_text(each)}",
+            help=help_text(each),
             show_default=False,
             rich_help_panel=each.panel,
-            autocompletion=None if kind in (bool, int, float) else _completer(each, look_up or {}),
+            autocompletion=None if kind in (bool, int, float, Path) else _completer(each, look_up or {}),
             **bounds,
         )
-        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of five types
+        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of six types
         parameter = inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         found.append(parameter)
     return found
 
 
 def said_by(options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a command line says of these options, as values of TOML; None says nothing."""
-    return {each.name: each.said(given[each.name]) for each in options if given.get(each.name) is not None}
+    """Return what a command line says, as values of TOML: texts are read, None says nothing, unknown names stay."""
+    known = {each.name: each for each in options}
+    said = {name: value for name, value in given.items() if value is not None}
+    return {name: known[name].said(value) if name in known else value for name, value in said.items()}
 
 
 def help_text(option: Option) -> str:
@@ -66,13 +66,20 @@ def help_text(option: Option) -> str:
     return " ".join(filter(None, (option.help, default)))
 
 
-def markdown_table(cls: type) -> str:
-    """Return a table of a class of options, a row for each."""
+def markdown_table(cls: type, table: str | None = None) -> str:
+    """Return a table of a class of options, a row for each.
+
+    Args:
+        cls: For example `FlowArguments`.
+        table: Of which table of a file they are the entries; "" for its top. Rows then begin with the key, and with
+            the flag only where the option names one. None for options that all have flags.
+    """
     rows = ["| option | value | default | what it does |", "| --- | --- | --- | --- |"]
     for each in options_of(cls):
-        flags = " ".join(f"`{flag}`" for flag in each.flags.split("/"))
+        key = f"{table}.{each.name}" if table else each.name
+        names = each.flags.split("/") if table is None else [key, *filter(None, [each.flag])]
         value = each.metavar or "|".join(choices_of(each.hint))
-        cells = (flags, f"`{value}`" if value else "", each.default_text, each.help)
+        cells = (" ".join(f"`{n}`" for n in names), f"`{value}`" if value else "", each.default_text, each.help)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 

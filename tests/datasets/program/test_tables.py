@@ -14,18 +14,19 @@ import typer
 import typer.testing
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.layers import COMMAND_LINE, Layer, parse_setting, settled
+from segprep.datasets.program.layers import COMMAND_LINE, Layer, Overlaid, parse_setting, settled
 from segprep.datasets.program.parameters import completed, help_text, markdown_table, parameters, said_by
 from segprep.datasets.program.tables import (
     Place,
     as_json,
+    check_accepted,
     default_table,
     from_table,
     nearest_name,
     option,
     options_of,
 )
-from segprep.datasets.program.values import above, at_least, finite, parse_size, read_text, within
+from segprep.datasets.program.values import Accept, above, at_least, finite, parse_size, read_text, within
 
 PREP_TOML = Place("prep.toml", ("defaults", "flow"))
 
@@ -107,14 +108,14 @@ def test_values_become_what_the_fields_hold() -> None:
         ({"size": [8]}, "size must be a list of 2 whole numbers, not [8]"),
         ({"size": "8x6"}, "size must be a list of 2 whole numbers, not '8x6'"),
         ({"ids": [1, "a"]}, "ids must be a list of whole numbers, not [1, 'a']"),
-        ({"method": "soft"}, "method must be one of vote, nearest, not 'soft'"),
-        ({"method": {"a": 1}}, "method must be one of vote, nearest, not {'a': 1}"),
+        ({"method": "soft"}, "method must be vote or nearest, not 'soft'"),
+        ({"method": {"a": 1}}, "method must be vote or nearest, not {'a': 1}"),
         ({"share": 1.5}, "share must be a number from 0 to 1, not 1.5"),
         ({"kept": "far"}, "kept must be a number, not 'far'"),
         ({"check": 1}, "check must be true or false, not 1"),
-        ({"way": "up"}, "way must be one of near, far, not 'up'"),
-        ({"bits": 12}, "bits must be one of 8, 16, not 12"),
-        ({"bits": 8.0}, "bits must be one of 8, 16, not 8.0"),
+        ({"way": "up"}, "way must be near or far, not 'up'"),
+        ({"bits": 12}, "bits must be 8 or 16, not 12"),
+        ({"bits": 8.0}, "bits must be 8 or 16, not 8.0"),
         ({"gravity": "down"}, "gravity must be estimate or a list of 3 numbers, not 'down'"),
         ({"gravity": [0, 1]}, "gravity must be estimate or a list of 3 numbers, not [0, 1]"),
         ({"span": [0, float("inf")]}, "span must be two finite numbers, not [0, inf]"),
@@ -165,6 +166,23 @@ def test_json_is_read_back_and_keeps_names_order_and_values() -> None:
     assert json.loads(text)["size"] == [4, 3]
     assert list(default_table(Inner)) == ["lr", "names"]
     assert json.dumps(default_table(Inner)) == '{"lr": 0.1, "names": ["a"]}'
+
+
+def test_what_code_builds_is_checked_as_tables_are() -> None:
+    @dataclass(frozen=True)
+    class Checked:
+        size: tuple[int, ...] = option((2, 1), accept=Accept("falling", lambda size: list(size) == sorted(size)[::-1]))
+        share: float | None = option(None, accept=within(0, 1, but=1))
+        plain: int = -1
+
+        def __post_init__(self) -> None:
+            check_accepted(self)
+
+    assert Checked(share=0.0).plain == -1
+    with pytest.raises(ConfigurationError, match=r"^share must be a number from 0 to 1 \(1 excluded\), not 1\.0$"):
+        Checked(share=1.0)
+    with pytest.raises(ConfigurationError, match=r"^size must be falling, not \[1, 2\]$"):
+        Checked(size=(1, 2))
 
 
 def test_defaults_of_tables_are_not_shared() -> None:
@@ -233,6 +251,32 @@ def test_an_error_says_which_layer(
 def test_a_last_run_may_know_more_and_what_is_overruled_of_it_is_not_asked() -> None:
     found = settled(Arguments, layers({"scale": 1.0}, {"scale": "big", "dropped": 1}, {}))
     assert found.arguments == Arguments(scale=1.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"top": {"lr": 0}}, "--set top.lr must be a number above 0, not 0"),
+        ({"top": {"rate": 0}}, "--rate must be a number above 0, not 0"),
+        ({"top": {"lrr": 0}}, "--set: [top] has no key 'lrr'. Did you mean 'lr'?"),
+        ({"tpo": {}}, "--set has no key 'tpo'. Did you mean 'top'?"),
+    ],
+)
+def test_what_was_typed_over_a_file_is_called_as_it_was_typed(table: dict[str, Any], message: str) -> None:
+    @dataclass(frozen=True)
+    class Top:
+        lr: float = option(1.0, accept=above(0))
+        rate: float = option(1.0, accept=above(0), flag="--rate")
+
+    @dataclass(frozen=True)
+    class File:
+        top: Top = field(default_factory=Top)
+
+    with pytest.raises(ConfigurationError) as caught:
+        from_table(File, table, Overlaid("run.toml", said=table))
+    assert str(caught.value).startswith(message)
+    with pytest.raises(ConfigurationError, match=r"^run\.toml"):
+        from_table(File, table, Overlaid("run.toml", said={"top": {"other": 1}}))
 
 
 @pytest.mark.parametrize(
@@ -321,9 +365,32 @@ def test_a_command_line_says_what_was_typed_and_nothing_else() -> None:
 
 
 def test_what_was_typed_is_checked_as_tables_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"^--span must be a list of 2 numbers, not \[2\.0\]"):
+    with pytest.raises(ConfigurationError, match=r"^--span must be two finite numbers, not \[2\.0\]"):
         settled(Arguments, [Layer("command line", typed("--span", "2"), COMMAND_LINE)])
     assert typer.testing.CliRunner().invoke(program()[0], ["--factor", "0"]).exit_code == 2
+
+
+def test_a_table_is_typed_pair_by_pair() -> None:
+    @dataclass(frozen=True)
+    class Pairs:
+        experts: Mapping[str, int] = option({}, flag="--expert", metavar="NAME=N")
+
+    options = options_of(Pairs)
+    (parameter,) = parameters(options)
+    assert "list[str]" in str(parameter.annotation)
+    assert said_by(options, {"experts": ["a=1", "b=2"]}) == {"experts": {"a": 1, "b": 2}}
+    with pytest.raises(ConfigurationError, match=r"^--expert must be a table, not \['a'\]"):
+        settled(Pairs, [Layer("command line", said_by(options, {"experts": ["a"]}), COMMAND_LINE)])
+
+
+def test_a_metavar_may_be_left_to_the_type() -> None:
+    @dataclass(frozen=True)
+    class Plain:
+        kind: Literal["a", "b"] = option("a", metavar="")
+
+    (parameter,) = parameters(options_of(Plain))
+    assert parameter.annotation.__metadata__[0].metavar is None
+    assert "`a\\|b`" in markdown_table(Plain)
 
 
 def test_the_help_shows_choices_bounds_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,6 +436,19 @@ def test_the_table_for_documents_has_a_row_for_each_option() -> None:
     assert r"| `--method` | `vote\|nearest` | vote | Which one. |" in lines
     assert r"| `--way` | `near\|far` | near | Where \| to. |" in lines
     assert "| `--check` `--no-check` |  | check | Both ways. |" in lines
+
+
+def test_the_table_for_documents_names_keys_of_files() -> None:
+    @dataclass(frozen=True)
+    class Some:
+        lr: float = option(0.1, flag="--lr", help="A.")
+        power: float = option(0.9, help="B.")
+
+    assert markdown_table(Some, "schedule").splitlines()[2:] == [
+        "| `schedule.lr` `--lr` |  | 0.1 | A. |",
+        "| `schedule.power` |  | 0.9 | B. |",
+    ]
+    assert "| `power` |" in markdown_table(Some, "")
 
 
 def test_completion_knows_choices_and_what_the_program_looks_up() -> None:
