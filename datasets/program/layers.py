@@ -107,7 +107,7 @@ def parse_setting(text: str, example: str) -> dict[str, Any]:
             return tomllib.loads(f"{key} = {written}")
         except tomllib.TOMLDecodeError:
             continue
-    raise ConfigurationError(f"--set {text}: write {example.partition('=')[0]}=..., for example --set {example}")
+    raise ConfigurationError(f"--set {text}: write KEY=VALUE, for example --set {example}")
 
 
 def _taken_back(cls: type, layers: Sequence[Layer]) -> dict[str, Layer]:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from segprep.datasets.program.tables import Option, options_of
@@ -10,15 +11,13 @@ from segprep.datasets.program.values import choices_of, without_none
 if TYPE_CHECKING:
     import typer
 
-__all__ = ["LookUp", "help_text", "markdown_table", "parameters", "said_by"]
+__all__ = ["LookUp", "completed", "help_text", "markdown_table", "offer", "parameters", "said_by"]
 
 LookUp = Callable[["typer.Context"], Iterable[str]]
 """What completion offers where the program must look it up: gets the command line so far."""
 
 
-def parameters(
-    options: Iterable[Option], look_up: Mapping[str, LookUp] | None = None, also: str = ""
-) -> list[inspect.Parameter]:
+def parameters(options: Iterable[Option], look_up: Mapping[str, LookUp] | None = None) -> list[inspect.Parameter]:
     """Return the parameters of a Typer command, all of them None where nothing was said.
 
     Lists, sizes and choices come as texts: `said_by` reads them.
@@ -26,36 +25,37 @@ def parameters(
     Args:
         options: For example `options_of(FlowArguments)`.
         look_up: For each word that `Option.values` may be, what it stands for.
-        also: Put before each help text, for example "jet: ".
     """
     import typer
 
     found = []
     for each in options:
         hint = without_none(each.hint)
-        kind = hint if hint in (bool, int, float) else float if hint == int | float else str
+        kind = hint if hint in (bool, int, float, Path) else float if hint == int | float else str
         bounds: dict[str, Any] = {}
-        if each.accept is not None and kind in (int, float):
+        if each.accept is not None and kind is int:
             bounds = {"min": each.accept.low, "max": each.accept.high}
         metavar = None if kind is bool else each.metavar or "|".join(choices_of(hint)) or None
         about = typer.Option(
             each.flags,
             metavar=metavar,
-            help=f"{also}{help_text(each)}",
+            help=help_text(each),
             show_default=False,
             rich_help_panel=each.panel,
-            autocompletion=None if kind in (bool, int, float) else _completer(each, look_up or {}),
+            autocompletion=None if kind in (bool, int, float, Path) else _completer(each, look_up or {}),
             **bounds,
         )
-        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of four types
+        annotation = Annotated[kind | None, about]  # type: ignore[valid-type]  # one of five types
         parameter = inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         found.append(parameter)
     return found
 
 
 def said_by(options: Iterable[Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a command line says of these options, as values of TOML; None says nothing."""
-    return {each.name: each.said(given[each.name]) for each in options if given.get(each.name) is not None}
+    """Return what a command line says, as values of TOML: texts are read, None says nothing, unknown names stay."""
+    known = {each.name: each for each in options}
+    said = {name: value for name, value in given.items() if value is not None}
+    return {name: known[name].said(value) if name in known else value for name, value in said.items()}
 
 
 def help_text(option: Option) -> str:
@@ -75,24 +75,12 @@ def markdown_table(cls: type) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _completer(option: Option, look_up: Mapping[str, LookUp]) -> Callable[..., list[str]] | None:
+def offer(look_up: LookUp) -> Callable[..., list[str]]:
+    """Return what Typer calls to complete a value, or the last one of a list with commas."""
     import typer
 
-    found: LookUp | None
-    if callable(option.values):
-        names = option.values
-        found = lambda _: names()  # noqa: E731
-    elif option.values is not None:
-        found = look_up.get(option.values)
-    else:
-        choices = choices_of(option.hint)
-        found = (lambda _: choices) if choices else None
-    if found is None:
-        return None
-    offered = found
-
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        return completed(offered(ctx), incomplete)
+        return completed(look_up(ctx), incomplete)
 
     return complete
 
@@ -102,3 +90,13 @@ def completed(names: Iterable[str], incomplete: str) -> list[str]:
     before, comma, start = incomplete.rpartition(",")
     said: Sequence[str] = before.split(",") if comma else ()
     return [f"{before}{comma}{name}" for name in names if name.startswith(start) and name not in said]
+
+
+def _completer(option: Option, look_up: Mapping[str, LookUp]) -> Callable[..., list[str]] | None:
+    if callable(option.values):
+        names = option.values
+        return offer(lambda _: names())
+    if option.values is not None:
+        return offer(look_up[option.values]) if option.values in look_up else None
+    choices = choices_of(option.hint)
+    return offer(lambda _: choices) if choices else None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 from segprep.datasets.errors import ConfigurationError
@@ -96,10 +97,16 @@ class Option:
         try:
             found = typed_value(self.hint, value)
         except Misfit:
-            raise ConfigurationError(f"{place.of(self)} must be {phrase_of(self.hint)}, not {value!r}") from None
+            raise ConfigurationError(f"{place.of(self)} must be {self._phrase}, not {value!r}") from None
         if self.accept is not None and found is not None and not self.accept.test(found):
             raise ConfigurationError(f"{place.of(self)} must be {self.accept.phrase}, not {value!r}")
         return found
+
+    @property
+    def _phrase(self) -> str:
+        """What a value of another type is told: of lists what the option says, of single values the type."""
+        single = without_none(self.hint) in (bool, int, float, int | float, str)
+        return phrase_of(self.hint) if single or self.accept is None else self.accept.phrase
 
     def said(self, value: Any) -> Any:  # noqa: ANN401
         """Return the value of TOML that a command line means; a text is read, anything else is one already."""
@@ -205,6 +212,8 @@ def as_json(value: Any) -> Any:  # noqa: ANN401
         return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, list | tuple):
         return [as_json(each) for each in value]
     if isinstance(value, Mapping):

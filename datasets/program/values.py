@@ -5,6 +5,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from segprep.datasets.errors import ConfigurationError
@@ -29,6 +30,7 @@ _PHRASES: Final[Mapping[object, tuple[str, str]]] = {
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("a text", "texts"),
+    Path: ("a path", "paths"),
 }
 
 
@@ -41,7 +43,7 @@ class Accept:
     """What a value must be, beside being of its type.
 
     Attributes:
-        phrase: After "must be", for example "a number above 0".
+        phrase: After "must be", for example "a number above 0"; for lists it also says what they hold.
         test: Gets the value as its field holds it, never None.
         low: Smallest value that a command line takes, for its help; None for none.
         high: Largest one.
@@ -102,6 +104,8 @@ def typed_value(hint: Any, value: Any) -> Any:  # noqa: ANN401  (any annotation,
         return {key: typed_value(arguments[1], each) for key, each in _checked(value, _is_table(value)).items()}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(_checked(value, value in [each.value for each in hint]))
+    if hint is Path:
+        return Path(_checked(value, isinstance(value, str | Path)))
     if hint is float and type(value) is int:
         return _checked(float(value), True) if abs(value) < 2**1000 else _checked(value, False)
     return _checked(value, type(value) is hint)
@@ -167,7 +171,7 @@ def phrase_of(hint: Any, several: bool = False) -> str:  # noqa: ANN401
             phrases.remove(_PHRASES[int][several])
         return " or ".join(phrases)
     if choices := choices_of(hint):
-        return f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
+        return f"one of {', '.join(choices)}" if len(choices) > 2 else " or ".join(choices)
     if origin is tuple:
         inner = phrase_of(arguments[0], several=True) if len(set(arguments) - {Ellipsis}) == 1 else "values"
         return f"a list of {inner}" if arguments[-1] is Ellipsis else f"a list of {len(arguments)} {inner}"

@@ -107,14 +107,14 @@ def test_values_become_what_the_fields_hold() -> None:
         ({"size": [8]}, "size must be a list of 2 whole numbers, not [8]"),
         ({"size": "8x6"}, "size must be a list of 2 whole numbers, not '8x6'"),
         ({"ids": [1, "a"]}, "ids must be a list of whole numbers, not [1, 'a']"),
-        ({"method": "soft"}, "method must be one of vote, nearest, not 'soft'"),
-        ({"method": {"a": 1}}, "method must be one of vote, nearest, not {'a': 1}"),
+        ({"method": "soft"}, "method must be vote or nearest, not 'soft'"),
+        ({"method": {"a": 1}}, "method must be vote or nearest, not {'a': 1}"),
         ({"share": 1.5}, "share must be a number from 0 to 1, not 1.5"),
         ({"kept": "far"}, "kept must be a number, not 'far'"),
         ({"check": 1}, "check must be true or false, not 1"),
-        ({"way": "up"}, "way must be one of near, far, not 'up'"),
-        ({"bits": 12}, "bits must be one of 8, 16, not 12"),
-        ({"bits": 8.0}, "bits must be one of 8, 16, not 8.0"),
+        ({"way": "up"}, "way must be near or far, not 'up'"),
+        ({"bits": 12}, "bits must be 8 or 16, not 12"),
+        ({"bits": 8.0}, "bits must be 8 or 16, not 8.0"),
         ({"gravity": "down"}, "gravity must be estimate or a list of 3 numbers, not 'down'"),
         ({"gravity": [0, 1]}, "gravity must be estimate or a list of 3 numbers, not [0, 1]"),
         ({"span": [0, float("inf")]}, "span must be two finite numbers, not [0, inf]"),
@@ -321,7 +321,7 @@ def test_a_command_line_says_what_was_typed_and_nothing_else() -> None:
 
 
 def test_what_was_typed_is_checked_as_tables_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"^--span must be a list of 2 numbers, not \[2\.0\]"):
+    with pytest.raises(ConfigurationError, match=r"^--span must be two finite numbers, not \[2\.0\]"):
         settled(Arguments, [Layer("command line", typed("--span", "2"), COMMAND_LINE)])
     assert typer.testing.CliRunner().invoke(program()[0], ["--factor", "0"]).exit_code == 2
 
