@@ -70,7 +70,8 @@ def markdown_table(cls: type) -> str:
     for each in options_of(cls):
         flags = " ".join(f"`{flag}`" for flag in each.flags.split("/"))
         value = each.metavar or "|".join(choices_of(each.hint))
-        cells = (flags, f"`{value}`" if value else "", each.default_text, each.help)
+        about = each.help[:1].upper() + each.help[1:]
+        cells = (flags, f"`{value}`" if value else "", each.default_text or each.value_text, about)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 

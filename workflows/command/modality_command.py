@@ -43,7 +43,7 @@ class ModalityCommand(TyperCommand):
         names = [word for word in args if word in members]
         made = _command(names or members)
         self.params, self.callback = made.params, made.callback
-        known = {flag for each in self.params for flag in (*each.opts, *each.secondary_opts)}
+        known = {flag for each in self.get_params(ctx) for flag in (*each.opts, *each.secondary_opts)}
         for flag in (word.partition("=")[0] for word in args if word.startswith("--")):
             if flag not in known and (why := foreign_option(flag[2:].replace("-", "_"), names)):
                 raise ConfigurationError(why)

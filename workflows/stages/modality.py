@@ -136,7 +136,7 @@ def _merged(takers: Mapping[str, Option]) -> Option:
     texts: dict[str, list[str]] = {}
     for name, each in takers.items():
         texts.setdefault(help_text(each), []).append(name)
-    about = "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
+    about = " ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
     if first.name in _OF_THE_COMMAND:
         about = help_text(first)
     alike = all(each.hint == first.hint and each.flags == first.flags for each in takers.values())
