@@ -62,9 +62,9 @@ def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], pe
     with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
         steps: list[Step] = []
         for stage, given in stages.items():
-            arguments = resolve(stage, given, workspace, ledger).values
-            made = build_steps(stage, workspace, ledger, arguments, steps)
-            ledger.set_columns([column for step in made for column in step.outputs], stage, arguments)
+            settled = resolve(stage, given, workspace, ledger)
+            made = build_steps(stage, workspace, ledger, settled.arguments, steps)
+            ledger.set_columns([column for step in made for column in step.outputs], stage, settled.values)
             steps += made
         columns = {name: row.column for name, row in ledger.columns().items()}
         planned = list(plan(workspace, ledger, steps, RunOptions()))

@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ import typer
 
 from segprep.datasets.errors import ExitCode, SegprepError
 
-__all__ = ["Directory", "JsonOutput", "new_app", "run_app"]
+__all__ = ["Directory", "JsonOutput", "group_commands", "new_app", "run_app"]
 
 Directory = Annotated[
     Path,
@@ -48,6 +48,24 @@ def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
         del version, debug
 
     return app
+
+
+def group_commands(app: typer.Typer, groups: Mapping[str, Sequence[str]]) -> None:
+    """Let `--help` show the commands of an app in groups, and in this order.
+
+    Args:
+        app: With all its commands.
+        groups: Heading to the names of its commands; each command stands in one group.
+    """
+    commands = {
+        command.name or getattr(command.callback, "__name__", ""): command for command in app.registered_commands
+    }
+    app.registered_commands = [commands.pop(name) for names in groups.values() for name in names]
+    if commands:
+        raise ValueError(f"{', '.join(commands)} stands in no group")
+    headings = [heading for heading, names in groups.items() for _ in names]
+    for heading, command in zip(headings, app.registered_commands, strict=True):
+        command.rich_help_panel = heading
 
 
 def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:

@@ -67,7 +67,7 @@ def help_text(option: Option) -> str:
 
 
 def markdown_table(cls: type, table: str | None = None) -> str:
-    """Return a table of a class of options, a row for each.
+    """Return a table of a class of options, a row for each that has a help text.
 
     Args:
         cls: For example `FlowArguments`.
@@ -76,10 +76,15 @@ def markdown_table(cls: type, table: str | None = None) -> str:
     """
     rows = ["| option | value | default | what it does |", "| --- | --- | --- | --- |"]
     for each in options_of(cls):
-        key = f"{table}.{each.name}" if table else each.name
-        names = each.flags.split("/") if table is None else [key, *filter(None, [each.flag])]
+        if not each.help:
+            continue
         value = each.metavar or "|".join(choices_of(each.hint))
-        cells = (" ".join(f"`{n}`" for n in names), f"`{value}`" if value else "", each.default_text, each.help)
+        default, about = each.default_text or each.value_text, each.help[:1].upper() + each.help[1:]
+        names = each.flags.split("/")
+        if table is not None:
+            names = [f"{table}.{each.name}".lstrip("."), *filter(None, [each.flag])]
+            default, about = str(each.default).lower() if isinstance(each.default, bool) else default, each.help
+        cells = (*(" ".join(f"`{text}`" for text in texts if text) for texts in (names, [value])), default, about)
         rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 

@@ -77,8 +77,11 @@ class Option:
     @property
     def default_text(self) -> str:
         """What the help and the documents call the default; "" where there is nothing to say."""
-        if self.unsaid is not None:
-            return self.unsaid
+        return self.value_text if self.unsaid is None else self.unsaid
+
+    @property
+    def value_text(self) -> str:
+        """The default as people type it; "" where it is nothing."""
         if self.default is None or self.default is False or self.default in ("", (), {}):
             return ""
         if self.default is True:

@@ -31,9 +31,7 @@ _BELOW_ONE = within(0, 1, but=1)
 class RunEntries:
     """What stands outside of the tables: what is learned from, and for how long."""
 
-    shards: tuple[str, ...] = option(
-        (), help="Folders of <split>.zarr, one per data set.", unsaid="that of the workspace"
-    )
+    shards: tuple[str, ...] = option((), help="Folders of stores, one per data set.", unsaid="that of the workspace")
     seed: int = option(
         0,
         flag="--seed",
@@ -205,7 +203,7 @@ class CheckpointConfig:
 
     metric: str = option(
         "mean_iou",
-        help="By which the best weights are chosen: mean_iou, pixel_accuracy or iou/<class>; of several data sets the "
+        help="By which the best weights are chosen: mean_iou, pixel_accuracy or iou/CLASS; of several data sets the "
         "mean.",
     )
     keep: int = option(0, accept=at_least(0), help="Further checkpoints that stay: the newest ones.")

@@ -13,6 +13,8 @@ from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import ConfigurationError, MissingInputError, SegprepError, UnreadableFileError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.layers import COMMAND_LINE
+from segprep.datasets.program.tables import from_table, option
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, SampleKey
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
@@ -21,9 +23,40 @@ from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
 from segprep.prep.step import Absent, Step
 
-__all__ = ["FileCall", "run_on_files"]
+__all__ = ["FileArguments", "FileCall", "run_on_files"]
 
 _DEPTH: Final = "depth"
+_ON_FILES: Final = "On single files, without a workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class FileArguments:
+    """Options of `prep modality` for single files."""
+
+    depth_file: Path | None = option(
+        None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
+    )
+    depth_unit: str | None = option(
+        None,
+        metavar="UNIT",
+        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, cityscapes, kitti-disparity.",
+        panel=_ON_FILES,
+    )
+    image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)
+    nir_file: Path | None = option(None, metavar="FILE", help="The near infrared.", panel=_ON_FILES)
+    camera: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = option(
+        None,
+        metavar="FX,FY,CX,CY[,BASELINE]",
+        help="Intrinsics in pixels whose centres lie at integers, the first at 0,0; the baseline in metres for "
+        "disparity.",
+        panel=_ON_FILES,
+    )
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files that were named, by the column that they stand for."""
+        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +65,12 @@ class FileCall:
 
     Attributes:
         stages: Name of each modality to what the command line says about it, what the others build on first.
-        files: "depth", "image" and "nir" to their files.
-        depth_unit: Of the depth file.
-        camera: fx, fy, cx, cy and, for disparity, the baseline in metres.
+        given: The files, and what is known of them.
         out: The file to write; of several modalities a folder.
     """
 
     stages: Mapping[str, JsonDict]
-    files: Mapping[str, Path]
-    depth_unit: str | None
-    camera: Sequence[float] | None
+    given: FileArguments
     out: Path | None
 
 
@@ -64,7 +93,7 @@ def run_on_files(call: FileCall) -> list[Path]:
     results: list[tuple[Path, bytes]] = []
     for name, given in call.stages.items():
         member: ModalityMember = MODALITIES.load(name)
-        step = member.build(member.DEFAULTS | given, Scene(columns=state.columns))
+        step = member.build(from_table(member.Arguments, given, COMMAND_LINE), Scene(columns=state.columns))
         cells = state.run(name, step)
         main = out if len(call.stages) == 1 else out / f"{name}.png"
         for number, column in enumerate(step.outputs):
@@ -82,16 +111,16 @@ class _State:
     """What exists so far: arrays as later modalities see them."""
 
     def __init__(self, call: FileCall) -> None:
-        self._files = call.files
+        self._files = call.given.paths
         self.columns: dict[str, Column] = {}
         self._arrays: dict[str, Array] = {}
         self._valid: dict[str, Mask] = {}
         self._camera: Camera | None = None
         for name, kind in (("image", Kind.IMAGE), ("nir", Kind.NIR)):
-            if name in call.files:
-                self._add_picture(name, kind, call.files[name])
-        if _DEPTH in call.files:
-            self._add_depth(call)
+            if name in self._files:
+                self._add_picture(name, kind, self._files[name])
+        if _DEPTH in self._files:
+            self._add_depth(self._files[_DEPTH], call.given)
 
     def add(self, column: Column, cell: Cell) -> None:
         """Take an array in."""
@@ -127,17 +156,16 @@ class _State:
         code = PlainCode(channels, 16 if picture.dtype == np.uint16 else 8)
         self.add(Column(name, kind, code), _decoded(path, kind, code.to_json()))
 
-    def _add_depth(self, call: FileCall) -> None:
-        path = call.files[_DEPTH]
-        if call.depth_unit is None:
+    def _add_depth(self, path: Path, given: FileArguments) -> None:
+        if given.depth_unit is None:
             raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
-        kind, code = depth_unit(call.depth_unit)
+        kind, code = depth_unit(given.depth_unit)
         cell = _decoded(path, kind, code.to_json())
         depth_HW, valid = cell.values, cell.valid
         if isinstance(depth_HW, dict) or valid is None:
             raise UnreadableFileError(f"{path} holds no depth")
         height, width = depth_HW.shape
-        self._camera = _camera(call.camera, width, height)
+        self._camera = _camera(given.camera, width, height)
         kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
         if isinstance(code, DepthFileCode):
             kept_as = code.kept_as
@@ -145,7 +173,7 @@ class _State:
             if self._camera is None or self._camera.baseline is None:
                 raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
             depth_HW, valid = depth_from_disparity(depth_HW, valid, self._camera)
-        refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.depth_unit}")
+        refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {given.depth_unit}")
         self.add(Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid))
 
 
@@ -154,7 +182,7 @@ def _checked_out(call: FileCall) -> Path:
         raise ConfigurationError("say where the result goes: --out FILE, or of several modalities --out FOLDER")
     if len(call.stages) == 1 and call.out.suffix.lower() != ".png":
         raise ConfigurationError(f"results are PNG files, {call.out} is none: --out FILE.png")
-    if any(path.absolute() == call.out.absolute() for path in call.files.values()):
+    if any(path.absolute() == call.out.absolute() for path in call.given.paths.values()):
         raise ConfigurationError(f"{call.out} is an input: name another file with --out")
     return call.out
 

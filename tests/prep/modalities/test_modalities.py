@@ -16,6 +16,7 @@ from segprep.datasets.codes import DepthCode, JetCode, PlainCode
 from segprep.datasets.errors import ConfigurationError, SegprepError, UnknownNameError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Flip, Kind, rule
+from segprep.datasets.program.tables import Place, default_table, from_table, options_of
 from segprep.datasets.sample import Array, Camera, Mask, Sample, SampleKey, flip_x_map
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.synthetic import World, render
@@ -23,6 +24,7 @@ from segprep.datasets.workspace.cells import Cell, Column, StoredCell, encode_ce
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Absent, Origin, Step
+from support.members import built
 
 KEY = SampleKey("a")
 WIDTH, HEIGHT = 256, 128
@@ -63,8 +65,7 @@ def member(name: str) -> ModuleType:
 
 
 def build(name: str, **arguments: object) -> Step:
-    made: Step = member(name).build(member(name).DEFAULTS | arguments, SCENE)
-    return made
+    return built(member(name), SCENE, **arguments)
 
 
 def columns_read(step: Step) -> set[str]:
@@ -125,7 +126,10 @@ def test_a_member_names_its_column_and_its_options(name: str) -> None:
     assert len(set(names)) == len(names)
     assert not set(names) & {"depth", "image", "nir", "camera"}
     assert member(name).__doc__
-    assert json.loads(json.dumps(member(name).DEFAULTS)) == member(name).DEFAULTS
+    table = default_table(member(name).Arguments)
+    assert json.loads(json.dumps(table)) == table
+    assert from_table(member(name).Arguments, table, Place("ledger")) == member(name).Arguments()
+    assert all(each.help for each in options_of(member(name).Arguments))
     assert made.name
     assert made.version >= 1
     assert all(each.origin is Origin.COLUMN for each in made.inputs)
@@ -144,13 +148,6 @@ def test_the_parameters_are_json_and_equal_steps_have_equal_ones(name: str) -> N
 
 
 @every_member
-def test_the_defaults_are_left_as_they_are(name: str) -> None:
-    before = json.dumps(member(name).DEFAULTS, sort_keys=True)
-    build(name)(street())
-    assert json.dumps(member(name).DEFAULTS, sort_keys=True) == before
-
-
-@every_member
 def test_columns_survive_json_and_can_be_stored_in_shards(name: str) -> None:
     for column in build(name).outputs:
         assert Column.from_json(json.loads(json.dumps(column.to_json()))) == column
@@ -161,7 +158,7 @@ def test_columns_survive_json_and_can_be_stored_in_shards(name: str) -> None:
 
 @every_member
 def test_values_of_options_that_make_no_sense_are_refused(name: str) -> None:
-    for option in member(name).DEFAULTS:
+    for option in default_table(member(name).Arguments):
         for nonsense in ({"a": 1}, -3, "" if option == "depth" else "nonsense"):
             with pytest.raises(ConfigurationError):
                 build(name, **{option: nonsense})

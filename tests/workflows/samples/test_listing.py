@@ -58,9 +58,9 @@ def ledger(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Ledger
 
 
 def _resize(workspace: Workspace, ledger: Ledger, **arguments: object) -> None:
-    values = resolve("resize", {"factor": 2} | arguments, workspace, ledger).values
-    steps = tuple(build_steps("resize", workspace, ledger, values))
-    ledger.set_columns([c for s in steps for c in s.outputs], "resize", values)
+    settled = resolve("resize", {"factor": 2} | arguments, workspace, ledger)
+    steps = tuple(build_steps("resize", workspace, ledger, settled.arguments))
+    ledger.set_columns([c for s in steps for c in s.outputs], "resize", settled.values)
     result = process_batch(Job(workspace, steps, {}), tuple(ledger.samples(ALL)))
     ledger.record(result.cells, result.sources)
 

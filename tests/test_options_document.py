@@ -1,0 +1,62 @@
+"""`docs/options.md` and `docs/training_options.md` say what the declarations say.
+
+`python tests/test_options_document.py` writes them anew.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from segprep.datasets.program.parameters import markdown_table
+from segprep.prep.modalities import MODALITIES
+from segprep.train.command.run_options import SECTIONS
+from segprep.train.models import MODELS
+from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+HEAD = """\
+# Options of the commands that make columns
+
+Each command takes its options from the command line, else from its last run, else from `prep.toml`, else the default;
+`-v` says which. In `prep.toml` they stand in `[defaults.resize]`, `[defaults."modality jet"]`, ..., named without the
+dashes: `--label-ids` is `label_ids`, `--no-check` is `check = false`, a size is `[768, 384]`, a list `["pole", "car"]`.
+`--set KEY=VALUE` takes the same names. `python tests/test_options_document.py` writes this file from the program.
+"""
+
+
+TRAIN_HEAD = """\
+# Entries of a run's configuration
+
+`train run` takes them from its flags, else from the TOML file that `--config` names, else the default; `--set` takes
+every one of them, and `--print-config` shows what holds. `[augmentation]` has [a page of its own](augmentation.md); its
+flag is `--augment NAME|FILE`. This file is written from the program by `python tests/test_options_document.py`.
+"""
+
+
+def _of_prep() -> str:
+    stages = {"resize": ResizeArguments, "flow": FlowArguments, "motion-labels": MotionLabelArguments}
+    own = {name: MODALITIES.load(name).__name__ for name in MODALITIES.names()}
+    names = [name for name, module in own.items() if module.startswith("segprep.prep.modalities.")]
+    stages |= {f"modality {name}": MODALITIES.load(name).Arguments for name in names}
+    return "\n".join([HEAD, *(f"## prep {command}\n\n{markdown_table(cls)}" for command, cls in stages.items())])
+
+
+def _of_train() -> str:
+    tables = {f"[{table}]" if table else "Outside of the tables": (cls, table) for table, (cls, *_) in SECTIONS.items()}
+    own = {name: MODELS.load(name) for name in MODELS.names()}
+    members = {name: module for name, module in own.items() if module.__name__.startswith("segprep.")}
+    tables |= {f"[model] of {name}": (module.Config, "model") for name, module in members.items()}
+    return "\n".join([TRAIN_HEAD, *(f"## {head}\n\n{markdown_table(*each)}" for head, each in tables.items())])
+
+
+WRITTEN = {"options.md": _of_prep, "training_options.md": _of_train}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_document_lists_the_options_as_they_are(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == WRITTEN[name](), f"run python {Path(__file__).name} in tests/"
+
+
+if __name__ == "__main__":
+    for name, text in WRITTEN.items():
+        (DOCS / name).write_text(text(), encoding="utf-8")
