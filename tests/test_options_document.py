@@ -9,7 +9,8 @@ from segprep.datasets.program.parameters import markdown_table
 from segprep.prep.modalities import MODALITIES
 from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "options.md"
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "options.md"
 HEAD = """\
 # Options of the commands that make columns
 
@@ -22,8 +23,7 @@ dashes: `--label-ids` is `label_ids`, `--no-check` is `check = false`, a size is
 
 def written() -> str:
     stages = {"resize": ResizeArguments, "flow": FlowArguments, "motion-labels": MotionLabelArguments}
-    own = {name: member.__name__.rpartition(".")[0] for name in MODALITIES.names() if (member := MODALITIES.load(name))}
-    names = [name for name, package in own.items() if package == "segprep.prep.modalities"]
+    names = sorted(path.stem for path in (ROOT / "prep" / "modalities").glob("[!_]*.py"))  # without plug-ins
     stages |= {f"modality {name}": MODALITIES.load(name).Arguments for name in names}
     return "\n".join([HEAD, *(f"## prep {command}\n\n{markdown_table(cls)}" for command, cls in stages.items())])
 
