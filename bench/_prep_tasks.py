@@ -64,9 +64,9 @@ def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], pe
         ledger = table.ledger
         steps: list[Step] = []
         for stage, given in stages.items():
-            arguments = resolve(stage, given, workspace, ledger).values
-            made = build_steps(stage, workspace, ledger, arguments, steps)
-            ledger.set_columns([column for step in made for column in step.outputs], stage, arguments)
+            settled = resolve(stage, given, workspace, ledger)
+            made = build_steps(stage, workspace, ledger, settled.arguments, steps)
+            ledger.set_columns([column for step in made for column in step.outputs], stage, settled.values)
             steps += made
         columns = table.columns()
         planned = list(plan(table, steps, RunOptions()))

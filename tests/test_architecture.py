@@ -24,7 +24,8 @@ ALLOWED = {
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "datasets": (
         ("atomic", "class_files", "classes", "errors", "json_values", "kinds", "plugins", "record", "sample"),
-        ("augmentation", "codes", "imageio", "program"),
+        ("program",),
+        ("augmentation", "codes", "imageio"),
         ("lists", "shards", "synthetic", "workspace"),
         ("catalog",),
         ("conformance",),
@@ -176,7 +177,9 @@ def _loaded_after(statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["--help", "resize --help", "shard --help"])
+@pytest.mark.parametrize(
+    "command", ["--help", "resize --help", "flow --help", "modality --help", "modality jet --help", "shard --help"]
+)
 def test_prep_help_loads_neither_torch_nor_dask(command: str) -> None:
     arguments = ["prep", *command.split()]
     loaded = _loaded_after(f"sys.argv = {arguments}; from segprep.workflows.cli import main; main()")

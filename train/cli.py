@@ -13,7 +13,10 @@ import typer
 from rich.console import Console
 
 from segprep.datasets.errors import ConfigurationError, ExitCode
-from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, parse_size, run_app
+from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, run_app
+from segprep.datasets.program.parameters import offer
+from segprep.train.command.completion import checkpoints, runs, splits
+from segprep.train.command.run_options import said_tables, takes_run_options
 
 if TYPE_CHECKING:
     from segprep.train.command.run import TrainedRun
@@ -27,7 +30,6 @@ app = new_app(
 )
 
 _HERE = Path()
-_MODEL, _DATA, _LEARNING, _RUN = "Network", "Data", "Learning", "Run"
 Shards = Annotated[
     list[Path] | None,
     typer.Option(
@@ -41,11 +43,15 @@ MoreShards = Annotated[
 
 
 @app.command("run")
+@takes_run_options(before="max_minutes")
 def run_command(
     more_shards: MoreShards = None,
     workspace: Directory = _HERE,
     shards: Shards = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; run-001, run-002, ... by default.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run; run-001, run-002, ... by default.", autocompletion=offer(runs)),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run, or the one that --name says.")
     ] = False,
@@ -57,105 +63,11 @@ def run_command(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the whole configuration as TOML and stop.")
     ] = False,
-    inputs: Annotated[
-        str | None, typer.Option(help="Columns, with commas: image,flow. Default: image.", rich_help_panel=_DATA)
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step. Default: 4.", rich_help_panel=_DATA)] = None,
-    accumulate: Annotated[
-        int | None, typer.Option(help="Parts in which a batch is computed. Default: 1.", rich_help_panel=_DATA)
-    ] = None,
-    weights_of_datasets: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset-weights",
-            help="How often each data set is drawn, with commas. Default: their sizes.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="none, flip, ssma, paris, fcn, or a TOML file of ranges. Default: flip.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(metavar="WxH", help="Size that augmented samples get. Default: theirs.", rich_help_panel=_DATA),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Network. Default: frrn.", rich_help_panel=_MODEL)] = None,
-    base_channels: Annotated[
-        int | None, typer.Option(help="Width of the network frrn. Default: 48.", rich_help_panel=_MODEL)
-    ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|imagenet",
-            help="ImageNet weights of the encoder; imagenet downloads them.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(metavar="RUN|FILE", help="A run whose weights the network begins with.", rich_help_panel=_MODEL),
-    ] = None,
-    expert: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=RUN", help="A run whose weights an expert begins with.", rich_help_panel=_MODEL),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="fp32, bf16 or fp16. Default: bf16 where the processor has instructions for it.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    compile_network: Annotated[
-        bool | None,
-        typer.Option("--compile", help="Compile the network first: pays in long runs.", rich_help_panel=_MODEL),
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="cross_entropy, bootstrapped or focal. Default: cross_entropy.", rich_help_panel=_LEARNING),
-    ] = None,
-    class_weights: Annotated[
-        str | None,
-        typer.Option(
-            help="none, median_frequency, enet or inverse, from the shards' counts. Default: none.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help="adam, adamw or sgd. Default: adam.", rich_help_panel=_LEARNING)
-    ] = None,
-    lr: Annotated[
-        float | None, typer.Option(help="Learning rate of the first step. Default: 0.001.", rich_help_panel=_LEARNING)
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help="poly (falls to 0), exponential (PARIS), plateau (halves) or constant. Default: poly.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = None,
-    epochs: Annotated[
-        float | None,
-        typer.Option(help="Length of the run in passes over the data. Default: 60.", rich_help_panel=_LEARNING),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Length of the run in steps, instead of epochs.", rich_help_panel=_LEARNING)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of weights, order and augmentation. Default: 0.", rich_help_panel=_LEARNING)
-    ] = None,
-    val_every: Annotated[
-        int | None, typer.Option(help="Steps between validations, which also save. Default: a tenth of the run.")
-    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop and save after so much time; --resume goes on.", min=0)
     ] = None,
     as_json: JsonOutput = False,
+    **given: Any,  # noqa: ANN401  (the options of the configuration)
 ) -> None:
     """Train on train.zarr of the workspace's shards, validate on val.zarr, write runs/<name>/.
 
@@ -163,28 +75,9 @@ def run_command(
     """
     from segprep.train.command import run as commands
     from segprep.train.command.place import find_place
-    from segprep.train.learning.config import augmentation_table, config_toml, parse_setting
-    from segprep.train.learning.protocols import merged_tables
+    from segprep.train.learning.config import config_toml
 
-    flags: dict[str, Any] = _given(
-        {
-            "seed": seed, "epochs": epochs, "steps": steps, "val_every": val_every,
-            "augmentation": augment and augmentation_table(augment),
-            "data": {
-                "inputs": inputs and inputs.split(","), "batch_size": batch_size, "accumulate": accumulate,
-                "weights": weights_of_datasets and _numbers(weights_of_datasets), "size": parse_size(size),
-            },
-            "model": {
-                "name": model, "base_channels": base_channels, "weights": weights, "start": start,
-                "experts": expert and _pairs(expert), "precision": precision, "compile": compile_network,
-            },
-            "loss": {"kind": loss, "class_weights": class_weights},
-            "optimizer": {"kind": optimizer},
-            "schedule": {"kind": schedule, "lr": lr},
-        }
-    )  # fmt: skip
-    for setting in settings or ():
-        flags = merged_tables(flags, parse_setting(setting))
+    flags = said_tables(given, settings or ())
     place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
     if print_config:
         for _, each in commands.read_configuration(place, name or "run", config, flags):
@@ -209,9 +102,15 @@ def eval_command(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of <split>.zarr, instead of the run's.", show_default=False),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run; the last one by default.")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="best, last or step-N. Default: best, else last.")] = None,
-    split: Annotated[str, typer.Option(help="Which store.")] = "val",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run; the last one by default.", autocompletion=offer(runs)),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="best, last or step-N. Default: best, else last.", autocompletion=offer(checkpoints)),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which store.", autocompletion=offer(splits))] = "val",
     dataset: Annotated[str | None, typer.Option(help="Which data set's head, of a run that learned several.")] = None,
     at: Annotated[
         Literal["source", "network"] | None,
@@ -240,26 +139,6 @@ def eval_command(
 def main() -> None:
     """Run `train`."""
     raise SystemExit(run_app(app, "train"))
-
-
-def _given(table: dict[str, Any]) -> dict[str, Any]:
-    """Return what somebody said: without None, and without tables in which nothing is left."""
-    found = {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()}
-    return {key: value for key, value in found.items() if value is not None and value != {}}
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise ConfigurationError(f"--dataset-weights are numbers with commas, for example 2,1, not {text!r}") from None
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    pairs = dict(text.partition("=")[::2] for text in texts)
-    if not all(pairs) or not all(pairs.values()):
-        raise ConfigurationError(f"--expert COLUMN=RUN, for example image=run-001, not {', '.join(texts)}")
-    return pairs
 
 
 def _further(shards: list[Path] | None, more: list[Path] | None) -> list[Path]:

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
-from segprep.datasets.program.command_line import Directory, JsonOutput, new_app, run_app
+from segprep.datasets.program.command_line import Directory, JsonOutput, group_commands, new_app, run_app
+from segprep.datasets.program.parameters import offer
 from segprep.datasets.record import Direction
-from segprep.workflows.command.modality_options import modality, named_modalities
+from segprep.workflows.command.completion import columns as column_names
+from segprep.workflows.command.completion import datasets, splits
+from segprep.workflows.command.modality_command import ModalityCommand
 from segprep.workflows.command.options import (
     Augment,
     DryRun,
@@ -27,7 +30,7 @@ from segprep.workflows.command.options import (
     parse_pair,
 )
 from segprep.workflows.command.stage_command import stage_command
-from segprep.workflows.command.stage_options import flow, motion_labels, resize
+from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
 
 __all__ = ["app", "main"]
 
@@ -43,7 +46,9 @@ _HERE = Path()
 
 @app.command()
 def init(
-    dataset: Annotated[str, typer.Argument(help="Name in the catalog; a wrong one lists them.")],
+    dataset: Annotated[
+        str, typer.Argument(help="Name in the catalog; a wrong one lists them.", autocompletion=offer(datasets))
+    ],
     given: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -108,10 +113,14 @@ def init(
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 
 
-stage_command(app, "resize")(resize)
-stage_command(app, "flow")(flow)
-stage_command(app, "motion-labels")(motion_labels)
-stage_command(app, "modality", named_modalities)(modality)
+stage_command(app, "resize", ResizeArguments)
+stage_command(app, "flow", FlowArguments)
+stage_command(app, "motion-labels", MotionLabelArguments)
+
+
+@app.command(cls=ModalityCommand)
+def modality() -> None:
+    """Make further columns from depth, image and near infrared; or, with --depth-file and --out, from single files."""
 
 
 @app.command("flow-eval")
@@ -124,13 +133,20 @@ def flow_eval(
             "file.",
         ),
     ],
-    column: Annotated[str, typer.Option(metavar="NAME", help="The column to compare.")] = "optical_flow",
+    column: Annotated[
+        str, typer.Option(metavar="NAME", help="The column to compare.", autocompletion=offer(column_names))
+    ] = "optical_flow",
     flow: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Compare this file, without a workspace.", show_default=False),
     ] = None,
     flow_format: Annotated[
-        str, typer.Option(metavar="FORMAT", help="auto (by suffix; .png is KITTI's), flo, kitti, vkitti, npy, pfm.")
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="auto (by suffix; .png is KITTI's), flo, kitti, vkitti, npy, pfm.",
+            autocompletion=offer(lambda _: ("auto", "flo", "kitti", "vkitti", "npy", "pfm")),
+        ),
     ] = "auto",
     workspace: Directory = _HERE,
     split: SplitNames = None,
@@ -192,6 +208,7 @@ def write_list(
             metavar="A,B,...",
             help="Default: image,label in csv and txt, everything in the others.",
             show_default=False,
+            autocompletion=offer(column_names),
         ),
     ] = None,
     prepared: Annotated[
@@ -252,11 +269,19 @@ def shard(
     columns: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,...", help="Columns to store. Default: all, except neighbouring images.", show_default=False
+            metavar="A,B,...",
+            help="Columns to store. Default: all, except neighbouring images.",
+            show_default=False,
+            autocompletion=offer(column_names),
         ),
     ] = None,
     require_all: Annotated[bool, typer.Option("--require-all", help="Refuse to leave any sample out.")] = False,
-    codec: Annotated[str, typer.Option(metavar="lz4|zstd|none", help="Compression.")] = "lz4",
+    codec: Annotated[
+        str,
+        typer.Option(
+            metavar="lz4|zstd|none", help="Compression.", autocompletion=offer(lambda _: ("lz4", "zstd", "none"))
+        ),
+    ] = "lz4",
     samples_per_shard: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Default: about 64 MB, at least 32.", show_default=False)
     ] = None,
@@ -265,7 +290,12 @@ def shard(
     size: VariantSize = None,
     seed: Seed = None,
     augment_splits: Annotated[
-        str, typer.Option(metavar="A,B,...", help="Splits that get variants; the others stay as they are.")
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            help="Splits that get variants; the others stay as they are.",
+            autocompletion=offer(splits),
+        ),
     ] = "train",
     workspace: Directory = _HERE,
     workers: Workers = None,
@@ -342,6 +372,18 @@ def peek(
     from segprep.workflows.command import store_actions as store_commands
 
     store_commands.peek(store, key, variant, out, as_json=as_json)
+
+
+group_commands(
+    app,
+    {
+        "Bring in": ["init"],
+        "Prepare": ["resize", "flow", "motion-labels", "modality"],
+        "Look": ["check", "status", "show", "flow-eval"],
+        "Store": ["shard", "verify", "stats", "peek"],
+        "Take away": ["list"],
+    },
+)
 
 
 def main() -> None:

@@ -1,15 +1,15 @@
 """What an augmentation may draw: ranges, and the presets of the published systems."""
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from segprep.datasets.errors import ConfigurationError, UnknownNameError
+from segprep.datasets.program.tables import nearest_name
 from segprep.datasets.sample import JsonDict
 
-__all__ = ["PRESETS", "SPAN_UNITS", "AugmentationConfig", "Span", "nearest_name", "preset_config"]
+__all__ = ["PRESETS", "SPAN_UNITS", "AugmentationConfig", "Span", "preset_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,3 @@ def preset_config(name: str) -> AugmentationConfig:
     if name not in PRESETS:
         raise UnknownNameError(f"there is no preset of augmentation called {name!r}. {nearest_name(name, PRESETS)}")
     return PRESETS[name]
-
-
-def nearest_name(name: str, known: Collection[str]) -> str:
-    """Return a sentence that names the nearest of the known names, and all of them."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"Did you mean {nearest[0]!r}? There are: {', '.join(known)}"

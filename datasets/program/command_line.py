@@ -2,16 +2,16 @@
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from segprep.datasets.errors import ConfigurationError, ExitCode, SegprepError
+from segprep.datasets.errors import ExitCode, SegprepError
 
-__all__ = ["Directory", "JsonOutput", "new_app", "parse_size", "run_app"]
+__all__ = ["Directory", "JsonOutput", "group_commands", "new_app", "run_app"]
 
 Directory = Annotated[
     Path,
@@ -50,6 +50,24 @@ def new_app(name: str, about: str, exit_codes: str) -> typer.Typer:
     return app
 
 
+def group_commands(app: typer.Typer, groups: Mapping[str, Sequence[str]]) -> None:
+    """Let `--help` show the commands of an app in groups, and in this order.
+
+    Args:
+        app: With all its commands.
+        groups: Heading to the names of its commands; each command stands in one group.
+    """
+    commands = {
+        command.name or getattr(command.callback, "__name__", ""): command for command in app.registered_commands
+    }
+    app.registered_commands = [commands.pop(name) for names in groups.values() for name in names]
+    if commands:
+        raise ValueError(f"{', '.join(commands)} stands in no group")
+    headings = [heading for heading, names in groups.items() for _ in names]
+    for heading, command in zip(headings, app.registered_commands, strict=True):
+        command.rich_help_panel = heading
+
+
 def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     """Run a Typer app and return the exit code that the design promises.
 
@@ -85,20 +103,6 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
         )
         return ExitCode.BUG
     return ExitCode.DONE
-
-
-def parse_size(text: str | None) -> list[int] | None:
-    """Return [width, height] for a text such as "768x384".
-
-    Raises:
-        ConfigurationError: If it is something else.
-    """
-    if text is None:
-        return None
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
-    return [int(p) for p in parts]
 
 
 def _show_version(wanted: bool) -> None:

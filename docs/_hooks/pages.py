@@ -21,18 +21,20 @@ FOLDERS = ("datasets", "flow", "prep", "workflows", "train")
 TOP_PAGES = {"changes.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 """Page of the site -> file at the top of the repository."""
 Nav = str | list["Nav"] | dict[str, "Nav"]
+OPTION_PAGES = ("options.md", "training_options.md")
 COMMAND_PAGES = {"reference/command-prep.md": ("prep", prep), "reference/command-train.md": ("train", train)}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the reference to the navigation, and to "How to" the pages of docs/ that the navigation does not name."""
     assert config.nav is not None
-    named = {*_pages(config.nav), *TOP_PAGES, *COMMAND_PAGES}
+    named = {*_pages(config.nav), *TOP_PAGES, *COMMAND_PAGES, *OPTION_PAGES}
     docs = Path(config.docs_dir)
     rest = sorted({p.relative_to(docs).as_posix() for p in (*docs.glob("*.md"), *docs.glob("howto/*.md"))} - named)
     sections = {title: entry for section in config.nav for title, entry in section.items()}
     sections["How to"] += [*rest, "contributing.md"]
     reference: list[Nav] = [{f"Command {name}": page} for page, (name, _) in COMMAND_PAGES.items()]
+    reference += OPTION_PAGES
     reference += [{folder: [_page(room) for room in _rooms(folder)]} for folder in FOLDERS]
     place = [title for section in config.nav for title in section].index("Benchmarks")
     config.nav.insert(place, {"Reference": reference})

@@ -9,6 +9,8 @@ import numpy as np
 
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.layers import COMMAND_LINE
+from segprep.datasets.program.tables import default_table, from_table
 from segprep.datasets.sample import Array, JsonDict, Mask, Sample, SampleKey
 from segprep.datasets.synthetic import World, render
 from segprep.datasets.workspace.cells import Cell, Column, StoredCell, encode_cell
@@ -47,11 +49,12 @@ class ModalityCase:
     @property
     def defaults(self) -> JsonDict:
         """Its options with their defaults."""
-        return self.member.DEFAULTS
+        return default_table(self.member.Arguments)
 
     def step(self, **options: object) -> Step:
         """Return the step with the options."""
-        return self.member.build({**self.defaults, **self.options, **options}, _SCENE)
+        arguments = from_table(self.member.Arguments, {**self.options, **options}, COMMAND_LINE)
+        return self.member.build(arguments, _SCENE)
 
     @property
     def columns(self) -> tuple[Column, ...]:

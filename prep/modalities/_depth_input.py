@@ -4,25 +4,36 @@ import numpy as np
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.tables import option
 from segprep.datasets.sample import Array, Camera, Mask, Sample
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Absent
 
-__all__ = ["depth_and_camera", "depth_name"]
+__all__ = ["depth_and_camera", "depth_name", "depth_option"]
 
 
-def depth_name(value: object, scene: Scene) -> str:
+def depth_option() -> str:
+    """Declare the option that names the column."""
+    return option(
+        "depth",
+        metavar="COLUMN",
+        values="column",
+        help="Column of depth to work on.",
+        unsaid="depth; with --fill depth_filled",
+    )
+
+
+def depth_name(name: str, scene: Scene) -> str:
     """Return the name of a column of depth.
 
     Raises:
         ConfigurationError: If it is none.
     """
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"--depth names a column of depth, not {value!r}")
-    column = scene.columns.get(value)
-    if column is not None and column.kind is not Kind.DEPTH:
-        raise ConfigurationError(f"--depth names a column of depth; {value} is one of {column.kind}")
-    return value
+    column = scene.columns.get(name)
+    if not name or (column is not None and column.kind is not Kind.DEPTH):
+        about = f"; {name} is one of {column.kind}" if column is not None else f", not {name!r}"
+        raise ConfigurationError(f"--depth names a column of depth{about}")
+    return name
 
 
 def depth_and_camera(sample: Sample, name: str) -> tuple[Array, Mask, Camera]:

@@ -1,10 +1,9 @@
-"""What a file of the modalities holds: `DEFAULTS` and `build`."""
+"""What a file of the modalities holds: `Arguments` and `build`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.step import Step
 
@@ -35,18 +34,17 @@ class ModalityMember(Protocol):
     """A module of the modalities.
 
     Attributes:
-        DEFAULTS: Options of `prep modality` that it knows, with the values that hold where nobody says anything.
-        ALTERNATIVES: May be left away. Groups of options that exclude each other; saying one takes back what was said
-            of the other groups in an earlier run.
+        Arguments: A frozen dataclass of its options, see `segprep.datasets.program.tables`. `prep modality NAME`,
+            `[defaults."modality NAME"]` in prep.toml and the documents are made from it.
     """
 
-    DEFAULTS: JsonDict
+    Arguments: type[Any]
 
-    def build(self, arguments: JsonDict, scene: Scene) -> Step:
+    def build(self, arguments: Any, scene: Scene) -> Step:  # noqa: ANN401  (each member has a class of its own)
         """Return the step that makes its column.
 
         Args:
-            arguments: A value for each name of `DEFAULTS`.
+            arguments: An object of `Arguments`.
             scene: What is known of the data.
 
         Raises:

@@ -3,20 +3,34 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from segprep.datasets.codes import LinearCode
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.program.tables import option
+from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.modalities._member import Scene
 from segprep.prep.spectral.bands import DEFAULT_BANDS, Band, parse_bands, reflectance
 from segprep.prep.spectral.vegetation import INDICES, vegetation_index
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
-__all__ = ["VEGETATION_DEFAULTS", "VegetationStep", "build_vegetation_step"]
+__all__ = ["Arguments", "VegetationStep", "build_vegetation_step"]
 
-VEGETATION_DEFAULTS: JsonDict = {"bands": DEFAULT_BANDS, "bits": 8}
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Options of the indices."""
+
+    bands: str = option(
+        DEFAULT_BANDS,
+        metavar="BAND=COLUMN[.CHANNEL][/WHITE],...",
+        help=f"where the bands are. Default: {DEFAULT_BANDS}",
+        unsaid="",
+    )
+    bits: Literal[8, 16] = option(8, help="of the files.")
+
 
 _CODES: Mapping[int, LinearCode] = {
     8: LinearCode(1 / 127, -128 / 127),
@@ -75,26 +89,23 @@ class VegetationStep(BaseStep):
         return ",".join(f"{name}={band}" for name, band in self.bands)
 
 
-def build_vegetation_step(index: str, arguments: JsonDict, scene: Scene) -> VegetationStep:
+def build_vegetation_step(index: str, arguments: Arguments, scene: Scene) -> VegetationStep:
     """Return the step of an index; a band that it does not need is left aside, as others of the same command may.
 
     Raises:
-        ConfigurationError: If the bits or the bands make no sense, or a band that it needs is not among them.
+        ConfigurationError: If the bands make no sense, or one that it needs is not among them.
     """
-    bits = arguments["bits"]
-    if not isinstance(bits, int) or bits not in _CODES:
-        raise ConfigurationError(f"--bits is 8 or 16, not {bits!r}")
-    bands = parse_bands(arguments["bands"])
+    bands = parse_bands(arguments.bands)
     needed = INDICES[index].bands
     missing = [name for name in needed if name not in bands]
     if missing:
         instead = ". Without blue there are evi2 and ndvi" if missing == ["blue"] else ""
         raise ConfigurationError(
-            f"{index} needs {' and '.join(missing)}, which --bands {arguments['bands']!r} does not name{instead}"
+            f"{index} needs {' and '.join(missing)}, which --bands {arguments.bands!r} does not name{instead}"
         )
     for name in needed:
         _check_column(bands[name], scene)
-    return VegetationStep(index, tuple((name, bands[name]) for name in needed), bits)
+    return VegetationStep(index, tuple((name, bands[name]) for name in needed), arguments.bits)
 
 
 def _check_column(band: Band, scene: Scene) -> None:

@@ -10,20 +10,32 @@ import numpy as np
 from segprep.datasets.codes import DepthCode, IdCode
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.program.tables import option
+from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.completion import Fill, complete_depth
 from segprep.prep.depth.depth_range import check_depth
-from segprep.prep.modalities._depth_input import depth_name
+from segprep.prep.modalities._depth_input import depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
-__all__ = ["DEFAULTS", "FillDepth", "build"]
-
-DEFAULTS: Final[JsonDict] = {"depth": "depth", "fill": Fill.IP_BASIC.value}
+__all__ = ["Arguments", "FillDepth", "build"]
 
 _FILLED: Final = "depth_filled"
 _MEASURED: Final = "depth_measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Options of `depth_filled`."""
+
+    depth: str = depth_option()
+    fill: Fill = option(
+        Fill.IP_BASIC,
+        help="Also write column depth_filled: holes completed by IP-Basic, by the nearest measured pixel, or along the "
+        "image's edges; and depth_measured, which tells the two apart.",
+        unsaid="",
+    )
 
 
 @dataclass(frozen=True)
@@ -75,11 +87,9 @@ class FillDepth(BaseStep):
         }
 
 
-def build(arguments: JsonDict, scene: Scene) -> Step:
+def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
-    name, fill = depth_name(arguments["depth"], scene), arguments["fill"]
-    if not isinstance(fill, str) or fill not in list(Fill):
-        raise ConfigurationError(f"--fill is {', '.join(Fill)}, not {fill!r}")
+    name = depth_name(arguments.depth, scene)
     if name == _FILLED:
         raise ConfigurationError(f"--depth names the column whose holes are filled; {_FILLED} has none")
     column = scene.columns.get(name)
@@ -87,4 +97,4 @@ def build(arguments: JsonDict, scene: Scene) -> Step:
         raise ConfigurationError(f"there is no column {name!r} to fill holes in; --depth names a column of depth")
     if not isinstance(column.code, DepthCode):
         raise ConfigurationError(f"--depth names a column of depth; {name} is one of {column.kind}")
-    return FillDepth(name, Fill(fill), column.code)
+    return FillDepth(name, arguments.fill, column.code)

@@ -4,25 +4,52 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Final, TypeGuard
+from typing import Final, Literal
 
-from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.tables import option
+from segprep.datasets.program.values import Accept, within
 from segprep.datasets.sample import Camera, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.gravity import mount_down
 from segprep.prep.depth.hha import PRESETS, HhaImage, hha
-from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
+from segprep.prep.modalities._depth_input import depth_and_camera, depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Absent, BaseStep, Input, Origin, Step, StepHead
 
-__all__ = ["DEFAULTS", "Hha", "build"]
+__all__ = ["Arguments", "Hha", "build"]
 
-DEFAULTS: Final[JsonDict] = {"depth": "depth", "preset": None, "gravity": "estimate", "floor_percentile": None}
-
-_ESTIMATE: Final = "estimate"
 _MOUNT: Final = "mount"
 _HIGHEST_PERCENTILE: Final = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Options of `hha`."""
+
+    depth: str = depth_option()
+    preset: Literal["indoor", "outdoor"] | None = option(
+        None,
+        help="the reference's constants, or those that spread streets over 0..255.",
+        unsaid="per dataset",
+    )
+    gravity: Literal["estimate", "mount"] | tuple[float, float, float] = option(
+        "estimate",
+        metavar="estimate|mount|X,Y,Z",
+        accept=Accept(
+            "estimate, mount, or the direction down as x, y and z in camera axes (x right, y down, z forward)",
+            lambda value: isinstance(value, str) or (all(map(math.isfinite, value)) and any(value)),
+        ),
+        help="where down is: estimated from floor and walls, from the camera's mount, or near a direction in the "
+        "camera's axes (right, down, forward).",
+    )
+    floor_percentile: float | None = option(
+        None,
+        metavar="PERCENT",
+        accept=within(0, _HIGHEST_PERCENTILE),
+        help="how many of the points may lie below the floor.",
+        unsaid="0 indoor, 1 outdoor",
+    )
 
 
 @dataclass(frozen=True)
@@ -85,31 +112,13 @@ class Hha(BaseStep):
         return self.gravity if isinstance(self.gravity, str) else ",".join(f"{each:g}" for each in self.gravity)
 
 
-def build(arguments: JsonDict, scene: Scene) -> Step:
+def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
-    preset = arguments["preset"]
-    if preset is None:
-        preset = "outdoor" if scene.outdoor else "indoor"
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise ConfigurationError(f"--preset is {' or '.join(PRESETS)}, not {preset!r}")
-    percentile = arguments["floor_percentile"]
+    preset = arguments.preset or ("outdoor" if scene.outdoor else "indoor")
+    percentile = arguments.floor_percentile
     if percentile is None:
         percentile = PRESETS[preset].floor_percentile
-    if not _is_number(percentile) or not 0 <= percentile <= _HIGHEST_PERCENTILE:
-        raise ConfigurationError(f"--floor-percentile lies in 0 to {_HIGHEST_PERCENTILE:g}, not {percentile!r}")
-    return Hha(depth_name(arguments["depth"], scene), preset, _gravity(arguments["gravity"]), float(percentile))
-
-
-def _gravity(value: object) -> str | tuple[float, float, float]:
-    match value:
-        case "estimate" | "mount":
-            return str(value)
-        case [x, y, z] if _is_number(x) and _is_number(y) and _is_number(z) and (x or y or z):
-            return float(x), float(y), float(z)
-    raise ConfigurationError(
-        f"--gravity is {_ESTIMATE}, {_MOUNT}, or the direction down as x, y and z in camera axes (x right, y down, z "
-        f"forward), not {value!r}"
-    )
+    return Hha(depth_name(arguments.depth, scene), preset, arguments.gravity, float(percentile))
 
 
 def _down_of(camera: Camera) -> tuple[float, float, float]:
@@ -127,7 +136,3 @@ def _facts(image: HhaImage) -> JsonDict:
         "floor_seen": image.floor_seen,
         "share_without_normal": round(image.without_normal, 4),
     }
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

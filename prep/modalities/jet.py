@@ -1,27 +1,48 @@
 """`jet`: depth or disparity in the colours of OpenCV's JET, as SSMA and AdapNet++ were trained on."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Final, TypeGuard
+from typing import ClassVar, Final
 
 import numpy as np
 
 from segprep.datasets.codes import JetCode
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.program.tables import option
+from segprep.datasets.program.values import finite
+from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
-from segprep.prep.modalities._depth_input import depth_name
+from segprep.prep.modalities._depth_input import depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
-__all__ = ["ALTERNATIVES", "DEFAULTS", "Jet", "build"]
+__all__ = ["Arguments", "Jet", "build"]
+_METRES: Final = finite("a distance in metres")
 
-DEFAULTS: Final[JsonDict] = {"depth": "depth", "near": None, "far": None, "percentiles": None, "quantity": "depth"}
-ALTERNATIVES: Final = (("near", "far"), ("percentiles",))
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Options of `jet`."""
+
+    alternatives: ClassVar = (("near", "far"), ("percentiles",))
+
+    depth: str = depth_option()
+    near: float | None = option(
+        None, metavar="METRES", accept=_METRES, help="lower end of the colours.", unsaid="per dataset"
+    )
+    far: float | None = option(
+        None, metavar="METRES", accept=_METRES, help="upper end of the colours.", unsaid="per dataset"
+    )
+    percentiles: tuple[float, float] | None = option(
+        None,
+        metavar="LOW,HIGH",
+        accept=finite("two numbers in percent, for example 2 and 98"),
+        help="range per image between these percentiles, instead of a fixed one.",
+    )
+    quantity: Quantity = option(Quantity.DEPTH, help="what the colours show.")
 
 
 @dataclass(frozen=True)
@@ -79,20 +100,17 @@ class Jet(BaseStep):
         return {"jet": Cell(position_HW, valid_HW, {"near_m": span.near, "far_m": span.far})}
 
 
-def build(arguments: JsonDict, scene: Scene) -> Step:
+def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
-    if arguments["quantity"] not in list(Quantity):
-        raise ConfigurationError(f"--quantity is {' or '.join(Quantity)}, not {arguments['quantity']!r}")
-    quantity = Quantity(arguments["quantity"])
-    return Jet(depth_name(arguments["depth"], scene), _span(arguments, scene, quantity), quantity)
+    return Jet(depth_name(arguments.depth, scene), _span(arguments, scene), arguments.quantity)
 
 
-def _span(arguments: JsonDict, scene: Scene, quantity: Quantity) -> FixedRange | OwnRange:
-    near, far = (_metres(name, arguments[name]) for name in ("near", "far"))
-    if arguments["percentiles"] is not None:
+def _span(arguments: Arguments, scene: Scene) -> FixedRange | OwnRange:
+    near, far = arguments.near, arguments.far
+    if arguments.percentiles is not None:
         if near is not None or far is not None:
             raise ConfigurationError("--percentiles takes the range from each image: leave --near and --far away")
-        return _own_range(arguments["percentiles"])
+        return OwnRange(*arguments.percentiles)
     usual = scene.depth_range or (None, None)
     near, far = usual[0] if near is None else near, usual[1] if far is None else far
     if near is None or far is None:
@@ -100,25 +118,6 @@ def _span(arguments: JsonDict, scene: Scene, quantity: Quantity) -> FixedRange |
             "nobody knows the range of this dataset's depths: give --near --far in metres (for example 0.5 and 8 "
             "indoors, 2 and 80 on a street), or --percentiles for a range of each image's own"
         )
-    if quantity is Quantity.DISPARITY and near == 0:
+    if arguments.quantity is Quantity.DISPARITY and near == 0:
         raise ConfigurationError("--near must be above 0 for disparity, which grows without end towards 0 m")
     return FixedRange(near, far)
-
-
-def _metres(name: str, value: object) -> float | None:
-    if value is None:
-        return None
-    if not _is_number(value):
-        raise ConfigurationError(f"--{name} is a distance in metres, not {value!r}")
-    return float(value)
-
-
-def _own_range(value: object) -> OwnRange:
-    match value:
-        case [low, high] if _is_number(low) and _is_number(high):
-            return OwnRange(float(low), float(high))
-    raise ConfigurationError(f"--percentiles is two numbers in percent, for example 2 and 98, not {value!r}")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,20 +8,32 @@ from typing import Final
 import numpy as np
 
 from segprep.datasets.codes import LinearCode
-from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import JsonDict, Sample
+from segprep.datasets.program.tables import option
+from segprep.datasets.program.values import within
+from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.surface_normals import MAX_RADIUS, checked_depth, surface_normals
-from segprep.prep.modalities._depth_input import depth_and_camera, depth_name
+from segprep.prep.modalities._depth_input import depth_and_camera, depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
-__all__ = ["DEFAULTS", "Normals", "build"]
-
-DEFAULTS: Final[JsonDict] = {"depth": "depth", "radius": 3}
+__all__ = ["Arguments", "Normals", "build"]
 
 _CODE: Final = LinearCode(1 / 127, -128 / 127, ("x", "y", "z"))
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Options of `normals`."""
+
+    depth: str = depth_option()
+    radius: int = option(
+        3,
+        metavar="PIXELS",
+        accept=within(1, MAX_RADIUS, "a whole number of pixels"),
+        help="of the window that a plane is fitted to.",
+    )
 
 
 @dataclass(frozen=True)
@@ -68,9 +80,6 @@ class Normals(BaseStep):
         return {"normals": Cell(towards_HW3, found_HW, {"share_without_normal": without})}
 
 
-def build(arguments: JsonDict, scene: Scene) -> Step:
+def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
-    radius = arguments["radius"]
-    if not isinstance(radius, int) or isinstance(radius, bool) or not 1 <= radius <= MAX_RADIUS:
-        raise ConfigurationError(f"--radius is a whole number of pixels from 1 to {MAX_RADIUS}, not {radius!r}")
-    return Normals(depth_name(arguments["depth"], scene), radius)
+    return Normals(depth_name(arguments.depth, scene), arguments.radius)

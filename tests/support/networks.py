@@ -11,7 +11,8 @@ import torch
 
 from segprep.datasets.kinds import Kind
 from segprep.train.models._network import InputColumn, Network
-from segprep.train.network.segmenter import NetworkConfig, Segmenter, build_segmenter
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import Segmenter, build_segmenter
 
 __all__ = ["SMALL", "fresh_segmenter", "make_column", "make_segmenter", "meta_network"]
 

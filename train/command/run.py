@@ -9,7 +9,7 @@ from segprep.datasets.errors import ConflictError
 from segprep.train.command.place import Place, shards_of
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
-from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
+from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.network.initial import load_start
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.sources import open_sources
@@ -52,7 +52,7 @@ def read_configuration(
     origin = "the command line" if file is None else str(file)
     shards = {"shards": [str(folder) for folder in place.shards]} if place.given else {}
     return [
-        (stage.run, parse_config(merged_tables(stage.table, {**flags, **shards}), _where(origin, stage, table)))
+        (stage.run, parse_config(stage.table, _where(origin, stage, table), {**flags, **shards}))
         for stage in stages_of(table, name)
     ]
 

@@ -1,7 +1,6 @@
 """Losses as a sum and the count that belongs to it, so that the parts of a batch add up to the whole batch."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -10,45 +9,12 @@ from torch import Tensor
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.shards.statistics import LabelStatistics
+from segprep.train.learning.sections import ClassWeights, LossConfig
 
-__all__ = ["ClassWeights", "Loss", "LossConfig", "class_weights"]
-
-ClassWeights = Literal["none", "median_frequency", "enet", "inverse"]
+__all__ = ["Loss", "class_weights"]
 
 _SMALLEST: Final = torch.finfo(torch.float32).tiny
 _NEVER_CHOSEN: Final = -1.0  # below every loss of a pixel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossConfig:
-    """What is minimised.
-
-    Attributes:
-        kind: `bootstrapped` takes the mean over the pixels with the largest losses, `focal` weighs a pixel by
-            (1 - p)^gamma, where p is the probability of its class.
-        class_weights: From the pixel counts of the training shards.
-        mean: `valid` divides by the labelled pixels, or by the sum of their class weights; `all` by all pixels as
-            SMSnet, AdapNet++ and SSMA do, so that a picture with much void counts less.
-        bootstrap_share: Share of all pixels that `bootstrapped` takes, 1/4 as PARIS; labelled ones only.
-        bootstrap_per_image: Whether the share is taken of each image (FRRN) or of the images of a data set that are
-            computed together (PARIS).
-        gamma: Exponent of `focal`; 0 is cross-entropy.
-    """
-
-    kind: Literal["cross_entropy", "bootstrapped", "focal"] = "cross_entropy"
-    class_weights: ClassWeights = "none"
-    mean: Literal["valid", "all"] = "valid"
-    bootstrap_share: float = 0.25
-    bootstrap_per_image: bool = False
-    gamma: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not (0 < self.bootstrap_share <= 1 and self.gamma >= 0):
-            raise ConfigurationError(
-                f"a loss needs bootstrap_share in 0..1 (0 excluded) and gamma of at least 0, not {self}"
-            )
-        if self.kind == "bootstrapped" and self.mean == "all":
-            raise ConfigurationError("a bootstrapped loss is the mean over the pixels it takes: leave mean at 'valid'")
 
 
 class Loss:

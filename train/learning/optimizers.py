@@ -1,63 +1,18 @@
 """Optimizers: which parameters train, how fast each of them, and with how much decay."""
 
 import difflib
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.train.learning.sections import OptimizerConfig, rate_of_group
 
-__all__ = ["OptimizerConfig", "build_optimizer", "freeze", "hold_frozen_statistics", "set_rate"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerConfig:
-    """How the weights follow the gradients.
-
-    Attributes:
-        kind: `adam` adds the decay to the gradient, `adamw` takes it from the weights.
-        weight_decay: Not applied to norms and biases.
-        momentum: Of `sgd`.
-        nesterov: Of `sgd`.
-        beta1: Of `adam` and `adamw`: how long the mean of the gradients remembers.
-        beta2: Likewise, of their squares.
-        eps: Of `adam` and `adamw`: added to the root of the squares.
-        clip_norm: Longest gradient, over all parameters together; 0 for any.
-        groups: `pattern=factor`: parameters whose name matches the pattern learn with the rate times the factor. `*`
-            stands for anything, dots included; the first pattern that matches decides.
-        frozen: Patterns of parameters that do not learn at all.
-    """
-
-    kind: Literal["adam", "adamw", "sgd"] = "adam"
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-    clip_norm: float = 0.0
-    groups: tuple[str, ...] = ()
-    frozen: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("weight_decay", "clip_norm"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigurationError(f"an optimizer needs {name} of at least 0, not {getattr(self, name)}")
-        for name in ("momentum", "beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigurationError(f"an optimizer needs {name} in 0..1 (1 excluded), not {getattr(self, name)}")
-        if not 0 < self.eps < math.inf:
-            raise ConfigurationError(f"an optimizer needs eps of more than 0, not {self.eps}")
-        if self.kind == "sgd" and self.nesterov and not self.momentum:
-            raise ConfigurationError("nesterov needs momentum of more than 0")
-        for group in self.groups:
-            _split(group)
+__all__ = ["build_optimizer", "freeze", "hold_frozen_statistics", "set_rate"]
 
 
 def build_optimizer(config: OptimizerConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -72,7 +27,7 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module, lr: float) -> t
         ConfigurationError: If a pattern matches no parameter, naming what is near, or nothing is left to learn.
     """
     freeze(config.frozen, network)
-    factors = [_split(group) for group in config.groups]
+    factors = [rate_of_group(group) for group in config.groups]
     _check_patterns([pattern for pattern, _ in factors], network, "groups")
     learning = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     if not learning:
@@ -128,19 +83,6 @@ def hold_frozen_statistics(network: nn.Module) -> None:
             own = list(module.parameters(recurse=False))
             if own and not any(p.requires_grad for p in own):
                 module.eval()
-
-
-def _split(group: str) -> tuple[str, float]:
-    pattern, _, factor = group.rpartition("=")
-    try:
-        value = float(factor)
-    except ValueError:
-        value = math.nan
-    if not pattern or not 0 < value < math.inf:
-        raise ConfigurationError(
-            f"a group is written pattern=factor with a factor of more than 0, for example 'heads.*=10', not {group!r}"
-        )
-    return pattern, value
 
 
 def _check_patterns(patterns: Iterable[str], network: nn.Module, option: str) -> None:

@@ -1,42 +1,19 @@
 """What of a run is kept, and going on from it exactly."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.errors import ConflictError
 from segprep.train.learning.averaging import MovingAverage
+from segprep.train.learning.sections import CheckpointConfig
 from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import Checkpoint, load_into, save_checkpoint
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.runs.processes import Processes
 
-__all__ = ["CheckpointConfig", "Saver"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointConfig:
-    """What is kept.
-
-    Attributes:
-        metric: By which the best weights are chosen: mean_iou, pixel_accuracy or iou/<class>; of several data sets the
-            mean.
-        keep: Further checkpoints that stay: the newest ones.
-        average: Share of the old average in each new average of the weights, for example 0.999; 0 for none. Averaged
-            weights are what is validated, evaluated and handed on.
-    """
-
-    metric: str = "mean_iou"
-    keep: int = 0
-    average: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.keep < 0 or not 0 <= self.average < 1:
-            raise ConfigurationError(
-                f"keep must be at least 0 and average in 0..1 (1 excluded), not {self.keep} and {self.average}"
-            )
+__all__ = ["Saver"]
 
 
 class Saver:

@@ -2,58 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.sample import JsonDict
+from segprep.train.learning.sections import ScheduleConfig
 
-__all__ = ["Plateau", "ScheduleConfig", "learning_rate"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleConfig:
-    """The learning rate by step.
-
-    Attributes:
-        kind: `poly` falls from the first step and ends at `end_lr`; `exponential` is PARIS': constant, then
-            exponential; `plateau` is FCN8s': halved when validations no longer improve; `constant`.
-        lr: Learning rate of the first step, after the warm-up if there is one.
-        power: Exponent of `poly`.
-        end_lr: Where `poly` ends.
-        decay_start: Share of the steps after which `exponential` begins to fall; 4/7 is PARIS' 40,000 of 70,000.
-        decay_start_step: The same as a step; 0 leaves it to `decay_start`. From the last step on it never falls.
-        decay_multiplier: What `exponential` has multiplied the learning rate by at the last step.
-        warmup_steps: Steps at the beginning over which the rate grows from nearly 0, with every kind.
-        patience: Validations without a better one after which `plateau` halves the rate.
-        fruitless_halvings: Of these in a row, `plateau` ends the run; 3 with patience 1 is FCN8s'.
-    """
-
-    kind: Literal["poly", "exponential", "plateau", "constant"] = "poly"
-    lr: float = 1e-3
-    power: float = 0.9
-    end_lr: float = 0.0
-    decay_start: float = 4 / 7
-    decay_start_step: int = 0
-    decay_multiplier: float = 1e-3
-    warmup_steps: int = 0
-    patience: int = 1
-    fruitless_halvings: int = 3
-
-    def __post_init__(self) -> None:
-        if not (self.lr > 0 and self.power > 0 and 0 <= self.decay_start < 1 and 0 < self.decay_multiplier <= 1):
-            raise ConfigurationError(
-                "a schedule needs lr > 0, power > 0, decay_start in 0..1 (1 excluded) and decay_multiplier in 0..1 "
-                f"(0 excluded), not {self}"
-            )
-        if not 0 <= self.end_lr < self.lr:
-            raise ConfigurationError(
-                f"a schedule needs end_lr of at least 0 and less than lr, else the rate would grow: end_lr is "
-                f"{self.end_lr}, lr {self.lr}"
-            )
-        for name, least in (("decay_start_step", 0), ("warmup_steps", 0), ("patience", 1), ("fruitless_halvings", 1)):
-            if getattr(self, name) < least:
-                raise ConfigurationError(f"a schedule needs {name} of at least {least}, not {getattr(self, name)}")
+__all__ = ["Plateau", "learning_rate"]
 
 
 @dataclass(frozen=True, slots=True)

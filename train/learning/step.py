@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from segprep.train.learning.losses import Loss
-from segprep.train.learning.optimizers import OptimizerConfig, hold_frozen_statistics
+from segprep.train.learning.optimizers import hold_frozen_statistics
+from segprep.train.learning.sections import OptimizerConfig
 from segprep.train.models._network import Logits
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Batch

@@ -1,28 +1,18 @@
-"""Checks of options that several networks have."""
+"""What options accept that several networks have."""
 
-import math
+from typing import Final
 
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.values import Accept
 
-__all__ = ["check_dropout", "check_rates"]
+__all__ = ["DROPOUT", "dilation_rates"]
 
-
-def check_dropout(name: str, share: float) -> None:
-    """Refuse a share of dropped values outside [0, 1).
-
-    Raises:
-        ConfigurationError: With the option's name.
-    """
-    if not (math.isfinite(share) and 0 <= share < 1):
-        raise ConfigurationError(f"{name} is the share of values that are dropped, from 0 up to below 1, not {share}")
+DROPOUT: Final = Accept("the share of values that are dropped, from 0 up to below 1", lambda share: 0 <= share < 1)
 
 
-def check_rates(name: str, rates: tuple[int, ...], count: int | None = None) -> None:
-    """Refuse dilation rates below 1 and, if `count` is given, another number of them.
-
-    Raises:
-        ConfigurationError: With the option's name.
-    """
-    if not rates or min(rates) < 1 or (count is not None and len(rates) != count):
-        wanted = "dilation rates" if count is None else f"{count} dilation rates"
-        raise ConfigurationError(f"{name} must be {wanted} of at least 1, not {list(rates)}")
+def dilation_rates(count: int | None = None) -> Accept:
+    """Accept dilation rates; of a given number, if there is one."""
+    phrase = "dilation rates" if count is None else f"{count} dilation rates"
+    return Accept(
+        f"{phrase} of at least 1",
+        lambda rates: bool(rates) and min(rates) >= 1 and (count is None or len(rates) == count),
+    )

@@ -10,10 +10,11 @@ from typing import Final
 
 from torch import Tensor, nn
 
+from segprep.datasets.program.tables import check_accepted, option
 from segprep.train.models._adapnet import Expert, expert_weights
 from segprep.train.models._decoder import Decoder, DecoderHead
 from segprep.train.models._network import Features, InputColumn, InputScaling, Network, eight_bit_scaling
-from segprep.train.models._options import check_dropout, check_rates
+from segprep.train.models._options import DROPOUT, dilation_rates
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
 
@@ -24,26 +25,32 @@ _AUXILIARY = (0.6, 0.5)  # weights in the loss of the heads at 1/4 and at 1/8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may vary in AdapNet++.
+    """What may vary in AdapNet++."""
 
-    Attributes:
-        easpp_rates: Dilation of the eASPP's cascades: 3, 6, 12 at 768x384 pixels, 6, 12, 18 for crops of 768x768.
-        block4_rates: Dilation of the second halves of block 4's units, whose first halves have 2. The published code
-            has 2 everywhere; 4, 8, 16 are AdapNet's multi-scale rates.
-        dropout: Share of the last unit's residual that is dropped while training; the code keeps 0.3.
-        relu_scores: Whether the class scores are cut at 0 before they are enlarged, as in the published code. The
-            classes below 0 then lose their order, so it is off.
-    """
-
-    easpp_rates: tuple[int, ...] = (3, 6, 12)
-    block4_rates: tuple[int, ...] = (2, 2, 2)
-    dropout: float = 0.7
-    relu_scores: bool = False
+    easpp_rates: tuple[int, ...] = option(
+        (3, 6, 12),
+        accept=dilation_rates(),
+        help="Dilation of the eASPP's cascades: 3, 6, 12 at 768x384 pixels, 6, 12, 18 for crops of 768x768.",
+    )
+    block4_rates: tuple[int, ...] = option(
+        (2, 2, 2),
+        accept=dilation_rates(3),
+        help="Dilation of the second halves of block 4's units, whose first halves have 2. The published code has 2 "
+        "everywhere; 4, 8, 16 are AdapNet's multi-scale rates.",
+    )
+    dropout: float = option(
+        0.7,
+        accept=DROPOUT,
+        help="Share of the last unit's residual that is dropped while training; the code keeps 0.3.",
+    )
+    relu_scores: bool = option(
+        False,
+        help="Whether the class scores are cut at 0 before they are enlarged, as in the published code. The classes "
+        "below 0 then lose their order, so it is off.",
+    )
 
     def __post_init__(self) -> None:
-        check_rates("easpp_rates", self.easpp_rates)
-        check_rates("block4_rates", self.block4_rates, 3)
-        check_dropout("dropout", self.dropout)
+        check_accepted(self)
 
 
 def input_scaling(column: InputColumn) -> InputScaling:

@@ -10,11 +10,12 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.tables import check_accepted, option
+from segprep.datasets.program.values import at_least
 from segprep.train.models._layers import crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
-from segprep.train.models._options import check_dropout
+from segprep.train.models._options import DROPOUT
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
 
@@ -27,21 +28,22 @@ _SCORE_STD = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may vary in FCN-8s.
+    """What may vary in FCN-8s."""
 
-    Attributes:
-        fc_channels: Width of the two layers that were fully connected. ImageNet weights fit them at 4096 only; 1024
-            make the network a fifth as large.
-        dropout: Share of their outputs that is dropped while training; the course project keeps 0.8.
-    """
-
-    fc_channels: int = 4096
-    dropout: float = 0.2
+    fc_channels: int = option(
+        4096,
+        accept=at_least(1),
+        help="Width of the two layers that were fully connected. ImageNet weights fit them at 4096 only; 1024 make the "
+        "network a fifth as large.",
+    )
+    dropout: float = option(
+        0.2,
+        accept=DROPOUT,
+        help="Share of their outputs that is dropped while training; the course project keeps 0.8.",
+    )
 
     def __post_init__(self) -> None:
-        if self.fc_channels < 1:
-            raise ConfigurationError(f"fc_channels must be at least 1, not {self.fc_channels}")
-        check_dropout("dropout", self.dropout)
+        check_accepted(self)
 
 
 def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:

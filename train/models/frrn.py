@@ -6,14 +6,13 @@ Weights begin as He et al. propose; PARIS' batch norm (decay 0.9, epsilon 1e-5) 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segprep.datasets.errors import ConfigurationError
+from segprep.train.models._frrn_config import REDUCTION, Config
 from segprep.train.models._layers import crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import eight_bit_scaling as input_scaling
@@ -24,48 +23,6 @@ __all__ = ["Config", "build", "input_scaling"]
 _ENCODER = ((2, 1), (3, 2), (4, 4), (2, 8))
 _BOTTOM = (2, 8)
 _DECODER = ((2, 4), (2, 4), (2, 2), (2, 1))
-_REDUCTION = 4  # of the width inside a bottleneck
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """Size and kind of the network's parts.
-
-    Attributes:
-        base_channels: Channels at full resolution; 48 in the paper (18 million parameters), 8 in PARIS' reduced model.
-        bottleneck_blocks: Whether a block is 1x1, 3x3, 1x1 with a quarter of the width inside, rather than two 3x3.
-        separable: Whether each convolution of the blocks, and of the skips, is one per channel followed by 1x1.
-        gn_groups: Number of groups of adjacent channels that are normalised per sample (group norm); 0 for batch norm,
-            or where `gn_channels` says it.
-        gn_channels: Channels of such a group; 0 for batch norm, or where `gn_groups` says it.
-        concat_skip: Whether the encoder's features are concatenated, rather than added through a 1x1 convolution.
-    """
-
-    base_channels: int = 48
-    bottleneck_blocks: bool = False
-    separable: bool = False
-    gn_groups: int = 0
-    gn_channels: int = 0
-    concat_skip: bool = True
-
-    def __post_init__(self) -> None:
-        if self.base_channels < 1:
-            raise ConfigurationError(f"base_channels must be at least 1, not {self.base_channels}")
-        if self.bottleneck_blocks and self.base_channels % _REDUCTION:
-            raise ConfigurationError(
-                f"base_channels must be a multiple of {_REDUCTION} with bottleneck_blocks, not {self.base_channels}"
-            )
-        if min(self.gn_groups, self.gn_channels) < 0 or (self.gn_groups and self.gn_channels):
-            raise ConfigurationError(
-                "give gn_groups or gn_channels, a number above 0, or neither for batch norm; not "
-                f"{self.gn_groups} and {self.gn_channels}"
-            )
-        smallest = self.base_channels // (_REDUCTION if self.bottleneck_blocks else 1)
-        if smallest % (self.gn_groups or self.gn_channels or 1):
-            raise ConfigurationError(
-                f"the narrowest norm has {smallest} channels, which cannot be parted by gn_groups={self.gn_groups}, "
-                f"gn_channels={self.gn_channels}: choose a divisor"
-            )
 
 
 def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
@@ -126,7 +83,7 @@ class _Block(nn.Module):
 
     def __init__(self, config: Config, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        inner = out_channels // _REDUCTION
+        inner = out_channels // REDUCTION
         plan = (
             ((in_channels, inner, 1), (inner, inner, 3), (inner, out_channels, 1))
             if config.bottleneck_blocks

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segprep.datasets.program.tables import option
 from segprep.train.models._layers import crop, draw_weights, norm
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
@@ -27,16 +28,17 @@ _DECODER = (512, 256, 128, 64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may vary in SegNet.
+    """What may vary in SegNet."""
 
-    Attributes:
-        decoder_relu: Whether ReLU follows each batch norm of the decoder, as in SegNet; the video network has none.
-        stride_in_3x3: Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it,
-            rather than in its first one, as in Keras.
-    """
-
-    decoder_relu: bool = False
-    stride_in_3x3: bool = False
+    decoder_relu: bool = option(
+        False,
+        help="Whether ReLU follows each batch norm of the decoder, as in SegNet; the video network has none.",
+    )
+    stride_in_3x3: bool = option(
+        False,
+        help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
+        "in its first one, as in Keras.",
+    )
 
 
 def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:

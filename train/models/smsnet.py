@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.tables import check_accepted, option
 from segprep.train.models._layers import Freezable, conv_norm, crop, draw_weights, enlarge, make_bilinear, norm
 from segprep.train.models._network import (
     Features,
@@ -25,7 +26,7 @@ from segprep.train.models._network import (
     imagenet_scaling,
     two_columns,
 )
-from segprep.train.models._options import check_dropout
+from segprep.train.models._options import DROPOUT
 from segprep.train.models._resnet import Rates, residual_stage
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
@@ -53,30 +54,34 @@ _STRIDE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may vary in SMSnet.
+    """What may vary in SMSnet."""
 
-    Attributes:
-        variant: `caffe` is the authors' network. `tensorflow` is their later port: half as wide a motion stem, a 3x3
-            convolution before the image's, smaller dilations, pools of 3, and batch norm on the enlarged scores.
-        frozen_image: Whether the image's stream keeps its weights and moving statistics, as in both publications.
-            Senseless with fresh weights, so it is off.
-        stride_in_3x3: Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it,
-            rather than in its first one, as published.
-        dropout: Share of the last fusion unit's residual that is dropped while training; 0.6 in the port.
-        image_dropout: The same in the image's stream; 0 in the port.
-    """
-
-    variant: Variant = "caffe"
-    frozen_image: bool = False
-    stride_in_3x3: bool = False
-    dropout: float = 0.4
-    image_dropout: float = 0.45
+    variant: Variant = option(
+        "caffe",
+        help="caffe is the authors' network. tensorflow is their later port: half as wide a motion stem, a 3x3 "
+        "convolution before the image's, smaller dilations, pools of 3, and batch norm on the enlarged scores.",
+    )
+    frozen_image: bool = option(
+        False,
+        help="Whether the image's stream keeps its weights and moving statistics, as in both publications. Senseless "
+        "with fresh weights, so it is off.",
+    )
+    stride_in_3x3: bool = option(
+        False,
+        help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
+        "in its first one, as published.",
+    )
+    dropout: float = option(
+        0.4,
+        accept=DROPOUT,
+        help="Share of the last fusion unit's residual that is dropped while training; 0.6 in the port.",
+    )
+    image_dropout: float = option(0.45, accept=DROPOUT, help="The same in the image's stream; 0 in the port.")
 
     def __post_init__(self) -> None:
         if self.variant not in _BLOCK3:
             raise ConfigurationError(f"variant must be 'caffe' or 'tensorflow', not {self.variant!r}")
-        check_dropout("dropout", self.dropout)
-        check_dropout("image_dropout", self.image_dropout)
+        check_accepted(self)
 
 
 def input_scaling(column: InputColumn) -> InputScaling:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from segprep.datasets.program.tables import check_accepted, option
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS, Expert
 from segprep.train.models._decoder import Decoder, DecoderHead
 from segprep.train.models._layers import conv_norm, draw_weights
 from segprep.train.models._network import Features, InputColumn, Network, two_columns
-from segprep.train.models._options import check_dropout, check_rates
+from segprep.train.models._options import DROPOUT, dilation_rates
 from segprep.train.models.adapnet import input_scaling
 
 __all__ = ["Config", "build", "from_expert", "input_scaling"]
@@ -24,27 +25,20 @@ _BIAS = 0.01  # what the biases of the fusion begin with
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What may vary in SSMA.
+    """What may vary in SSMA."""
 
-    Attributes:
-        easpp_rates: As in `adapnet`, of both experts.
-        block4_rates: As in `adapnet`, of both experts.
-        dropout: As in `adapnet`, of experts that are not frozen.
-        frozen_experts: Whether the experts keep their weights and moving statistics, as in the published code.
-            Senseless with fresh weights, so it is off.
-        relu_scores: As in `adapnet`.
-    """
-
-    easpp_rates: tuple[int, ...] = (3, 6, 12)
-    block4_rates: tuple[int, ...] = (2, 2, 2)
-    dropout: float = 0.7
-    frozen_experts: bool = False
-    relu_scores: bool = False
+    easpp_rates: tuple[int, ...] = option((3, 6, 12), accept=dilation_rates(), help="As in adapnet, of both experts.")
+    block4_rates: tuple[int, ...] = option((2, 2, 2), accept=dilation_rates(3), help="As in adapnet, of both experts.")
+    dropout: float = option(0.7, accept=DROPOUT, help="As in adapnet, of experts that are not frozen.")
+    frozen_experts: bool = option(
+        False,
+        help="Whether the experts keep their weights and moving statistics, as in the published code. Senseless with "
+        "fresh weights, so it is off.",
+    )
+    relu_scores: bool = option(False, help="As in adapnet.")
 
     def __post_init__(self) -> None:
-        check_rates("easpp_rates", self.easpp_rates)
-        check_rates("block4_rates", self.block4_rates, 3)
-        check_dropout("dropout", self.dropout)
+        check_accepted(self)
 
 
 def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:

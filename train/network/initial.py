@@ -7,7 +7,7 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
 from segprep.train.models._network import Network
-from segprep.train.network.segmenter import NetworkConfig
+from segprep.train.network.config import NetworkConfig
 from segprep.train.network.weights import imagenet_file, load_backbone, load_expert, load_network
 
 __all__ = ["load_start"]

@@ -3,8 +3,6 @@
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +12,9 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.statistics import Statistics, ValueStatistics
 from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn, InputScaling, Logits, Network
+from segprep.train.network.config import NetworkConfig, Precision
 
 __all__ = [
-    "NetworkConfig",
-    "Precision",
     "Segmenter",
     "build_segmenter",
     "default_device",
@@ -25,36 +22,7 @@ __all__ = [
     "native_precision",
 ]
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig:
-    """Which network, and how exactly it computes.
-
-    Attributes:
-        name: A file of `train/models`, or one that another package adds.
-        options: Fields of that file's `Config`.
-        precision: `bf16` and `fp16` keep weights, loss and optimizer in 32 bits and compute the network in 16: faster
-            on processors that have such instructions (docs/benchmarks.md), slower on others. `fp16` scales the loss,
-            because its small gradients would vanish.
-        channels_last: Whether the channels of a pixel lie together in memory, as in the shards; faster nearly always.
-        compile: Whether torch compiles the network first: minutes that pay in long runs on a GPU.
-        weights: What the encoder begins with: a file of ImageNet weights in the naming of torchvision or timm, or
-            `imagenet`, which downloads them; nothing for fresh ones.
-        start: What the whole network begins with: the name of a run, its folder, or a file of weights.
-        experts: By input column, what an expert begins with: the name of a run, its folder, or a file of weights.
-    """
-
-    name: str
-    options: Mapping[str, Any]
-    precision: Precision
-    channels_last: bool = True
-    compile: bool = False
-    weights: str = ""
-    start: str = ""
-    experts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Segmenter(nn.Module):

@@ -19,51 +19,13 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.train.reading.buffers import Buffers
 from segprep.train.reading.order import Row
 
-__all__ = ["Batch", "DataConfig", "Reader", "prefetched"]
+__all__ = ["Batch", "Reader", "prefetched"]
 
 _PREFETCHED_BATCHES = 2
 _THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
 
 Wanted = TypeVar("Wanted")
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataConfig:
-    """What a run reads.
-
-    Attributes:
-        inputs: Columns whose channels the network gets, in this order.
-        batch_size: Samples per step, of all processes together.
-        accumulate: Parts in which each process computes its share of a batch, one after the other, to save memory.
-        weights: How often each data set is drawn, in proportion to the others; none for their numbers of samples.
-        target: The label column that the network learns.
-        blank: Inputs that the network gets zeros in place of, to see what they bring.
-        size: (width, height) that augmented samples get; none for that of the stores, or of a crop in pixels.
-    """
-
-    inputs: tuple[str, ...] = ("image",)
-    batch_size: int = 4
-    accumulate: int = 1
-    weights: tuple[float, ...] = ()
-    target: str = "label"
-    blank: tuple[str, ...] = ()
-    size: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.inputs or self.batch_size < 1 or self.accumulate < 1:
-            raise ConfigurationError(
-                f"a run needs inputs, and a batch_size and accumulate of at least 1, not {self.inputs}, "
-                f"{self.batch_size}, {self.accumulate}"
-            )
-        if len(set(self.inputs)) < len(self.inputs):
-            raise ConfigurationError(f"inputs names a column twice: {', '.join(self.inputs)}")
-        if not set(self.blank) <= set(self.inputs):
-            raise ConfigurationError(
-                f"blank names {', '.join(self.blank)}, but the inputs are {', '.join(self.inputs)}"
-            )
-        if self.size and (len(self.size) != 2 or min(self.size) < 1):
-            raise ConfigurationError(f"size is [width, height] of at least 1 pixel, not {list(self.size)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

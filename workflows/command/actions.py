@@ -55,7 +55,7 @@ class StageCall:
 
     Attributes:
         command: As it was typed: "resize", or "modality hha jet".
-        stages: Name of each stage to what the command line says about it; None for "nothing".
+        stages: Name of each stage to what the command line says about it, as TOML would have it.
     """
 
     command: str
@@ -107,7 +107,7 @@ def run_stage(call: StageCall) -> None:
         made: dict[str, list[Step]] = {}
         for stage, found in resolved.items():
             before = [step for steps in made.values() for step in steps]
-            made[stage] = build_steps(stage, workspace, ledger, found.values, before)
+            made[stage] = build_steps(stage, workspace, ledger, found.arguments, before)
         steps = [step for _, step in in_order((stage, step) for stage, each in made.items() for step in each)]
         if any(each.origin is Origin.SOURCE for step in steps for each in step.inputs):
             table.require_dataset()

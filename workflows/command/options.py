@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.command_line import parse_size
+from segprep.datasets.program.parameters import offer
+from segprep.datasets.program.values import parse_size
+from segprep.workflows.command.completion import augmentation_presets, splits
 
 __all__ = [
     "Augment",
@@ -44,7 +46,13 @@ Only = Annotated[str | None, typer.Option(metavar="GLOB", help="Only samples who
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N samples.", show_default=False)]
 SplitNames = Annotated[
     list[str] | None,
-    typer.Option("--split", metavar="NAME", help="Only this split; may be repeated.", show_default=False),
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="Only this split; may be repeated.",
+        show_default=False,
+        autocompletion=offer(splits),
+    ),
 ]
 MaxBad = Annotated[
     str, typer.Option(metavar="SHARE", help="Exit with 4 if a larger share of the samples failed, e.g. 1% or 0.01.")
@@ -61,6 +69,7 @@ Preset = Annotated[
         metavar="NAME|FILE",
         help="What variants are drawn from: ssma (default), paris, fcn, flip, none, or a TOML file of ranges.",
         show_default=False,
+        autocompletion=offer(augmentation_presets),
     ),
 ]
 VariantSize = Annotated[

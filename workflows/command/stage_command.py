@@ -1,7 +1,7 @@
-"""Commands that make columns: each declares its own options, and gets those that all of them share."""
+"""Commands that make columns: options of their own, made of a class of arguments, and those that all of them share."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from segprep.datasets.program.command_line import Directory, JsonOutput
+from segprep.datasets.program.layers import parse_setting
+from segprep.datasets.program.parameters import offer, parameters, said_by
+from segprep.datasets.program.tables import options_of
+from segprep.workflows.command.completion import LOOK_UP, datasets
 from segprep.workflows.command.options import (
     DryRun,
     Limit,
@@ -23,17 +27,31 @@ from segprep.workflows.command.options import (
     parse_share,
 )
 
-__all__ = ["Named", "stage_command"]
+__all__ = ["Named", "stage_command", "with_shared_options"]
 
 _Dataset = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="With --root and --out: make or reuse a workspace first.", show_default=False),
+    typer.Option(
+        metavar="NAME",
+        help="With --root and --out: make or reuse a workspace first.",
+        show_default=False,
+        autocompletion=offer(datasets),
+    ),
 ]
 _Root = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The dataset's folder, with --dataset.", show_default=False)
 ]
 _Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The workspace to make or reuse, with --dataset.", show_default=False)
+]
+_Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any option by its name in prep.toml, with a value as there; may be repeated.",
+        show_default=False,
+    ),
 ]
 
 
@@ -43,44 +61,53 @@ class Named:
 
     Attributes:
         command: What was typed, for messages.
-        stages: Name of each stage to its arguments; empty where all was done already.
+        stages: Name of each stage to what the command line says of its arguments, as TOML would have it; empty where
+            all was done already.
     """
 
     command: str
     stages: Mapping[str, dict[str, Any]]
 
 
-def stage_command(
-    app: typer.Typer, command: str, name: Callable[[dict[str, Any], Path | None], Named] | None = None
-) -> Callable[[Callable[..., dict[str, Any]]], None]:
+Name = Callable[[dict[str, Any], dict[str, Any], Path | None], Named]
+"""Takes the command's own options, what `--set` says, and `--out`."""
+
+
+def stage_command(app: typer.Typer, command: str, arguments: type) -> None:
     """Register a command that makes columns.
 
     Args:
         app: Where to register it.
-        command: Its name, also that of its stage unless `name` says otherwise.
-        name: Takes what the decorated function returned, and `--out`.
-
-    The decorated function has the command's own options as parameters, its docstring is the help text, and it returns
-    argument name to value, None where the command line says nothing.
+        command: Its name, which is that of its stage.
+        arguments: The dataclass of its options, whose docstring is the help text.
     """
+    options = options_of(arguments)
 
-    def register(own: Callable[..., dict[str, Any]]) -> None:
-        def run(**options: Any) -> None:  # noqa: ANN401  (any option of any command)
-            shared = {each: options.pop(each) for each in inspect.signature(_run).parameters if each in options}
-            given = own(**options)
-            named = Named(command, {command: given}) if name is None else name(given, shared["out"])
-            if named.stages:
-                _run(named, **shared)
+    def name(given: dict[str, Any], settings: dict[str, Any], _: Path | None) -> Named:
+        return Named(command, {command: said_by(options, given | settings)})
 
-        named = [p for p in inspect.signature(_run).parameters.values() if p.name != "named"]
-        parameters = [*inspect.signature(own).parameters.values(), *named]
-        # Typer reads both.
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        run.__doc__ = own.__doc__
-        app.command(command)(run)
+    app.command(command, help=arguments.__doc__)(with_shared_options(parameters(options, LOOK_UP), name))
 
-    return register
+
+def with_shared_options(own: Sequence[inspect.Parameter], name: Name) -> Callable[..., None]:
+    """Return a function for Typer that has these options and those of all commands that make columns."""
+
+    def run(**options: Any) -> None:  # noqa: ANN401  (any option of any command)
+        settings: dict[str, Any] = {}
+        for text in options.pop("settings") or ():
+            settings |= parse_setting(text, "depth=depth")
+        given = {each.name: options.pop(each.name) for each in own}
+        named = name(given, settings, options["out"])
+        if named.stages:
+            _run(named, **options)
+
+    shared = [each for each in inspect.signature(_run).parameters.values() if each.name != "named"]
+    settings = inspect.Parameter("settings", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Settings)
+    every = [*own, settings, *shared]
+    # Typer reads both.
+    run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in every}
+    return run
 
 
 def _run(

@@ -1,9 +1,13 @@
 """What `prep modality` makes: one stage per modality, from its arguments."""
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.parameters import help_text, said_by
+from segprep.datasets.program.tables import Option, nearest_name, options_of
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import Workspace
 from segprep.prep.modalities import MODALITIES
@@ -11,12 +15,23 @@ from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import Ledger
 
-__all__ = ["FILLED", "modality_command", "modality_of", "modality_steps", "share_options"]
+__all__ = [
+    "FILLED",
+    "foreign_option",
+    "modality_command",
+    "modality_of",
+    "modality_options",
+    "modality_steps",
+    "share_options",
+    "with_filled",
+]
 
 FILLED: Final = "depth_filled"
 """The modality, and column, that `--fill` adds to those that are named."""
 
 _PREFIX: Final = "modality "
+_OF_THE_COMMAND: Final = ("depth", "fill")
+"""Options that decide how the named modalities build on one another, see `share_options`."""
 
 
 def modality_command(name: str) -> str:
@@ -36,7 +51,7 @@ def modality_of(command: str) -> ModalityMember | None:
     return member
 
 
-def modality_steps(member: ModalityMember, workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+def modality_steps(member: ModalityMember, workspace: Workspace, ledger: Ledger, arguments: object) -> list[Step]:
     """Return the step of a modality.
 
     Raises:
@@ -47,35 +62,82 @@ def modality_steps(member: ModalityMember, workspace: Workspace, ledger: Ledger,
     return [member.build(arguments, scene)]
 
 
-def share_options(names: list[str], options: JsonDict) -> dict[str, JsonDict]:
+def with_filled(names: Iterable[str]) -> list[str]:
+    """Return modalities and `depth_filled`, which `--fill` adds to any of them, the latter first."""
+    return list(dict.fromkeys([FILLED, *names]))
+
+
+def modality_options(names: Iterable[str]) -> list[Option]:
+    """Return the options of modalities, each once; the help says whose it is.
+
+    Where two modalities declare an option differently, it is a text that each of them reads in its own way.
+
+    Raises:
+        UnknownNameError: If there is no such modality.
+    """
+    declared: dict[str, dict[str, Option]] = {}
+    for name in names:
+        for each in options_of(MODALITIES.load(name).Arguments):
+            declared.setdefault(each.name, {})[name] = each
+    return [_merged(takers) for takers in declared.values()]
+
+
+def share_options(names: list[str], options: Mapping[str, Any]) -> dict[str, JsonDict]:
     """Deal the options of one command out to the modalities that know them.
 
     With `fill` column `depth_filled` is made, too, and the others are made from it unless `depth` says otherwise.
 
     Args:
         names: Modalities.
-        options: Option name to value; None for what was not said.
+        options: What was said: option name to a text of the command line, or a value of TOML.
 
     Returns:
-        Name of each modality to its options, what the others build on first.
+        Name of each modality to its options as TOML has them, what the others build on first.
 
     Raises:
         ConfigurationError: If an option was said that none of them knows.
         UnknownNameError: If there is no such modality.
     """
-    said = {name: value for name, value in options.items() if value is not None}
-    names = list(dict.fromkeys([*([FILLED] if FILLED in names or "fill" in said else []), *names]))
-    knows = {name: set(MODALITIES.load(name).DEFAULTS) for name in names}
-    for option in said:
-        if not any(option in known for known in knows.values()):
-            takers = [name for name in MODALITIES.names() if option in MODALITIES.load(name).DEFAULTS]
-            raise ConfigurationError(
-                f"--{option.replace('_', '-')} is no option of {', '.join(names)}: it goes with {', '.join(takers)}"
-            )
-    shared = {name: {o: v for o, v in said.items() if o in known} for name, known in knows.items()}
+    names = with_filled(names) if FILLED in names or "fill" in options else list(dict.fromkeys(names))
+    knows = {name: options_of(MODALITIES.load(name).Arguments) for name in names}
+    for option in options:
+        if not any(each.name == option for known in knows.values() for each in known):
+            raise ConfigurationError(foreign_option(option, names) or _unknown_option(option, names))
+    shared = {
+        name: said_by(known, {each.name: options[each.name] for each in known if each.name in options})
+        for name, known in knows.items()
+    }
     if FILLED in shared and len(shared) > 1:
         shared[FILLED].pop("depth", None)  # says what the others are made from
         for name in set(names) - {FILLED}:
-            if "depth" in knows[name]:
+            if any(each.name == "depth" for each in knows[name]):
                 shared[name].setdefault("depth", FILLED)
-    return {name: shared[name] for name in names}
+    return shared
+
+
+def foreign_option(option: str, names: Iterable[str]) -> str | None:
+    """Return a sentence that says whose option this is, none of the named modalities'; None if it is nobody's."""
+    takers = [name for name in MODALITIES.names() for each in _options_of(name) if each.name == option]
+    flag = f"--{option.replace('_', '-')}"
+    return f"{flag} is no option of {', '.join(names)}: it goes with {', '.join(takers)}" if takers else None
+
+
+def _options_of(name: str) -> tuple[Option, ...]:
+    return options_of(MODALITIES.load(name).Arguments)
+
+
+def _unknown_option(option: str, names: Iterable[str]) -> str:
+    known = dict.fromkeys(each.name for name in with_filled(names) for each in _options_of(name))
+    return f"--set has no key {option!r}. {nearest_name(option, known)}"
+
+
+def _merged(takers: Mapping[str, Option]) -> Option:
+    first = next(iter(takers.values()))
+    texts: dict[str, list[str]] = {}
+    for name, each in takers.items():
+        texts.setdefault(help_text(each), []).append(name)
+    about = " ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
+    if first.name in _OF_THE_COMMAND:
+        about = help_text(first)
+    alike = all(each.hint == first.hint and each.flags == first.flags for each in takers.values())
+    return replace(first, help=about, unsaid="", hint=first.hint if alike else str)

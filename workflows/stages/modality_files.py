@@ -13,6 +13,8 @@ from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import ConfigurationError, MissingInputError, SegprepError, UnreadableFileError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.layers import COMMAND_LINE
+from segprep.datasets.program.tables import from_table, option
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Camera, JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
@@ -22,11 +24,42 @@ from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, r
 from segprep.prep.step import Absent, Input, Step
 from segprep.workflows.running.inputs import Loaded, SampleInputs
 
-__all__ = ["FileCall", "run_on_files"]
+__all__ = ["FileArguments", "FileCall", "run_on_files"]
 
 _DEPTH: Final = "depth"
 _PICTURES: Final = {"image": Kind.IMAGE, "nir": Kind.NIR}
 _CAMERA: Final = Column("camera", Kind.CAMERA, None)
+_ON_FILES: Final = "On single files, without a workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class FileArguments:
+    """Options of `prep modality` for single files."""
+
+    depth_file: Path | None = option(
+        None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
+    )
+    depth_unit: str | None = option(
+        None,
+        metavar="UNIT",
+        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, cityscapes, kitti-disparity.",
+        panel=_ON_FILES,
+    )
+    image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)
+    nir_file: Path | None = option(None, metavar="FILE", help="The near infrared.", panel=_ON_FILES)
+    camera: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = option(
+        None,
+        metavar="FX,FY,CX,CY[,BASELINE]",
+        help="Intrinsics in pixels whose centres lie at integers, the first at 0,0; the baseline in metres for "
+        "disparity.",
+        panel=_ON_FILES,
+    )
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files that were named, by the column that they stand for."""
+        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
+        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +68,12 @@ class FileCall:
 
     Attributes:
         stages: Name of each modality to what the command line says about it, what the others build on first.
-        files: "depth", "image" and "nir" to their files.
-        depth_unit: Of the depth file.
-        camera: fx, fy, cx, cy and, for disparity, the baseline in metres.
+        given: The files, and what is known of them.
         out: The file to write; of several modalities a folder.
     """
 
     stages: Mapping[str, JsonDict]
-    files: Mapping[str, Path]
-    depth_unit: str | None
-    camera: Sequence[float] | None
+    given: FileArguments
     out: Path | None
 
 
@@ -72,8 +101,8 @@ def run_on_files(call: FileCall) -> list[Path]:
     results: list[tuple[Path, bytes]] = []
     for name, given in call.stages.items():
         member: ModalityMember = MODALITIES.load(name)
-        step = member.build(member.DEFAULTS | given, Scene(columns=columns))
-        cells = _made(name, step, inputs, call.files.values())
+        step = member.build(from_table(member.Arguments, given, COMMAND_LINE), Scene(columns=columns))
+        cells = _made(name, step, inputs, call.given.paths.values())
         main = out if len(call.stages) == 1 else out / f"{name}.png"
         for number, column in enumerate(step.outputs):
             place = main if not number else main.with_name(f"{main.stem}_{column.name.rpartition('_')[2]}.png")
@@ -93,8 +122,8 @@ def _refuse(each: Input) -> Loaded | None:
         return None
     if each.name == _CAMERA.name:
         raise ConfigurationError("needs the camera: --camera FX,FY,CX,CY")
-    option = each.name if each.name in (_DEPTH, *_PICTURES) else ""
-    remedy = f"--{option}-file FILE" if option else "make it by the same command, or omit --depth"
+    may_be_named = each.name in (_DEPTH, *_PICTURES)
+    remedy = f"--{each.name}-file FILE" if may_be_named else "make it by the same command, or omit --depth"
     raise ConfigurationError(f"needs {each.name}: {remedy}")
 
 
@@ -114,8 +143,8 @@ def _made(name: str, step: Step, inputs: SampleInputs, files: Iterable[Path]) ->
 
 def _pictures(call: FileCall) -> Iterator[tuple[Column, Cell]]:
     for name, kind in _PICTURES.items():
-        if name in call.files:
-            path = call.files[name]
+        if name in call.given.paths:
+            path = call.given.paths[name]
             picture = decode_image(_bytes(path), path, palette_colors=True)
             channels = ("red", "green", "blue") if kind is Kind.IMAGE else ()
             code = PlainCode(channels, 16 if picture.dtype == np.uint16 else 8)
@@ -123,18 +152,18 @@ def _pictures(call: FileCall) -> Iterator[tuple[Column, Cell]]:
 
 
 def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
-    if _DEPTH not in call.files:
+    if _DEPTH not in call.given.paths:
         return
-    path = call.files[_DEPTH]
-    if call.depth_unit is None:
+    path = call.given.paths[_DEPTH]
+    if call.given.depth_unit is None:
         raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
-    kind, code = depth_unit(call.depth_unit)
+    kind, code = depth_unit(call.given.depth_unit)
     cell = _decoded(path, kind, code.to_json())
     depth_HW, valid = cell.values, cell.valid
     if isinstance(depth_HW, dict) or valid is None:
         raise UnreadableFileError(f"{path} holds no depth")
     height, width = depth_HW.shape
-    camera = _camera(call.camera, width, height)
+    camera = _camera(call.given.camera, width, height)
     kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
     if isinstance(code, DepthFileCode):
         kept_as = code.kept_as
@@ -142,7 +171,7 @@ def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
         if camera is None or camera.baseline is None:
             raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
         depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
-    refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.depth_unit}")
+    refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.given.depth_unit}")
     yield Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid)
     if camera is not None:
         yield _CAMERA, Cell(camera.to_json())
@@ -153,7 +182,7 @@ def _checked_out(call: FileCall) -> Path:
         raise ConfigurationError("say where the result goes: --out FILE, or of several modalities --out FOLDER")
     if len(call.stages) == 1 and call.out.suffix.lower() != ".png":
         raise ConfigurationError(f"results are PNG files, {call.out} is none: --out FILE.png")
-    if any(path.absolute() == call.out.absolute() for path in call.files.values()):
+    if any(path.absolute() == call.out.absolute() for path in call.given.paths.values()):
         raise ConfigurationError(f"{call.out} is an input: name another file with --out")
     return call.out
 

@@ -5,24 +5,16 @@ from typing import Final
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError
-from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import check_pattern
 from segprep.prep.motion.annotation import AnnotationMap
 from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel, Movable
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.stages.arguments import MotionLabelArguments
 from segprep.workflows.stages.flow import workspace_target
 
-__all__ = ["MOTION_LABEL_DEFAULTS", "motion_label_steps"]
-
-MOTION_LABEL_DEFAULTS: Final[JsonDict] = {
-    "movable": None,
-    "max_range": None,
-    "annotations": None,
-    "annotation_map": None,
-}
-"""Arguments of `prep motion-labels`."""
+__all__ = ["motion_label_steps"]
 
 _MOVABLE: Final = (
     *("person", "pedestrian", "rider", "bicyclist", "two-wheeler"),
@@ -30,7 +22,7 @@ _MOVABLE: Final = (
 )
 
 
-def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: JsonDict) -> list[Step]:
+def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: MotionLabelArguments) -> list[Step]:
     """Return the step of `prep motion-labels`.
 
     Raises:
@@ -38,9 +30,7 @@ def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: JsonDict
         ConflictError: If nothing was resized yet.
     """
     row = ledger.columns().get("label")
-    pattern, text, max_range = (arguments[n] for n in ("annotations", "annotation_map", "max_range"))
-    if max_range is not None and (isinstance(max_range, bool) or not isinstance(max_range, int | float)):
-        raise ConfigurationError(f"the range must be a number of metres, not {max_range!r}")
+    pattern, text, given = arguments.annotations, arguments.annotation_map, arguments.movable
     if pattern is None:
         if text is not None:
             raise ConfigurationError("--annotation-map says what the ids of --annotations mean: give both")
@@ -48,13 +38,12 @@ def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: JsonDict
             raise ConflictError(
                 "`prep motion-labels` needs column label, which does not exist: run `prep resize` first"
             )
-        return [MotionLabel(_movable(workspace, arguments["movable"], raw=row.column.holds_raw_ids), max_range)]
+        return [MotionLabel(_movable(workspace, given, raw=row.column.holds_raw_ids), arguments.max_range)]
     check_pattern(pattern)
     if text is None:
         raise ConfigurationError("--annotations needs --annotation-map, such as moving=1,static=0,ignore=255")
-    if max_range is not None:
+    if arguments.max_range is not None:
         raise ConfigurationError("--max-range is about judged labels: annotations are taken as they are")
-    given = arguments["movable"]
     if given is not None and row is None:
         raise ConflictError("--movable needs column label, which does not exist: run `prep resize` first")
     movable = None if given is None or row is None else _movable(workspace, given, raw=row.column.holds_raw_ids)

@@ -1,6 +1,6 @@
 """What `prep resize` makes of a dataset: one step per source, from the command's arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from segprep.datasets.classes import ClassMap
@@ -15,8 +15,7 @@ from segprep.datasets.codes import (
 from segprep.datasets.codes.depth_units import unit_text
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
-from segprep.datasets.record import SourceFile
-from segprep.datasets.sample import JsonDict
+from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.labels.resampling import LabelMethod
 from segprep.prep.resizing.columns import ResizeCamera, ResizeColumn, TargetSize
@@ -24,46 +23,27 @@ from segprep.prep.resizing.depth import ResizeDepth
 from segprep.prep.resizing.ids import LabelIds, ResizeInstance, ResizeLabel
 from segprep.prep.resizing.points import ProjectPoints
 from segprep.prep.step import Step
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.stages.arguments import ResizeArguments
 
-__all__ = ["LABEL_DEFAULTS", "resize_steps"]
-
-LABEL_DEFAULTS: Final[JsonDict] = {
-    "labels": "vote",
-    "threshold": None,
-    "void_id": None,
-    "priority": None,
-    "share": None,
-    "label_ids": "train",
-}
-"""Arguments about labels; None takes what suits the method."""
+__all__ = ["resize_steps"]
 
 _PARIS_THRESHOLD: Final = 0.75
 _PRIORITY_SHARE: Final = 0.25
 _PICTURES: Final = (Kind.IMAGE, Kind.NIR, Kind.THERMAL)
 
 
-def resize_steps(
-    class_map: ClassMap,
-    sources: Mapping[str, SourceFile],
-    has_cameras: bool,
-    target: TargetSize,
-    arguments: JsonDict,
-) -> list[Step]:
+def resize_steps(workspace: Workspace, ledger: Ledger, arguments: ResizeArguments) -> list[Step]:
     """Return the steps of `prep resize`.
-
-    Args:
-        class_map: The workspace's.
-        sources: What the dataset offers: source name to one file that stands for its kind and code.
-        has_cameras: Whether any sample has one.
-        target: The size to make.
-        arguments: Format and everything about labels.
 
     Raises:
         ConfigurationError: If an argument makes no sense.
     """
-    if arguments["format"] not in ("png", "jpg"):
-        raise ConfigurationError(f"images can be written as png or jpg, not {arguments['format']!r}")
-    as_jpeg = arguments["format"] == "jpg"
+    if arguments.factor is None and arguments.size is None:
+        raise ConfigurationError("say how large the images shall be: `prep resize --factor N` or `--size WxH`")
+    target = TargetSize(arguments.factor, arguments.size)
+    class_map, sources = workspace.config.class_map, ledger.source_columns()
+    as_jpeg = arguments.format == "jpg"
     ids = _label_ids(class_map, arguments)
     steps: list[Step] = []
     for name, source in sources.items():
@@ -89,50 +69,43 @@ def resize_steps(
                 steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))
             case kind:
                 steps.append(ResizeColumn(Column(name, kind, code_from_json(source.code)), target))
-    if has_cameras:
+    if ledger.has_cameras():
         steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
     return steps
 
 
-def _label_ids(class_map: ClassMap, arguments: JsonDict) -> LabelIds:
-    if arguments["label_ids"] not in ("train", "raw"):
-        raise ConfigurationError(f"label ids can be train or raw, not {arguments['label_ids']!r}")
-    raw = arguments["label_ids"] == "raw"
-    name, threshold, share = arguments["labels"], arguments["threshold"], arguments["share"]
-    for what, value in (("threshold", threshold), ("share", share)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ConfigurationError(f"the {what} must be a number from 0 to 1, not {value!r}")
+def _label_ids(class_map: ClassMap, arguments: ResizeArguments) -> LabelIds:
+    raw = arguments.label_ids == "raw"
+    name, threshold, share = arguments.labels, arguments.threshold, arguments.share
     if threshold is None:
         threshold = _PARIS_THRESHOLD if name == "paris" else 0.0
-    priority = _ids_of(class_map, arguments["priority"] or (), raw=raw)
+    priority = _ids_of(class_map, arguments.priority or (), raw=raw)
     if share is None:
         share = _PRIORITY_SHARE if name == "priority" else 0.0
     if name == "priority" and not priority:
         raise ConfigurationError(
             f"--labels priority needs --priority with names of classes, of: {', '.join(class_map.names)}"
         )
-    void = _void_id(class_map, arguments["void_id"]) if raw or name == "paris" else IGNORE_ID
-    if arguments["void_id"] is not None and not (raw or name == "paris"):
+    void = _void_id(class_map, arguments.void_id) if raw or name == "paris" else IGNORE_ID
+    if arguments.void_id is not None and not (raw or name == "paris"):
         raise ConfigurationError("--void-id is a raw id: it goes with --labels paris or --label-ids raw")
     if raw and threshold and void not in class_map.ignored_raw_ids:
         raise ConfigurationError(f"raw id {void} is to stand for void: add it to ignored_raw_ids in prep.toml")
-    return LabelIds(class_map, LabelMethod(name, float(threshold), void, priority, float(share)), raw)
+    return LabelIds(class_map, LabelMethod(name, threshold, void, priority, share), raw)
 
 
-def _void_id(class_map: ClassMap, given: object) -> int:
+def _void_id(class_map: ClassMap, given: int | None) -> int:
     if given is None:
         return class_map.void_raw_id
-    if not isinstance(given, int) or any(given in c.raw_ids for c in class_map.classes):
+    if any(given in c.raw_ids for c in class_map.classes):
         raise ConfigurationError(f"the void id must be a raw id that is no class's, not {given!r}")
     return given
 
 
 def _ids_of(class_map: ClassMap, names: Sequence[str], *, raw: bool) -> tuple[int, ...]:
     unknown = [name for name in names if name not in class_map.names]
-    if unknown or isinstance(names, str):
-        raise ConfigurationError(
-            f"there is no class {', '.join(unknown) or names}. Known: {', '.join(class_map.names)}"
-        )
+    if unknown:
+        raise ConfigurationError(f"there is no class {', '.join(unknown)}. Known: {', '.join(class_map.names)}")
     places = [class_map.names.index(name) for name in names]
     if raw:
         return tuple(i for place in places for i in class_map.classes[place].raw_ids)

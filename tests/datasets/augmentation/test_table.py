@@ -39,22 +39,22 @@ def test_a_table_changes_a_preset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"rotatoin": [1, 2]}, "no key 'rotatoin'. Did you mean 'rotation'"),
+        ({"rotatoin": [1, 2]}, "the augmentation has no key 'rotatoin'. Did you mean 'rotation'"),
         ({"preset": "ssmma"}, "no preset of augmentation called 'ssmma'. Did you mean 'ssma'"),
-        ({"preset": 3}, "preset is a name"),
-        ({"hue": {"rnage": [0, 1]}}, "hue has no key 'rnage'. Did you mean 'range'"),
+        ({"preset": 3}, "the augmentation: preset must be one of none, flip, ssma, paris, fcn, not 3"),
+        ({"hue": {"rnage": [0, 1]}}, "the augmentation: [hue] has no key 'rnage'. Did you mean 'range'"),
         ({"rotation": [5, -5]}, "rotation (degrees) lies in -180 to 180 and goes from low to high, not 5 to -5"),
         ({"crop": [0.8, 1.1]}, "crop (a fraction of the image's side) lies in 0.01 to 1"),
         ({"scale": [0, 2]}, "scale (a factor) lies in 0.05 to 20"),
-        ({"scale": 2}, "scale is [low, high] (a factor), {range"),
-        ({"scale": [1, "2"]}, "scale is [low, high]"),
-        ({"scale": [1, float("nan")]}, "scale is [low, high]"),
-        ({"scale": True}, "scale is [low, high]"),
-        ({"scale": {"probability": 0.5}}, "scale is [low, high]"),
+        ({"scale": 2}, "scale must be [low, high] (a factor), {range"),
+        ({"scale": [1, "2"]}, "scale must be [low, high]"),
+        ({"scale": [1, float("nan")]}, "scale (a factor) lies in 0.05 to 20"),
+        ({"scale": True}, "scale must be [low, high]"),
+        ({"scale": {"probability": 0.5}}, "scale must be [low, high]"),
         ({"hue": {"range": [0, 1], "probability": 1.5}}, "the probability of hue is a probability in 0..1, not 1.5"),
         ({"flip": 2}, "flip is a probability in 0..1, not 2"),
-        ({"flip": True}, "flip is a probability"),
-        ({"crop_size": [30.5, 20]}, "crop_size is [width, height] in whole pixels"),
+        ({"flip": True}, "flip must be a probability in 0..1, not True"),
+        ({"crop_size": [30.5, 20]}, "crop_size must be [width, height] in whole pixels"),
         ({"crop_size": [0, 20]}, "crop_size is (width, height) of at least 1 pixel"),
         ({"preset": "paris", "crop": [0.8, 0.9]}, "crop and crop_size exclude each other"),
     ],
@@ -74,9 +74,15 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     with pytest.raises(ConfigurationError, match=r"mine\.toml does not exist"):
         read_config(path)
-    for text in ("flip = ", "augmentation = 3", "flipp = 1"):
+    for text, message in (
+        ("flip = ", r"mine\.toml: "),
+        ("augmentation = 3", r"mine\.toml: augmentation must be a table, not 3"),
+        ("flipp = 1", r"mine\.toml has no key 'flipp'\. Did you mean 'flip'"),
+        ("[augmentation]\nflip = 'a'", r"mine\.toml: \[augmentation\] flip must be a probability"),
+        ("crop_size = [0, 1]", r"mine\.toml: crop_size is"),
+    ):
         path.write_text(text)
-        with pytest.raises(ConfigurationError, match=r"mine\.toml: "):
+        with pytest.raises(ConfigurationError, match=message):
             read_config(path)
     with pytest.raises(UnreadableFileError, match="cannot be read"):
         read_config(tmp_path)

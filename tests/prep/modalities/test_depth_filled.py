@@ -11,14 +11,15 @@ from segprep.datasets.codes import DepthCode, IdCode, PlainCode, code_from_json
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.tables import default_table
 from segprep.datasets.sample import Array, Mask, Sample, SampleKey
 from segprep.datasets.synthetic import World, render
 from segprep.datasets.workspace.cells import Cell, Column, encode_cell
 from segprep.prep.depth.completion import Fill
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
-from segprep.prep.modalities.depth_filled import DEFAULTS, build
 from segprep.prep.step import Step
+from support.members import built
 
 KEY = SampleKey("a")
 CODE = DepthCode(scale_m=0.005)
@@ -30,7 +31,7 @@ COLUMNS = {
 
 
 def _step(**arguments: Any) -> Step:
-    return build(DEFAULTS | arguments, Scene(columns=COLUMNS))
+    return built(MODALITIES.load("depth_filled"), Scene(columns=COLUMNS), **arguments)
 
 
 def _run(step: Step, depth: Array, valid: Mask | None, rgb: Array | None = None) -> tuple[Cell, Cell]:
@@ -93,8 +94,8 @@ def test_only_guided_reads_the_image() -> None:
 
 def test_it_is_found_by_its_name_and_fills_as_ip_basic_does_by_default() -> None:
     member = MODALITIES.load("depth_filled")
-    assert member.DEFAULTS == {"depth": "depth", "fill": "ip-basic"}
-    assert member.build(member.DEFAULTS, Scene(columns=COLUMNS)) == _step(fill="ip-basic")
+    assert default_table(member.Arguments) == {"depth": "depth", "fill": "ip-basic"}
+    assert member.build(member.Arguments(), Scene(columns=COLUMNS)) == _step(fill="ip-basic")
 
 
 @pytest.mark.parametrize(("odd", "message"), [(np.nan, "no numbers"), (0, "not above 0 m"), (-1, "not above 0 m")])
@@ -107,12 +108,12 @@ def test_valid_pixels_that_are_no_depth_are_refused_instead_of_filled(odd: float
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"fill": "magic"}, "--fill is ip-basic, nearest, guided, not 'magic'"),
-        ({"fill": None}, "--fill is"),
+        ({"fill": "magic"}, "--fill must be one of ip-basic, nearest, guided, not 'magic'"),
+        ({"fill": None}, "--fill must be"),
         ({"depth": "image"}, "--depth names a column of depth; image is one of image"),
         ({"depth": "distance"}, "there is no column 'distance'"),
         ({"depth": "depth_filled"}, "--depth names the column whose holes are filled"),
-        ({"depth": 3}, "--depth names a column of depth, not 3"),
+        ({"depth": 3}, "--depth must be a text, not 3"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:

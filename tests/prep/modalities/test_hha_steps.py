@@ -19,6 +19,7 @@ from segprep.prep.modalities import hha as hha_member
 from segprep.prep.modalities import normals as normals_member
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Absent, Origin, Step
+from support.members import built
 
 KEY = SampleKey("a")
 STREET, ROOM = Scene((2.0, 80.0)), Scene((0.4, 5.0))
@@ -27,11 +28,11 @@ SEEN_HW = np.isfinite(FRAME.depth_HW)
 
 
 def hha_step(scene: Scene = STREET, **options: object) -> Step:
-    return hha_member.build(hha_member.DEFAULTS | options, scene)
+    return built(hha_member, scene, **options)
 
 
 def normals_step(**options: object) -> Step:
-    return normals_member.build(normals_member.DEFAULTS | options, STREET)
+    return built(normals_member, STREET, **options)
 
 
 def sample(
@@ -199,19 +200,19 @@ def test_bad_depth_has_its_own_message(step: Step, given: Sample, error: type[Ex
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("hha", {"preset": "moon"}, "--preset is indoor or outdoor, not 'moon'"),
-        ("hha", {"gravity": "down"}, "--gravity is estimate, mount, or"),
+        ("hha", {"preset": "moon"}, "--preset must be indoor or outdoor, not 'moon'"),
+        ("hha", {"gravity": "down"}, "--gravity must be estimate, mount, or"),
         ("hha", {"gravity": [0, 1]}, "--gravity"),
         ("hha", {"gravity": [0, 0, 0]}, "--gravity"),
         ("hha", {"gravity": [0, math.nan, 1]}, "--gravity"),
         ("hha", {"gravity": [0, True, 1]}, "--gravity"),
-        ("hha", {"floor_percentile": -1}, "--floor-percentile lies in 0 to 50"),
+        ("hha", {"floor_percentile": -1}, "--floor-percentile must be a number from 0 to 50"),
         ("hha", {"floor_percentile": 51}, "--floor-percentile"),
         ("hha", {"floor_percentile": "low"}, "--floor-percentile"),
         ("hha", {"depth": ""}, "--depth names a column of depth"),
         ("hha", {"depth": "image"}, "--depth names a column of depth; image is one of image"),
-        ("normals", {"depth": 3}, "--depth names a column of depth"),
-        ("normals", {"radius": 0}, "--radius is a whole number of pixels from 1 to 50"),
+        ("normals", {"depth": 3}, "--depth must be a text"),
+        ("normals", {"radius": 0}, "--radius must be a whole number of pixels from 1 to 50"),
         ("normals", {"radius": 51}, "--radius"),
         ("normals", {"radius": 2.5}, "--radius"),
         ("normals", {"radius": True}, "--radius"),
@@ -221,4 +222,4 @@ def test_options_that_make_no_sense_are_refused(name: str, options: JsonDict, me
     member = {"hha": hha_member, "normals": normals_member}[name]
     scene = Scene(None, {"image": Column("image", Kind.IMAGE, None)})
     with pytest.raises(ConfigurationError, match=message):
-        member.build(member.DEFAULTS | options, scene)
+        built(member, scene, **options)

@@ -24,6 +24,7 @@ from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step
+from support.members import built
 from support.properties import examples
 
 KEY = SampleKey("a")
@@ -32,9 +33,7 @@ FAR_BLUE, FAR_RED = (0, 0, 128), (128, 0, 0)
 
 
 def step(scene: Scene = STREET, **arguments: Any) -> Step:
-    member = MODALITIES.load("jet")
-    made: Step = member.build(member.DEFAULTS | arguments, scene)
-    return made
+    return built(MODALITIES.load("jet"), scene, **arguments)
 
 
 def sample_of(depth_HW: npt.ArrayLike, valid_HW: Mask | None = None) -> Sample:
@@ -210,12 +209,12 @@ def test_without_a_known_range_the_message_says_how_to_give_one() -> None:
         ({"near": 5, "far": 5}, "near < far"),
         ({"near": 100}, "near < far"),
         ({"near": -1}, "near < far"),
-        ({"near": "close"}, "--near is a distance"),
-        ({"far": float("inf")}, "--far is a distance"),
-        ({"far": True}, "--far is a distance"),
+        ({"near": "close"}, "--near must be a"),
+        ({"far": float("inf")}, "--far must be a"),
+        ({"far": True}, "--far must be a"),
         ({"near": 0, "quantity": "disparity"}, "above 0 for disparity"),
-        ({"quantity": "distance"}, "depth or disparity"),
-        ({"quantity": None}, "depth or disparity"),
+        ({"quantity": "distance"}, "must be depth or disparity"),
+        ({"quantity": None}, "must be depth or disparity"),
         ({"percentiles": [2, 98], "far": 10}, "leave --near and --far away"),
         ({"percentiles": [98, 2]}, "percentiles rise"),
         ({"percentiles": [-1, 50]}, "percentiles rise"),
@@ -226,7 +225,7 @@ def test_without_a_known_range_the_message_says_how_to_give_one() -> None:
         ({"percentiles": [True, 2]}, "two numbers"),
         ({"percentiles": [float("nan"), 2]}, "two numbers"),
         ({"depth": ""}, "--depth names a column"),
-        ({"depth": 3}, "--depth names a column"),
+        ({"depth": 3}, "--depth must be a text"),
         ({"depth": "image"}, "image is one of image"),
     ],
 )

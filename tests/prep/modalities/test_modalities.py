@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from segprep.datasets.codes import PlainCode
-from segprep.datasets.errors import ConfigurationError, UnknownNameError, UnreadableFileError
+from segprep.datasets.errors import UnknownNameError, UnreadableFileError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.program.tables import option
+from segprep.datasets.program.values import at_least
 from segprep.datasets.sample import Array, JsonDict, Mask, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.conformance import MODALITY_CHECKS, ModalityCase, check_modality
@@ -98,18 +100,25 @@ def _refuse(depth: Array, valid: Mask) -> None:
         raise UnreadableFileError("a pixel has a depth below zero")
 
 
+@dataclass(frozen=True)
+class BrightnessArguments:
+    level: int = option(0, accept=at_least(0), help="Added to each value.")
+
+
+@dataclass(frozen=True)
+class LooseArguments:
+    level: Any = option(0, help="Anything.")
+
+
 class Member(ModalityMember):
     """Grey values that need depth for nothing."""
 
     def __init__(self, spoiled: str = "") -> None:
         self._spoiled = spoiled
-        self.DEFAULTS = {"level": 0}
+        self.Arguments = LooseArguments if spoiled == "options" else BrightnessArguments
 
-    def build(self, arguments: JsonDict, scene: Scene) -> Step:
-        level = arguments["level"]
-        if self._spoiled != "options" and (not isinstance(level, int) or level < 0):
-            raise ConfigurationError(f"level must be a whole number from 0, not {level!r}")
-        return Brightness(self._spoiled, level if isinstance(level, int) else 0)
+    def build(self, arguments: BrightnessArguments | LooseArguments, scene: Scene) -> Step:
+        return Brightness(self._spoiled, arguments.level if isinstance(arguments.level, int) else 0)
 
 
 def test_a_good_modality_passes() -> None:

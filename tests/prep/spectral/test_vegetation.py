@@ -23,6 +23,7 @@ from segprep.prep.modalities._member import Scene
 from segprep.prep.spectral.bands import DEFAULT_BANDS
 from segprep.prep.spectral.vegetation import INDICES, IndexImage, vegetation_index
 from segprep.prep.step import Input, Origin, Step
+from support.members import built
 from support.properties import examples
 
 KEY = SampleKey("a")
@@ -40,7 +41,7 @@ def index(name: str, nir: Any, red: Any, blue: Any = 0.0) -> IndexImage:
 
 def step(name: str, scene: Scene | None = None, **arguments: Any) -> Step:
     member = MODALITIES.load(name)
-    made: Step = member.build(member.DEFAULTS | arguments, scene or Scene())
+    made: Step = built(member, scene or Scene(), **arguments)
     return made
 
 
@@ -208,7 +209,7 @@ def test_columns_that_hold_no_such_band_are_refused_before_anything_runs() -> No
 
 @pytest.mark.parametrize("bits", [0, 7, 32, "nine", None, [8]])
 def test_bits_are_8_or_16(bits: object) -> None:
-    with pytest.raises(ConfigurationError, match="--bits is 8 or 16"):
+    with pytest.raises(ConfigurationError, match="--bits must be 8 or 16"):
         step("evi", bits=bits)
 
 

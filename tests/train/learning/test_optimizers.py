@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.train.learning.optimizers import OptimizerConfig, build_optimizer, hold_frozen_statistics, set_rate
+from segprep.train.learning.optimizers import build_optimizer, hold_frozen_statistics, set_rate
+from segprep.train.learning.sections import OptimizerConfig
 
 
 def _network() -> nn.Sequential:
@@ -115,11 +116,11 @@ def test_a_network_that_is_all_frozen_is_refused() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"weight_decay": -1.0}, "weight_decay of at least 0"),
-        ({"clip_norm": float("nan")}, "clip_norm of at least 0"),
-        ({"momentum": 1.0}, "momentum in 0..1"),
-        ({"beta2": -0.1}, "beta2 in 0..1"),
-        ({"eps": 0.0}, "eps of more than 0"),
+        ({"weight_decay": -1.0}, "weight_decay must be a number of at least 0"),
+        ({"clip_norm": float("nan")}, "clip_norm must be a number of at least 0"),
+        ({"momentum": 1.0}, "momentum must be a number from 0 to 1"),
+        ({"beta2": -0.1}, r"beta2 must be a number from 0 to 1 \(1 excluded\)"),
+        ({"eps": 0.0}, "eps must be a number above 0"),
         ({"kind": "sgd", "momentum": 0.0, "nesterov": True}, "nesterov needs momentum"),
         ({"groups": ("heads.*",)}, "pattern=factor"),
         ({"groups": ("heads.*=0",)}, "pattern=factor"),

@@ -12,7 +12,8 @@ import torch
 from segprep.datasets.shards import ShardStore
 from segprep.train.command import run as commands
 from segprep.train.command.place import Place
-from segprep.train.network.segmenter import NetworkConfig, build_segmenter, input_columns
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import build_segmenter, input_columns
 from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Reader
 from segprep.train.runs.folder import Run

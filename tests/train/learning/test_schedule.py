@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.train.learning.schedule import Plateau, ScheduleConfig, learning_rate
+from segprep.train.learning.schedule import Plateau, learning_rate
+from segprep.train.learning.sections import ScheduleConfig
 from support.properties import examples
 
 
@@ -95,5 +96,5 @@ def test_a_plateau_that_was_saved_goes_on_as_if_it_had_not_been(metrics: list[fl
 )
 def test_counts_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     (name,) = wrong
-    with pytest.raises(ConfigurationError, match=f"a schedule needs {name} of at least"):
+    with pytest.raises(ConfigurationError, match=f"{name} must be a whole number of at least"):
         ScheduleConfig(**wrong)  # type: ignore[arg-type]

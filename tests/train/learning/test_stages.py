@@ -214,7 +214,7 @@ def test_an_unknown_key_on_the_command_line_names_the_nearest(
     assert _train("run", "-C", workspace, "--set", "optimiser.kind=sgd") == 2
     assert "has no key 'optimiser'. Did you mean 'optimizer'?" in capfd.readouterr().err
     assert _train("run", "-C", workspace, "--set", "loss") == 2
-    assert "write section.key=value" in capfd.readouterr().err
+    assert "for example --set optimizer.clip_norm=1" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("stages", [[{"steps": 1}], [{"name": "a"}, {"name": "a"}], [3], "a", [{"name": 4}]], ids=str)

@@ -13,8 +13,10 @@ from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
 from segprep.train.command.place import Place
 from segprep.train.command.run import TrainedRun
-from segprep.train.network.segmenter import NetworkConfig, build_segmenter, input_columns
-from segprep.train.reading.reader import DataConfig, Reader
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import build_segmenter, input_columns
+from segprep.train.reading.config import DataConfig
+from segprep.train.reading.reader import Reader
 from support.scenes import make_scenes, write_store
 
 _FLAGS: dict[str, Any] = {

@@ -265,13 +265,13 @@ def test_networks_of_two_streams_say_what_to_give(name: str, count: int) -> None
         ("adapnet", {"easpp_rates": ()}, "easpp_rates must be dilation rates of at least 1"),
         ("adapnet", {"easpp_rates": (3, 0)}, "easpp_rates must be"),
         ("adapnet", {"block4_rates": (2, 4)}, "block4_rates must be 3 dilation rates"),
-        ("adapnet", {"dropout": 1.0}, "dropout is the share"),
-        ("ssma", {"dropout": -0.1}, "dropout is the share"),
+        ("adapnet", {"dropout": 1.0}, "dropout must be the share"),
+        ("ssma", {"dropout": -0.1}, "dropout must be the share"),
         ("ssma", {"block4_rates": (1, 1, 1, 1)}, "block4_rates must be 3"),
         ("smsnet", {"variant": "torch"}, "variant must be 'caffe' or 'tensorflow', not 'torch'"),
-        ("smsnet", {"image_dropout": float("nan")}, "image_dropout is the share"),
-        ("fcn8s", {"fc_channels": 0}, "fc_channels must be at least 1"),
-        ("fcn8s", {"dropout": 2.0}, "dropout is the share"),
+        ("smsnet", {"image_dropout": float("nan")}, "image_dropout must be the share"),
+        ("fcn8s", {"fc_channels": 0}, "fc_channels must be a whole number of at least 1"),
+        ("fcn8s", {"dropout": 2.0}, "dropout must be the share"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(name: str, options: dict[str, Any], message: str) -> None:

@@ -14,7 +14,8 @@ from segprep.datasets.errors import UnknownNameError
 from segprep.train.conformance import NETWORK_CHECKS, NetworkCase, NetworkMember, check_network
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, InputScaling, Logits, Network, eight_bit_scaling
-from segprep.train.network.segmenter import NetworkConfig, build_segmenter
+from segprep.train.network.config import NetworkConfig
+from segprep.train.network.segmenter import build_segmenter
 from support.networks import SMALL
 
 

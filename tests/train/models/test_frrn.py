@@ -61,7 +61,7 @@ def test_groups_are_of_adjacent_channels() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"base_channels": 0}, "base_channels must be at least 1, not 0"),
+        ({"base_channels": 0}, "base_channels must be a whole number above 0, not 0"),
         ({"base_channels": 10, "bottleneck_blocks": True}, "multiple of 4"),
         ({"gn_groups": 4, "gn_channels": 4}, "gn_groups or gn_channels"),
         ({"gn_groups": -1}, "a number above 0"),

@@ -59,9 +59,9 @@ def table(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Table]:
 
 
 def _resize(table: Table, **arguments: object) -> None:
-    values = resolve("resize", {"factor": 2} | arguments, table.workspace, table.ledger).values
-    steps = tuple(build_steps("resize", table.workspace, table.ledger, values))
-    table.ledger.set_columns([c for s in steps for c in s.outputs], "resize", values)
+    settled = resolve("resize", {"factor": 2} | arguments, table.workspace, table.ledger)
+    steps = tuple(build_steps("resize", table.workspace, table.ledger, settled.arguments))
+    table.ledger.set_columns([c for s in steps for c in s.outputs], "resize", settled.values)
     result = process_batch(Job(table.workspace, steps, {}), tuple(table.ledger.samples(ALL)))
     table.ledger.record(result.cells, result.sources)
 

@@ -268,7 +268,7 @@ def test_vectors_that_are_no_numbers_are_invalid(own_drive: Path) -> None:
         (("--estimator", "precomputed", "--pattern", TRUTH, "--flow-direction", "next"), "previous one, not with"),
         (("--estimator", "precomputed", "--pattern", "{name}.flo", "--flow-direction", "previous"), "unknown fields"),
         (("--pattern", TRUTH), "goes with --estimator precomputed"),
-        (("--ego", "gps"), "ego motion can be pose"),
+        (("--ego", "gps"), "--ego must be one of pose"),
         (("--at", "home"), "workspace or source"),
         (("--ego", "none", "--raw-image"), "--raw-image adds"),
         (("--scale", "-1"), "above 0"),

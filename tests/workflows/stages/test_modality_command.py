@@ -128,14 +128,14 @@ def test_new_depth_makes_them_stale_and_shards_say_what_mends_them(capsys: Captu
         (("hah",), "there is no modality called 'hah'"),
         (("hha", "--bands", "nir=nir"), "--bands is no option of hha: it goes with evi, evi2, ndvi"),
         (("jet", "--near", "9", "--percentiles", "2,98"), "near and percentiles exclude each other"),
-        (("jet", "--percentiles", "2"), "--percentiles LOW,HIGH"),
+        (("jet", "--percentiles", "2"), "--percentiles must be two numbers in percent"),
         (("jet", "--near", "9", "--far", "3"), "near < far"),
-        (("hha", "--gravity", "down"), "--gravity estimate, mount or X,Y,Z"),
+        (("hha", "--gravity", "down"), "--gravity must be estimate, mount, or the direction down"),
         (("jet", "--depth", "image"), "image is one of image"),
         (("jet", "--depth", "hight"), "needs column hight, which does not exist"),
-        (("depth_filled", "--fill", "magic"), "--fill is ip-basic, nearest, guided"),
+        (("depth_filled", "--fill", "magic"), "--fill must be one of ip-basic, nearest, guided"),
         (("jet", "--camera", "1,2,3,4"), "--depth-file"),
-        (("evi", "--bits", "12"), "--bits is 8 or 16"),
+        (("evi", "--bits", "12"), "--bits must be 8 or 16"),
     ],
 )
 def test_options_that_make_no_sense_are_told(capsys: Captured, arguments: tuple[str, ...], message: str) -> None:

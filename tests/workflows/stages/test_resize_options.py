@@ -129,7 +129,7 @@ def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(ready: Path) -
     ("options", "message"),
     [
         (("--labels", "soft"), "soft"),
-        (("--threshold", "1.5"), "share from 0 to 1"),
+        (("--threshold", "1.5"), "--threshold must be a share from 0 to 1, not 1.5"),
         (("--labels", "nearest", "--threshold", "0.5"), "has no threshold"),
         (("--labels", "priority"), "--labels priority needs --priority with names of classes, of: road, pole"),
         (("--labels", "priority", "--priority", "pole,car"), "there is no class car. Known: road, pole"),
@@ -137,8 +137,8 @@ def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(ready: Path) -
         (("--void-id", "1"), "--void-id is a raw id"),
         (("--labels", "paris", "--void-id", "7"), "must be a raw id that is no class's, not 7"),
         (("--label-ids", "raw", "--threshold", "0.5", "--void-id", "99"), "raw id 99 is to stand for void"),
-        (("--label-ids", "both"), "label ids can be train or raw"),
-        (("--format", "webp"), "png or jpg"),
+        (("--label-ids", "both"), "--label-ids must be train or raw"),
+        (("--format", "webp"), "--format must be png or jpg"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_any_work(

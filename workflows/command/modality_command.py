@@ -1,0 +1,87 @@
+"""`prep modality`: its options are those of the modalities that are named, plug-ins' too."""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.program.layers import COMMAND_LINE
+from segprep.datasets.program.parameters import offer, parameters, said_by
+from segprep.datasets.program.tables import from_table, options_of
+from segprep.workflows.command.completion import LOOK_UP, modalities
+from segprep.workflows.command.stage_command import Named, with_shared_options
+
+__all__ = ["ModalityCommand"]
+
+_Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...",
+        help="jet, hha, normals, depth_filled, evi, evi2, ndvi; a wrong one lists all.",
+        autocompletion=offer(modalities),
+    ),
+]
+
+
+class ModalityCommand(TyperCommand):
+    """Learns its options from the words of the command line.
+
+    Modalities are imported for this, so `prep --help`, which only lists commands, knows none of them. Those that were
+    not named are imported only where none was, or to say whose a foreign option is.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  (Typer's class depends on its version)
+        """Make the options, then parse."""
+        from segprep.prep.modalities import MODALITIES
+        from segprep.workflows.stages.modality import foreign_option
+
+        members = MODALITIES.names()
+        names = [word for word in args if word in members]
+        made = _command(names or members)
+        self.params, self.callback = made.params, made.callback
+        known = {flag for each in self.get_params(ctx) for flag in (*each.opts, *each.secondary_opts)}
+        for flag in (word.partition("=")[0] for word in args if word.startswith("--")):
+            if flag not in known and (why := foreign_option(flag[2:].replace("-", "_"), names)):
+                raise ConfigurationError(why)
+        return super().parse_args(ctx, args)
+
+
+def _command(names: Sequence[str]) -> Any:  # noqa: ANN401
+    from segprep.workflows.stages.modality import modality_options, with_filled
+    from segprep.workflows.stages.modality_files import FileArguments
+
+    first = inspect.Parameter("names", inspect.Parameter.KEYWORD_ONLY, annotation=_Names)
+    options = [*modality_options(with_filled(names)), *options_of(FileArguments)]
+    app = typer.Typer(add_completion=False)
+    app.command()(with_shared_options([first, *parameters(options, LOOK_UP)], _named))
+    return typer.main.get_command(app)
+
+
+def _named(given: dict[str, Any], settings: dict[str, Any], out: Path | None) -> Named:
+    """Return the stages that were named; files are worked on here, and none are left.
+
+    Raises:
+        ConfigurationError: If options do not go together.
+    """
+    from segprep.workflows.stages.modality import modality_command, share_options
+    from segprep.workflows.stages.modality_files import FileArguments, FileCall, run_on_files
+
+    names: list[str] = given.pop("names")
+    of_files = options_of(FileArguments)
+    files = from_table(FileArguments, said_by(of_files, {o.name: given.pop(o.name) for o in of_files}), COMMAND_LINE)
+    shared = share_options(names, {name: value for name, value in given.items() if value is not None} | settings)
+    if files.paths:
+        for path in run_on_files(FileCall(shared, files, out)):
+            typer.echo(path)
+        return Named("modality", {})
+    if files.depth_unit is not None or files.camera is not None:
+        raise ConfigurationError(
+            "--depth-unit and --camera go with --depth-file; a workspace's depth is in metres, and what its files hold "
+            "is said with `prep init --depth-unit`"
+        )
+    stages = {modality_command(name): options for name, options in shared.items()}
+    return Named(f"modality {' '.join(names)}", stages)
