@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from segprep.datasets.program.tables import option
-from segprep.datasets.program.values import Accept, above, at_least, parse_size, within
+from segprep.datasets.program.values import Accept, above, at_least, finite, parse_size, within
 from segprep.datasets.record import Direction
 from segprep.prep.labels.method import LabelMethodName
 
@@ -174,6 +174,7 @@ class FileArguments:
     camera: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = option(
         None,
         metavar="FX,FY,CX,CY[,BASELINE]",
+        accept=finite("FX,FY,CX,CY or FX,FY,CX,CY,BASELINE, all of them finite numbers"),
         help="Intrinsics in pixels whose centres lie at integers, the first at 0,0; the baseline in metres for "
         "disparity.",
         panel=_ON_FILES,
