@@ -13,7 +13,7 @@ from segprep.train.command.run_options import SECTIONS
 from segprep.train.models import MODELS
 from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
 HEAD = """\
 # Options of the commands that make columns
 
@@ -33,19 +33,20 @@ flag is `--augment NAME|FILE`. This file is written from the program by `python 
 """
 
 
+def _members(folder: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / folder).glob("[!_]*.py"))  # without plug-ins
+
+
 def _of_prep() -> str:
     stages = {"resize": ResizeArguments, "flow": FlowArguments, "motion-labels": MotionLabelArguments}
-    own = {name: MODALITIES.load(name).__name__ for name in MODALITIES.names()}
-    names = [name for name, module in own.items() if module.startswith("segprep.prep.modalities.")]
+    names = _members("prep/modalities")
     stages |= {f"modality {name}": MODALITIES.load(name).Arguments for name in names}
     return "\n".join([HEAD, *(f"## prep {command}\n\n{markdown_table(cls)}" for command, cls in stages.items())])
 
 
 def _of_train() -> str:
     tables = {f"[{table}]" if table else "Outside of the tables": (cls, table) for table, (cls, *_) in SECTIONS.items()}
-    own = {name: MODELS.load(name) for name in MODELS.names()}
-    members = {name: module for name, module in own.items() if module.__name__.startswith("segprep.")}
-    tables |= {f"[model] of {name}": (module.Config, "model") for name, module in members.items()}
+    tables |= {f"[model] of {name}": (MODELS.load(name).Config, "model") for name in _members("train/models")}
     return "\n".join([TRAIN_HEAD, *(f"## {head}\n\n{markdown_table(*each)}" for head, each in tables.items())])
 
 
@@ -54,9 +55,10 @@ WRITTEN = {"options.md": _of_prep, "training_options.md": _of_train}
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_document_lists_the_options_as_they_are(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == WRITTEN[name](), f"run python {Path(__file__).name} in tests/"
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert text == WRITTEN[name](), f"run python tests/{Path(__file__).name}"
 
 
 if __name__ == "__main__":
     for name, text in WRITTEN.items():
-        (DOCS / name).write_text(text(), encoding="utf-8")
+        (ROOT / "docs" / name).write_text(text(), encoding="utf-8")
