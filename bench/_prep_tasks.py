@@ -64,8 +64,8 @@ def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], pe
         ledger = table.ledger
         steps: list[Step] = []
         for stage, given in stages.items():
-            settled = resolve(stage, given, workspace, ledger)
-            made = build_steps(stage, workspace, ledger, settled.arguments, steps)
+            settled = resolve(stage, given, table)
+            made = build_steps(stage, table, settled.arguments, steps)
             ledger.set_columns([column for step in made for column in step.outputs], stage, settled.values)
             steps += made
         columns = table.columns()

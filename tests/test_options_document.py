@@ -55,9 +55,8 @@ WRITTEN = {"options.md": _of_prep, "training_options.md": _of_train}
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_document_lists_the_options_as_they_are(name: str) -> None:
-    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == WRITTEN[name](), (
-        f"run python {Path(__file__).name} in tests/"
-    )
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert text == WRITTEN[name](), f"run python tests/{Path(__file__).name}"
 
 
 if __name__ == "__main__":

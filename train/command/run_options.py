@@ -62,7 +62,6 @@ _AUGMENT: Final = Option(
     help="none, flip, ssma, paris, fcn, or a TOML file of ranges.",
     unsaid="flip",
     values=_presets,
-    panel="Data",
 )
 # In the order of the help: what is set most often comes first, and not what a file has first.
 _FLAGS: Final = (
@@ -71,6 +70,7 @@ _FLAGS: Final = (
     "model.compile", "loss.kind", "loss.class_weights", "optimizer.kind", "schedule.lr", "schedule.kind",
     "epochs", "steps", "seed", "val_every",
 )  # fmt: skip
+_PANELS: Final = {"data": "Data", "model": "Network", "augmentation": "Data", "val_every": None}  # others: Learning
 _LOOK_UP: Final = {"column": columns, "expert": experts, "run": runs}
 
 Run = TypeVar("Run", bound=Callable[..., None])
@@ -122,4 +122,5 @@ def _options() -> dict[str, Option]:
         for each in classes
         for option in options_of(each)
     } | {_AUGMENT.name: _AUGMENT}
-    return {key: replace(every[key], name=key.replace(".", "_")) for key in _FLAGS}
+    panels = {key: _PANELS.get(key.partition(".")[0], "Learning") for key in _FLAGS}
+    return {key: replace(every[key], name=key.replace(".", "_"), panel=panels[key]) for key in _FLAGS}

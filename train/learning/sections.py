@@ -22,7 +22,6 @@ __all__ = [
 ClassWeights = Literal["none", "median_frequency", "enet", "inverse"]
 
 DEFAULT_EPOCHS: Final = 60.0
-_PANEL = "Learning"
 _LENGTH = above(0, "a whole number")
 _BELOW_ONE = within(0, 1, but=1)
 
@@ -37,7 +36,6 @@ class RunEntries:
         flag="--seed",
         accept=Accept("a whole number from 0 to 2^63 - 1", lambda seed: 0 <= seed < 2**63),
         help="Of weights, order and augmentation.",
-        panel=_PANEL,
     )
     epochs: float | None = option(
         None,
@@ -45,10 +43,9 @@ class RunEntries:
         accept=above(0),
         help="Length of the run in passes over the data.",
         unsaid=f"{DEFAULT_EPOCHS:g}",
-        panel=_PANEL,
     )
     steps: int | None = option(
-        None, flag="--steps", accept=_LENGTH, help="Length of the run in steps, instead of epochs.", panel=_PANEL
+        None, flag="--steps", accept=_LENGTH, help="Length of the run in steps, instead of epochs."
     )
     val_every: int | None = option(
         None,
@@ -72,14 +69,13 @@ class LossConfig:
     """
 
     kind: Literal["cross_entropy", "bootstrapped", "focal"] = option(
-        "cross_entropy", flag="--loss", metavar="", help="cross_entropy, bootstrapped or focal.", panel=_PANEL
+        "cross_entropy", flag="--loss", metavar="", help="cross_entropy, bootstrapped or focal."
     )
     class_weights: ClassWeights = option(
         "none",
         flag="--class-weights",
         metavar="",
         help="none, median_frequency, enet or inverse, from the shards' counts.",
-        panel=_PANEL,
     )
     mean: Literal["valid", "all"] = option(
         "valid",
@@ -109,9 +105,7 @@ class LossConfig:
 class OptimizerConfig:
     """How the weights follow the gradients."""
 
-    kind: Literal["adam", "adamw", "sgd"] = option(
-        "adam", flag="--optimizer", metavar="", help="adam, adamw or sgd.", panel=_PANEL
-    )
+    kind: Literal["adam", "adamw", "sgd"] = option("adam", flag="--optimizer", metavar="", help="adam, adamw or sgd.")
     weight_decay: float = option(
         0.0,
         accept=at_least(0, "a number"),
@@ -155,10 +149,9 @@ class ScheduleConfig:
         flag="--schedule",
         metavar="",
         help="poly (falls to 0), exponential (PARIS), plateau (halves) or constant.",
-        panel=_PANEL,
     )
     # After the warm-up, if there is one.
-    lr: float = option(1e-3, flag="--lr", accept=above(0), help="Learning rate of the first step.", panel=_PANEL)
+    lr: float = option(1e-3, flag="--lr", accept=above(0), help="Learning rate of the first step.")
     power: float = option(0.9, accept=above(0), help="Exponent of poly.")
     end_lr: float = option(0.0, accept=at_least(0, "a number"), help="Where poly ends.")
     decay_start: float = option(
@@ -173,14 +166,10 @@ class ScheduleConfig:
         help="The same as a step; 0 leaves it to decay_start. From the last step on it never falls.",
     )
     decay_multiplier: float = option(
-        1e-3,
-        accept=within(0, 1, but=0),
-        help="What exponential has multiplied the learning rate by at the last step.",
+        1e-3, accept=within(0, 1, but=0), help="What exponential has multiplied the learning rate by at the last step."
     )
     warmup_steps: int = option(
-        0,
-        accept=at_least(0),
-        help="Steps at the beginning over which the rate grows from nearly 0, with every kind.",
+        0, accept=at_least(0), help="Steps at the beginning over which the rate grows from nearly 0, with every kind."
     )
     patience: int = option(
         1, accept=at_least(1), help="Validations without a better one after which plateau halves the rate."

@@ -20,18 +20,13 @@ class Config:
     """
 
     base_channels: int = option(
-        48,
-        flag="--base-channels",
-        accept=above(0, "a whole number"),
-        help="Width of the network frrn.",
-        panel="Network",
+        48, flag="--base-channels", accept=above(0, "a whole number"), help="Width of the network frrn."
     )
     bottleneck_blocks: bool = option(
         False, help="Whether a block is 1x1, 3x3, 1x1 with a quarter of the width inside, rather than two 3x3."
     )
     separable: bool = option(
-        False,
-        help="Whether each convolution of the blocks, and of the skips, is one per channel followed by 1x1.",
+        False, help="Whether each convolution of the blocks, and of the skips, is one per channel followed by 1x1."
     )
     gn_groups: int = option(
         0,
@@ -40,8 +35,7 @@ class Config:
     )
     gn_channels: int = option(0, help="Channels of such a group; 0 for batch norm, or where gn_groups says it.")
     concat_skip: bool = option(
-        True,
-        help="Whether the encoder's features are concatenated, rather than added through a 1x1 convolution.",
+        True, help="Whether the encoder's features are concatenated, rather than added through a 1x1 convolution."
     )
 
     def __post_init__(self) -> None:

@@ -37,9 +37,7 @@ class Config:
         "network a fifth as large.",
     )
     dropout: float = option(
-        0.2,
-        accept=DROPOUT,
-        help="Share of their outputs that is dropped while training; the course project keeps 0.8.",
+        0.2, accept=DROPOUT, help="Share of their outputs that is dropped while training; the course project keeps 0.8."
     )
 
     def __post_init__(self) -> None:

@@ -31,8 +31,7 @@ class Config:
     """What may vary in SegNet."""
 
     decoder_relu: bool = option(
-        False,
-        help="Whether ReLU follows each batch norm of the decoder, as in SegNet; the video network has none.",
+        False, help="Whether ReLU follows each batch norm of the decoder, as in SegNet; the video network has none."
     )
     stride_in_3x3: bool = option(
         False,

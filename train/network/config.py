@@ -11,7 +11,6 @@ from segprep.train.models import MODELS
 __all__ = ["NetworkConfig", "Precision"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
-_PANEL = "Network"
 
 
 def _read_expert(text: str) -> dict[str, str]:
@@ -33,7 +32,7 @@ class NetworkConfig:
         options: Fields of the network's own `Config`. They stand beside the others in `[model]`.
     """
 
-    name: str = option("frrn", flag="--model", metavar="", help="Network.", values=MODELS.names, panel=_PANEL)
+    name: str = option("frrn", flag="--model", help="Network.", values=MODELS.names)
     options: Mapping[str, Any] = field(default_factory=dict)
     precision: Precision = option(
         "fp32",
@@ -41,28 +40,20 @@ class NetworkConfig:
         metavar="",
         help="fp32, bf16 or fp16.",
         unsaid="bf16 where the processor has instructions for it",
-        panel=_PANEL,
     )
     channels_last: bool = option(
-        True,
-        help="Whether the channels of a pixel lie together in memory, as in the shards; faster nearly always.",
+        True, help="Whether the channels of a pixel lie together in memory, as in the shards; faster nearly always."
     )
-    compile: bool = option(False, flag="--compile", help="Compile the network first: pays in long runs.", panel=_PANEL)
+    compile: bool = option(False, flag="--compile", help="Compile the network first: pays in long runs.")
     weights: str = option(
         "",
         flag="--weights",
         metavar="FILE|imagenet",
         help="ImageNet weights of the encoder; imagenet downloads them.",
         values=lambda: ("imagenet",),
-        panel=_PANEL,
     )
     start: str = option(
-        "",
-        flag="--start",
-        metavar="RUN|FILE",
-        help="A run whose weights the network begins with.",
-        values="run",
-        panel=_PANEL,
+        "", flag="--start", metavar="RUN|FILE", help="A run whose weights the network begins with.", values="run"
     )
     experts: Mapping[str, str] = option(
         {},
@@ -71,5 +62,4 @@ class NetworkConfig:
         read=_read_expert,
         help="A run whose weights an expert begins with.",
         values="expert",
-        panel=_PANEL,
     )

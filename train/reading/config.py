@@ -8,7 +8,6 @@ from segprep.datasets.program.values import Accept, above, parse_size
 
 __all__ = ["DataConfig"]
 
-_PANEL = "Data"
 _COUNT = above(0, "a whole number")
 _SIZE = Accept("[width, height] of at least 1 pixel", lambda size: not size or (len(size) == 2 and min(size) > 0))
 
@@ -20,22 +19,14 @@ class DataConfig:
     inputs: tuple[str, ...] = option(
         ("image",),
         flag="--inputs",
-        metavar="",
         accept=Accept("one or more columns, none of them twice", lambda names: 0 < len(set(names)) == len(names)),
         help="Columns, with commas: image,flow.",
         values="column",
-        panel=_PANEL,
     )
-    batch_size: int = option(4, flag="--batch-size", accept=_COUNT, help="Samples per step.", panel=_PANEL)
-    accumulate: int = option(
-        1, flag="--accumulate", accept=_COUNT, help="Parts in which a batch is computed.", panel=_PANEL
-    )
+    batch_size: int = option(4, flag="--batch-size", accept=_COUNT, help="Samples per step.")
+    accumulate: int = option(1, flag="--accumulate", accept=_COUNT, help="Parts in which a batch is computed.")
     weights: tuple[float, ...] = option(
-        (),
-        flag="--dataset-weights",
-        help="How often each data set is drawn, with commas.",
-        unsaid="their sizes",
-        panel=_PANEL,
+        (), flag="--dataset-weights", help="How often each data set is drawn, with commas.", unsaid="their sizes"
     )
     target: str = option("label", help="The label column that the network learns.", values="column")
     blank: tuple[str, ...] = option(
@@ -51,7 +42,6 @@ class DataConfig:
         ),
         help="Size that augmented samples get.",
         unsaid="theirs",
-        panel=_PANEL,
     )
 
     def __post_init__(self) -> None:

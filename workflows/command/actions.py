@@ -102,12 +102,11 @@ def run_stage(call: StageCall) -> None:
     """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
     with _open(call) as table:
         table.require_splits(call.run.selection.splits)
-        workspace, ledger = table.workspace, table.ledger
-        resolved = {stage: resolve(stage, given, workspace, ledger) for stage, given in call.stages.items()}
+        resolved = {stage: resolve(stage, given, table) for stage, given in call.stages.items()}
         made: dict[str, list[Step]] = {}
         for stage, found in resolved.items():
             before = [step for steps in made.values() for step in steps]
-            made[stage] = build_steps(stage, workspace, ledger, found.arguments, before)
+            made[stage] = build_steps(stage, table, found.arguments, before)
         steps = [step for _, step in in_order((stage, step) for stage, each in made.items() for step in each)]
         if any(each.origin is Origin.SOURCE for step in steps for each in step.inputs):
             table.require_dataset()
@@ -128,14 +127,14 @@ def run_stage(call: StageCall) -> None:
             Progress(f"prep {call.command}", quiet=call.quiet) as progress,
         ):
             for stage, each in made.items():
-                ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
+                table.ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
             write_scales(table, steps)
             try:
                 summary = run_steps(table, steps, call.run, progress)
             except Interrupted:
                 tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
-        print_result(results.summary(call.command, summary, workspace, as_json=call.as_json))
+        print_result(results.summary(call.command, summary, table.workspace, as_json=call.as_json))
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "

@@ -13,8 +13,7 @@ from segprep.datasets.errors import SegprepError
 from segprep.datasets.program.parameters import LookUp
 
 if TYPE_CHECKING:
-    from segprep.datasets.workspace import Workspace
-    from segprep.workflows.ledger.database import Ledger
+    from segprep.workflows.ledger.table import Table
 
 __all__ = [
     "LOOK_UP",
@@ -70,29 +69,29 @@ def augmentation_presets(_: typer.Context) -> Iterable[str]:
 
 def columns(ctx: typer.Context) -> Iterable[str]:
     """Return the columns of the workspace."""
-    return _of_workspace(ctx, lambda _, ledger: ledger.columns())
+    return _of_workspace(ctx, lambda table: table.ledger.columns())
 
 
 def splits(ctx: typer.Context) -> Iterable[str]:
     """Return the splits of the workspace."""
-    return _of_workspace(ctx, lambda _, ledger: ledger.splits())
+    return _of_workspace(ctx, lambda table: table.ledger.splits())
 
 
 def classes(ctx: typer.Context) -> Iterable[str]:
     """Return the classes of the workspace."""
-    return _of_workspace(ctx, lambda workspace, _: workspace.config.class_map.names)
+    return _of_workspace(ctx, lambda table: table.workspace.config.class_map.names)
 
 
-def _of_workspace(ctx: typer.Context, read: Callable[["Workspace", "Ledger"], Iterable[str]]) -> Iterable[str]:
+def _of_workspace(ctx: typer.Context, read: Callable[["Table"], Iterable[str]]) -> Iterable[str]:
     from segprep.datasets.workspace import find_workspace
-    from segprep.workflows.ledger.database import Ledger
+    from segprep.workflows.ledger.table import Table
 
     try:
         workspace = find_workspace(Path(ctx.params.get("workspace") or "."))
         if not workspace.ledger_path.is_file():
             return ()
-        with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
-            return list(read(workspace, ledger))
+        with Table(workspace) as table:
+            return list(read(table))
     except SegprepError:
         return ()
 

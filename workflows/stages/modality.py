@@ -9,11 +9,10 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.parameters import help_text, said_by
 from segprep.datasets.program.tables import Option, nearest_name, options_of
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.workspace import Workspace
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 
 __all__ = [
     "FILLED",
@@ -51,14 +50,13 @@ def modality_of(command: str) -> ModalityMember | None:
     return member
 
 
-def modality_steps(member: ModalityMember, workspace: Workspace, ledger: Ledger, arguments: object) -> list[Step]:
+def modality_steps(member: ModalityMember, table: Table, arguments: object) -> list[Step]:
     """Return the step of a modality.
 
     Raises:
         ConfigurationError: If an argument makes no sense.
     """
-    columns = {name: row.column for name, row in ledger.columns().items()}
-    scene = Scene(CATALOG.load(workspace.config.dataset).SPEC.depth_range, columns)
+    scene = Scene(CATALOG.load(table.workspace.config.dataset).SPEC.depth_range, table.columns())
     return [member.build(arguments, scene)]
 
 

@@ -5,12 +5,11 @@ from typing import Final
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError
-from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import check_pattern
 from segprep.prep.motion.annotation import AnnotationMap
 from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel, Movable
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.arguments import MotionLabelArguments
 from segprep.workflows.stages.flow import workspace_target
 
@@ -22,14 +21,15 @@ _MOVABLE: Final = (
 )
 
 
-def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: MotionLabelArguments) -> list[Step]:
+def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[Step]:
     """Return the step of `prep motion-labels`.
 
     Raises:
         ConfigurationError: If an argument makes no sense.
         ConflictError: If nothing was resized yet.
     """
-    row = ledger.columns().get("label")
+    row = table.ledger.columns().get("label")
+    class_map = table.workspace.config.class_map
     pattern, text, given = arguments.annotations, arguments.annotation_map, arguments.movable
     if pattern is None:
         if text is not None:
@@ -38,7 +38,7 @@ def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: MotionLa
             raise ConflictError(
                 "`prep motion-labels` needs column label, which does not exist: run `prep resize` first"
             )
-        return [MotionLabel(_movable(workspace, given, raw=row.column.holds_raw_ids), arguments.max_range)]
+        return [MotionLabel(_movable(class_map, given, raw=row.column.holds_raw_ids), arguments.max_range)]
     check_pattern(pattern)
     if text is None:
         raise ConfigurationError("--annotations needs --annotation-map, such as moving=1,static=0,ignore=255")
@@ -46,12 +46,11 @@ def motion_label_steps(workspace: Workspace, ledger: Ledger, arguments: MotionLa
         raise ConfigurationError("--max-range is about judged labels: annotations are taken as they are")
     if given is not None and row is None:
         raise ConflictError("--movable needs column label, which does not exist: run `prep resize` first")
-    movable = None if given is None or row is None else _movable(workspace, given, raw=row.column.holds_raw_ids)
-    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(ledger), pattern, movable)]
+    movable = None if given is None or row is None else _movable(class_map, given, raw=row.column.holds_raw_ids)
+    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(table), pattern, movable)]
 
 
-def _movable(workspace: Workspace, given: Sequence[str] | None, *, raw: bool) -> Movable:
-    class_map: ClassMap = workspace.config.class_map
+def _movable(class_map: ClassMap, given: Sequence[str] | None, *, raw: bool) -> Movable:
     names = class_map.names
     unknown = [name for name in given or () if name not in names]
     if unknown:

@@ -9,9 +9,9 @@ from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.program.layers import COMMAND_LINE, Layer, Settled, settled
 from segprep.datasets.program.tables import Place
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.workspace import CONFIG_NAME, Workspace
+from segprep.datasets.workspace import CONFIG_NAME
 from segprep.prep.step import Origin, Step
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
 from segprep.workflows.stages.flow import flow_steps
 from segprep.workflows.stages.modality import modality_of, modality_steps
@@ -31,47 +31,43 @@ class Stage:
     """
 
     arguments: type[Any]
-    build: Callable[[Workspace, Ledger, Any], list[Step]]
+    build: Callable[[Table, Any], list[Step]]
 
 
-def resolve(command: str, given: Mapping[str, Any], workspace: Workspace, ledger: Ledger) -> Settled[Any]:
+def resolve(command: str, given: Mapping[str, Any], table: Table) -> Settled[Any]:
     """Settle a command's arguments: the command line, else the last run, else `prep.toml`, else the default.
 
     Args:
         command: Name of a stage.
         given: What the command line says, as TOML would have it.
-        workspace: Its `prep.toml` may have a table `[defaults.<command>]`.
-        ledger: Knows the arguments of the last run.
+        table: Its `prep.toml` may have a table `[defaults.<command>]`; its ledger knows the arguments of the last run.
 
     Raises:
         ConfigurationError: If `prep.toml` has an unknown command or argument, a value makes no sense, or alternatives
             are both given.
     """
-    last = next((row.arguments for row in ledger.columns().values() if row.command == command), {})
-    strangers = sorted(name for name in workspace.config.defaults if name not in _STAGES and not modality_of(name))
+    last = next((row.arguments for row in table.ledger.columns().values() if row.command == command), {})
+    written = table.workspace.config.defaults
+    strangers = sorted(name for name in written if name not in _STAGES and not modality_of(name))
     if strangers:
         raise ConfigurationError(
             f"prep.toml: there are no defaults for {', '.join(strangers)}; commands that have some: "
             f'{", ".join(_STAGES)}, and modalities such as "modality jet"'
         )
-    written = workspace.config.defaults.get(command, {})
     layers = [
         Layer("command line", given, COMMAND_LINE),
         _last_run(command, last),
-        Layer("prep.toml", written, Place(CONFIG_NAME, ("defaults", command))),
+        Layer("prep.toml", written.get(command, {}), Place(CONFIG_NAME, ("defaults", command))),
     ]
     return settled(_stage(command).arguments, layers)
 
 
-def build_steps(
-    command: str, workspace: Workspace, ledger: Ledger, arguments: object, before: Iterable[Step] = ()
-) -> list[Step]:
+def build_steps(command: str, table: Table, arguments: object, before: Iterable[Step] = ()) -> list[Step]:
     """Make a command's steps.
 
     Args:
         command: Name of a stage.
-        workspace: The workspace.
-        ledger: Its ledger.
+        table: The open table.
         arguments: Of the stage's own class, as `resolve` settled them.
         before: Steps that will be done before these ones.
 
@@ -79,8 +75,8 @@ def build_steps(
         ConfigurationError: If an argument makes no sense.
         ConflictError: If a column that the steps read was never made, or comes from another command.
     """
-    steps = _stage(command).build(workspace, ledger, arguments)
-    existing = ledger.columns()
+    steps = _stage(command).build(table, arguments)
+    existing = table.ledger.columns()
     for step in steps:
         for column in step.outputs:
             row = existing.get(column.name)
@@ -91,7 +87,7 @@ def build_steps(
     made = set(existing) | {column.name for step in (*before, *steps) for column in step.outputs}
     needed = {each.name for step in steps for each in step.inputs if each.origin is Origin.COLUMN and not each.optional}
     if needed - made:
-        why = f"the dataset does not offer it. There are: {', '.join(sorted(made))}"
+        why = f"the dataset does not offer it. There are: {', '.join(sorted(existing))}"
         raise ConflictError(
             f"`prep {command}` needs column {', '.join(sorted(needed - made))}, which does not exist: "
             + (why if existing else "run `prep resize` first")
@@ -99,15 +95,15 @@ def build_steps(
     return steps
 
 
-def recorded_steps(workspace: Workspace, ledger: Ledger) -> list[tuple[str, Step]]:
+def recorded_steps(table: Table) -> list[tuple[str, Step]]:
     """Return (command, step) of everything that was made in a workspace, with the arguments of the last runs.
 
     The steps stand in the order in which they build on one another.
     """
-    last = {row.command: row.arguments for row in ledger.columns().values()}
+    last = {row.command: row.arguments for row in table.ledger.columns().values()}
     commands = sorted(last, key=lambda c: (list(_STAGES).index(c) if c in _STAGES else len(_STAGES), c))
     arguments = {c: settled(_stage(c).arguments, [_last_run(c, last[c])]).arguments for c in commands}
-    return in_order((c, step) for c in commands for step in build_steps(c, workspace, ledger, arguments[c]))
+    return in_order((c, step) for c in commands for step in build_steps(c, table, arguments[c]))
 
 
 def in_order(steps: Iterable[tuple[str, Step]]) -> list[tuple[str, Step]]:

@@ -15,7 +15,6 @@ from segprep.datasets.codes import (
 from segprep.datasets.codes.depth_units import unit_text
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
-from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.labels.resampling import LabelMethod
 from segprep.prep.resizing.columns import ResizeCamera, ResizeColumn, TargetSize
@@ -23,7 +22,7 @@ from segprep.prep.resizing.depth import ResizeDepth
 from segprep.prep.resizing.ids import LabelIds, ResizeInstance, ResizeLabel
 from segprep.prep.resizing.points import ProjectPoints
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.arguments import ResizeArguments
 
 __all__ = ["resize_steps"]
@@ -33,7 +32,7 @@ _PRIORITY_SHARE: Final = 0.25
 _PICTURES: Final = (Kind.IMAGE, Kind.NIR, Kind.THERMAL)
 
 
-def resize_steps(workspace: Workspace, ledger: Ledger, arguments: ResizeArguments) -> list[Step]:
+def resize_steps(table: Table, arguments: ResizeArguments) -> list[Step]:
     """Return the steps of `prep resize`.
 
     Raises:
@@ -42,7 +41,7 @@ def resize_steps(workspace: Workspace, ledger: Ledger, arguments: ResizeArgument
     if arguments.factor is None and arguments.size is None:
         raise ConfigurationError("say how large the images shall be: `prep resize --factor N` or `--size WxH`")
     target = TargetSize(arguments.factor, arguments.size)
-    class_map, sources = workspace.config.class_map, ledger.source_columns()
+    class_map, sources = table.workspace.config.class_map, table.ledger.source_columns()
     as_jpeg = arguments.format == "jpg"
     ids = _label_ids(class_map, arguments)
     steps: list[Step] = []
@@ -69,7 +68,7 @@ def resize_steps(workspace: Workspace, ledger: Ledger, arguments: ResizeArgument
                 steps.append(ResizeColumn(Column(name, Kind.FLOW, KittiFlowCode()), target))
             case kind:
                 steps.append(ResizeColumn(Column(name, kind, code_from_json(source.code)), target))
-    if ledger.has_cameras():
+    if table.ledger.has_cameras():
         steps.append(ResizeCamera(Column("camera", Kind.CAMERA, None), target))
     return steps
 

@@ -104,7 +104,7 @@ def plan_split(
     if only is not None:
         chosen_keys = frozenset(only)
         samples = [sample for sample in samples if sample.record.key in chosen_keys]
-    steps = recorded_steps(workspace, table.ledger)
+    steps = recorded_steps(table)
     chosen = _columns(table, steps, samples, columns)
     blocked = _refuse_stale(workspace, _steps_with_inputs(steps, chosen), samples)
     rows, left_out = _complete_rows(samples, chosen, blocked)

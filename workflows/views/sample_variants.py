@@ -95,7 +95,7 @@ def _variants(table: Table, key: SampleKey, names: Sequence[str] | None = None) 
     if not columns:
         raise ConflictError(f"sample {key} has no column to show: run `prep resize` first")
     columns.sort(key=lambda c: (_FIRST.index(c.name) if c.name in _FIRST else len(_FIRST), c.name))
-    steps = [step for _, step in recorded_steps(table.workspace, table.ledger)]
+    steps = [step for _, step in recorded_steps(table)]
     return SampleVariants.of(table.workspace, known, columns, derived_columns(steps, existing, columns)), columns
 
 

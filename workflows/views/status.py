@@ -100,7 +100,7 @@ def motion_figures(facts: list[JsonDict]) -> dict[str, float]:
 def read_status(table: Table) -> Status:
     """Examine every cell. Files are read only where size or time changed."""
     workspace, ledger = table.workspace, table.ledger
-    steps = recorded_steps(workspace, ledger)
+    steps = recorded_steps(table)
     samples: dict[str, int] = {}
     columns: list[ColumnStatus] = []
     digests = Digests(workspace, may_hash=True)

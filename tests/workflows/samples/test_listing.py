@@ -59,8 +59,8 @@ def table(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Table]:
 
 
 def _resize(table: Table, **arguments: object) -> None:
-    settled = resolve("resize", {"factor": 2} | arguments, table.workspace, table.ledger)
-    steps = tuple(build_steps("resize", table.workspace, table.ledger, settled.arguments))
+    settled = resolve("resize", {"factor": 2} | arguments, table)
+    steps = tuple(build_steps("resize", table, settled.arguments))
     table.ledger.set_columns([c for s in steps for c in s.outputs], "resize", settled.values)
     result = process_batch(Job(table.workspace, steps, {}), tuple(table.ledger.samples(ALL)))
     table.ledger.record(result.cells, result.sources)
