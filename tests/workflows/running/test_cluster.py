@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,12 +55,19 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("steps_for_tests")
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace of 40 samples in split train and 2 in val, where commands are refused before they do anything."""
+    place = tmp_path_factory.mktemp("cluster")
+    dataset = make_camvid(place / "camvid", train=40, val=2)
+    assert _run("init", "camvid", dataset, "-C", place / "ws") == 0
+    return load_workspace(place / "ws")
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    """A workspace of 40 samples in split train and 2 in val."""
-    dataset = make_camvid(tmp_path / "camvid", train=40, val=2)
-    assert _run("init", "camvid", dataset, "-C", tmp_path / "ws") == 0
-    return load_workspace(tmp_path / "ws")
+def workspace(untouched: Workspace, tmp_path: Path) -> Workspace:
+    """The same for one test; the dataset, which nothing writes to, is that of all."""
+    return load_workspace(shutil.copytree(untouched.root, tmp_path / "ws"))
 
 
 # -- a cluster of the user's own -----------------------------------------------------------------------------------
@@ -182,9 +190,9 @@ def test_a_scheduler_that_dies_ends_the_command_and_what_was_finished_is_kept(
     ],
 )
 def test_an_address_that_is_none_is_refused(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], address: str, message: str
+    untouched: Workspace, capsys: pytest.CaptureFixture[str], address: str, message: str
 ) -> None:
-    assert _run("resize", "--factor", "2", "-C", workspace.root, "--scheduler", address) == 2
+    assert _run("resize", "--factor", "2", "-C", untouched.root, "--scheduler", address) == 2
     error = capsys.readouterr().err
     assert f"no Dask scheduler answers at {address}" in error
     assert message in error
@@ -192,7 +200,7 @@ def test_an_address_that_is_none_is_refused(
 
 @pytest.mark.parametrize("silent", [False, True], ids=["nobody there", "somebody who never answers"])
 def test_an_address_where_no_scheduler_answers_is_refused_in_time(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, silent: bool
+    untouched: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
     assert cluster._CONNECT_SECONDS == 20
     monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1.0)
@@ -201,9 +209,9 @@ def test_an_address_where_no_scheduler_answers_is_refused_in_time(
         if silent:
             server.listen()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        assert _run("resize", "--factor", "2", "-C", workspace.root, "--scheduler", address) == 2
+        assert _run("resize", "--factor", "2", "-C", untouched.root, "--scheduler", address) == 2
     assert f"no Dask scheduler answers at {address} within 1 s" in capsys.readouterr().err
-    assert not (workspace.root / "train").exists()
+    assert not (untouched.root / "train").exists()
 
 
 def test_own_workers_and_a_scheduler_exclude_each_other() -> None:
