@@ -17,8 +17,9 @@ from support.commands import make_camvid, prep, tree_bytes
 # Forks a process for each command, which counts how it changes names and kills itself before one of them. Forking saves
 # the second that imports take; syncing is left out, because a killed process loses nothing that was written.
 SERVER = """
-import gc, json, os, signal, sys
-import pydantic
+import gc, importlib.util, json, os, signal, sys
+if importlib.util.find_spec("pydantic"):  # newer versions of typer need it
+    import pydantic
 from segprep.datasets.catalog import camvid
 from segprep.datasets.program.command_line import run_app
 from segprep.workflows.command import actions as commands
