@@ -32,6 +32,7 @@ def _users_day() -> list[str]:
     return [line.split("#")[0].strip() for line in block.splitlines()]
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_the_users_day_of_the_readme_works_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
