@@ -27,6 +27,7 @@ _BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
 _WITH_WORKERS = {"write.py": ("workers",)}
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_the_users_day_of_the_readme_works_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

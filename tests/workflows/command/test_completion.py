@@ -8,12 +8,13 @@ import pytest
 
 from segprep.datasets.program.command_line import run_app
 from segprep.workflows.cli import app
+from support.commands import prepared_drive
 
 Complete = Callable[[str], list[str]]
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory, prepared_drive: Callable[..., Path]) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared_drive(tmp_path_factory.mktemp("completion"), splits={"train": 2, "val": 2}, width=64, height=32)
 
 

@@ -1,6 +1,5 @@
 """The open table: what commands ask of a workspace and its ledger, and the lock of the one that writes."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ from segprep.datasets.errors import (
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import open_table
 from segprep.workflows.samples.initialise import InitRequest, initialise
+from support.commands import make_camvid
 
 
 @pytest.fixture
-def place(tmp_path: Path, make_camvid: Callable[..., Path]) -> Path:
+def place(tmp_path: Path) -> Path:
     dataset = make_camvid(tmp_path / "camvid", train=2, val=1)
     return initialise(tmp_path / "ws", InitRequest("camvid", (dataset,))).workspace.root
 

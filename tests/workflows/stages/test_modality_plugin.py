@@ -11,6 +11,7 @@ import pytest
 
 from segprep.datasets.imageio import read_image
 from segprep.prep.modalities import MODALITIES
+from support.commands import prepared_drive
 
 Prep = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
@@ -64,7 +65,7 @@ def build(arguments, scene):
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, prepared_drive: Callable[..., Path]) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared_drive(tmp_path_factory.mktemp("plugin"), splits={"train": 2}, width=96, height=48)
 
 

@@ -114,6 +114,7 @@ def test_the_camera_follows() -> None:
 
 
 @pytest.mark.usefixtures("ready")
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_stores_are_equal_for_any_number_of_workers() -> None:
     stores = []

@@ -10,6 +10,7 @@ from support.commands import make_camvid, prep, tree_bytes
 pytestmark = pytest.mark.usefixtures("ws")
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
     assert prep("init", "camvid", make_camvid(tmp_path / "camvid", train=9, val=1)) == 0
