@@ -11,9 +11,8 @@ import pytest
 
 from segprep.datasets.imageio import read_image
 from segprep.prep.modalities import MODALITIES
-from support.commands import prepared_drive
+from support.commands import prep, prepared_drive
 
-Prep = Callable[..., int]
 Captured = pytest.CaptureFixture[str]
 
 MODULE = '''
@@ -69,8 +68,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared_drive(tmp_path_factory.mktemp("plugin"), splits={"train": 2}, width=96, height=48)
 
 
-@pytest.fixture
-def ready(prep: Prep, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prep:
+@pytest.fixture(autouse=True)
+def _ready(ws: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A workspace, and an installed package that adds the modality `glow`."""
     site = tmp_path / "site"
     info = site / "lamps-1.0.dist-info"
@@ -82,37 +81,36 @@ def ready(prep: Prep, prepared: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delitem(sys.modules, "lamp_of_tests", raising=False)
     monkeypatch.setattr(MODALITIES, "_loaded", {})
     importlib.invalidate_caches()
-    shutil.copytree(prepared, Path.cwd(), dirs_exist_ok=True)
-    return prep
+    shutil.copytree(prepared, ws, dirs_exist_ok=True)
 
 
-def arguments(prep: Prep, capsys: Captured, *given: str) -> dict[str, object]:
+def arguments(capsys: Captured, *given: str) -> dict[str, object]:
     capsys.readouterr()
     assert prep("modality", *given, "--dry-run", "--json") == 0
     found: dict[str, object] = json.loads(capsys.readouterr().out)["arguments"]
     return found
 
 
-def test_its_options_are_typed_as_those_of_the_others(ready: Prep, capsys: Captured) -> None:
-    assert ready("modality", "glow", "--level", "20", "--preset", "2", "--hard") == 0
+def test_its_options_are_typed_as_those_of_the_others(capsys: Captured) -> None:
+    assert prep("modality", "glow", "--level", "20", "--preset", "2", "--hard") == 0
     (picture, *_) = sorted(Path("train/glow_data").glob("*.png"))
     assert set(read_image(picture).ravel()) == {0, 2}
-    assert arguments(ready, capsys, "glow") == {"level": 20.0, "preset": 2, "tint": "warm", "hard": True}
-    assert arguments(ready, capsys, "glow", "--no-hard", "--set", "tint=cold")["hard"] is False
+    assert arguments(capsys, "glow") == {"level": 20.0, "preset": 2, "tint": "warm", "hard": True}
+    assert arguments(capsys, "glow", "--no-hard", "--set", "tint=cold")["hard"] is False
     text = Path("prep.toml").read_text(encoding="utf-8")
     Path("prep.toml").write_text(f"{text}\n[defaults.\"modality glow\"]\nlevel = 'near'\n", encoding="utf-8")
-    assert ready("modality", "glow") == 2
+    assert prep("modality", "glow") == 2
     assert "[defaults.\"modality glow\"] level must be a number, not 'near'" in capsys.readouterr().err
 
 
-def test_an_option_that_two_modalities_have_is_read_by_each_in_its_own_way(ready: Prep, capsys: Captured) -> None:
-    assert ready("modality", "glow", "hha", "--preset", "2") == 2
+def test_an_option_that_two_modalities_have_is_read_by_each_in_its_own_way(capsys: Captured) -> None:
+    assert prep("modality", "glow", "hha", "--preset", "2") == 2
     assert "--preset must be indoor or outdoor, not '2'" in capsys.readouterr().err
-    assert ready("modality", "hha", "--preset", "outdoor") == 0
-    assert arguments(ready, capsys, "glow", "--preset", "2")["preset"] == 2
+    assert prep("modality", "hha", "--preset", "outdoor") == 0
+    assert arguments(capsys, "glow", "--preset", "2")["preset"] == 2
 
 
-def test_wrong_values_and_foreign_options_are_told(ready: Prep, capsys: Captured) -> None:
+def test_wrong_values_and_foreign_options_are_told(capsys: Captured) -> None:
     for given, message in (
         (("glow", "--level", "200"), "--level must be a number from 0 to 100, not 200.0"),
         (("glow", "--tint", "green"), "--tint must be warm or cold, not 'green'"),
@@ -120,19 +118,19 @@ def test_wrong_values_and_foreign_options_are_told(ready: Prep, capsys: Captured
         (("jet", "--set", "tint=warm"), "--tint is no option of jet: it goes with glow"),
         (("glow", "--set", "lvl=3"), "--set has no key 'lvl'. Did you mean 'level'?"),
     ):
-        assert ready("modality", *given) == 2
+        assert prep("modality", *given) == 2
         assert message in capsys.readouterr().err
 
 
 def test_the_help_shows_what_the_named_modality_takes(
-    ready: Prep, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
 
     def shown(*names: str) -> str:
         capsys.readouterr()
-        assert ready("modality", *names, "--help") == 0
+        assert prep("modality", *names, "--help") == 0
         return capsys.readouterr().out
 
     assert "glow: what is nearer glows. Default: 5.0." in shown("glow")
@@ -145,9 +143,9 @@ def test_the_help_shows_what_the_named_modality_takes(
         assert option in every
 
 
-def test_other_commands_do_not_import_it(ready: Prep, tmp_path: Path) -> None:
+def test_other_commands_do_not_import_it(tmp_path: Path) -> None:
     (tmp_path / "site" / "lamp_of_tests.py").write_text("raise RuntimeError('imported')\n")
-    assert ready("--help") == 0
-    assert ready("resize", "--help") == 0
-    assert ready("modality", "jet", "--help") == 0
-    assert ready("modality", "jet", "--quantity", "disparity", "--dry-run") == 0
+    assert prep("--help") == 0
+    assert prep("resize", "--help") == 0
+    assert prep("modality", "jet", "--help") == 0
+    assert prep("modality", "jet", "--quantity", "disparity", "--dry-run") == 0
