@@ -1,7 +1,7 @@
 """Pages of the site that no file in docs/ holds: the reference, and what stands at the top of the repository.
 
-MkDocs calls the functions `on_config` and `on_files`. The reference of the commands is made from the programs' own
-help, that of the modules is a page per room with the docstrings of its public modules.
+MkDocs calls the functions `on_config`, `on_files` and `on_page_markdown`. The reference of the commands is made from
+the programs' own help, that of the modules is a page per room with the docstrings of its public modules.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from typer.core import TyperGroup
 
 from segprep.train.cli import app as train
@@ -47,6 +48,14 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let links of docs/ to files at the top of the repository lead to their pages."""
+    up = "../" * page.file.src_uri.count("/")
+    for target, source in TOP_PAGES.items():
+        markdown = markdown.replace(f"]({up}../{source}", f"]({up}{target}")
+    return markdown
 
 
 def _pages(nav: Nav) -> Iterator[str]:
