@@ -137,10 +137,15 @@ def _table(records: Iterable[tuple[str, str]]) -> str:
 
 
 def _prose(text: str | None) -> str:
-    """Return a help text as Markdown: Click's marks for paragraphs go, and what looks like HTML is text."""
-    return re.sub(r"[\b\f]", "", text or "").replace("<", "&lt;")
+    """Return a help text as Markdown: its `code` stays code, and nothing else is a mark or HTML."""
+    pieces = re.split(r"(`[^`]*`)", re.sub(r"[\b\f]", "", text or ""))
+    return "".join(piece if at % 2 else re.sub(r"[<\[\]*_|]", _entity, piece) for at, piece in enumerate(pieces))
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
 
 
 def _cell(text: str) -> str:
     """Return a text as one cell of a table."""
-    return " ".join(_prose(text).split()).replace("|", "&#124;")
+    return " ".join(_prose(text).split())
