@@ -50,8 +50,9 @@ def test_the_site_has_the_pages_of_docs_and_a_reference(site: Path) -> None:
     shards = (site / "reference/datasets.shards.html").read_text(encoding="utf-8")
     assert 'id="segprep.datasets.shards.store.ShardStore"' in shards
     assert "Open a store after the checks that are cheap" in shards
-    resize = (site / "reference/command-prep.html").read_text(encoding="utf-8")
-    assert "<code>--factor N</code>" in resize
+    commands = (site / "reference/command-prep.html").read_text(encoding="utf-8")
+    assert "<code>--factor N</code>" in commands
+    assert "COLUMN[.CHANNEL][/WHITE]" in commands.replace("&#91;", "[").replace("&#93;", "]")
 
 
 def test_no_page_loads_anything_from_a_network(site: Path) -> None:

@@ -1,7 +1,7 @@
 """Pages of the site that no file in docs/ holds: the reference, and what stands at the top of the repository.
 
-MkDocs calls the functions `on_config` and `on_files`. The reference of the commands is made from the programs' own
-help, that of the modules is a page per room with the docstrings of its public modules.
+MkDocs calls the functions `on_config`, `on_files` and `on_page_markdown`. The reference of the commands is made from
+the programs' own help, that of the modules is a page per room with the docstrings of its public modules.
 """
 
 import re
@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from typer.core import TyperGroup
 
 from segprep.train.cli import app as train
@@ -49,6 +50,14 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for page, text in made.items():
         files.append(File.generated(config, page, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let links of docs/ to files at the top of the repository lead to their pages."""
+    up = "../" * page.file.src_uri.count("/")
+    for target, source in TOP_PAGES.items():
+        markdown = markdown.replace(f"]({up}../{source}", f"]({up}{target}")
+    return markdown
 
 
 def _pages(nav: Nav) -> Iterator[str]:
@@ -130,10 +139,15 @@ def _table(records: Iterable[tuple[str, str]]) -> str:
 
 
 def _prose(text: str | None) -> str:
-    """Return a help text as Markdown: Click's marks for paragraphs go, and what looks like HTML is text."""
-    return re.sub(r"[\b\f]", "", text or "").replace("<", "&lt;")
+    """Return a help text as Markdown: its `code` stays code, and nothing else is a mark or HTML."""
+    pieces = re.split(r"(`[^`]*`)", re.sub(r"[\b\f]", "", text or ""))
+    return "".join(piece if at % 2 else re.sub(r"[<\[\]*_|]", _entity, piece) for at, piece in enumerate(pieces))
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
 
 
 def _cell(text: str) -> str:
     """Return a text as one cell of a table."""
-    return " ".join(_prose(text).split()).replace("|", "&#124;")
+    return " ".join(_prose(text).split())
