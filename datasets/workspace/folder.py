@@ -15,12 +15,14 @@ import tomlkit
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
+from segprep.datasets.program.tables import Place, refuse_unknown
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
 
 __all__ = ["CONFIG_NAME", "Workspace", "WorkspaceConfig", "find_workspace", "load_workspace", "write_config"]
 
 CONFIG_NAME = "prep.toml"
+_KEYS = ("dataset", "root", "splits", "neighbour", "depth_unit", "class_map", "defaults")
 _HEADER = "Written by `prep init`, yours to edit. Class order is the order of train ids; 255 is always `ignore`."
 
 
@@ -129,6 +131,7 @@ def load_workspace(root: Path) -> Workspace:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    refuse_unknown(data, _KEYS, Place(str(path)))
     try:
         config = _parse(data, root)
     except ConfigurationError as error:
@@ -137,9 +140,6 @@ def load_workspace(root: Path) -> Workspace:
 
 
 def _parse(data: Mapping[str, Any], root: Path) -> WorkspaceConfig:
-    unknown = sorted(set(data) - {"dataset", "root", "splits", "neighbour", "depth_unit", "class_map", "defaults"})
-    if unknown:
-        raise ConfigurationError(f"unknown entries {', '.join(unknown)}")
     direction = data.get("neighbour", Direction.PREVIOUS)
     if direction not in list(Direction):
         raise ConfigurationError(f"neighbour must be {' or '.join(Direction)}, not {direction!r}")

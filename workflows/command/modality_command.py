@@ -14,6 +14,7 @@ from segprep.datasets.program.parameters import offer, parameters, said_by
 from segprep.datasets.program.tables import from_table, options_of
 from segprep.workflows.command.completion import LOOK_UP, modalities
 from segprep.workflows.command.stage_command import Named, with_shared_options
+from segprep.workflows.stages.arguments import FileArguments
 
 __all__ = ["ModalityCommand"]
 
@@ -45,14 +46,17 @@ class ModalityCommand(TyperCommand):
         self.params, self.callback = made.params, made.callback
         known = {flag for each in self.get_params(ctx) for flag in (*each.opts, *each.secondary_opts)}
         for flag in (word.partition("=")[0] for word in args if word.startswith("--")):
-            if flag not in known and (why := foreign_option(flag[2:].replace("-", "_"), names)):
+            if (
+                flag not in known
+                and not ctx.resilient_parsing
+                and (why := foreign_option(flag[2:].replace("-", "_"), names))
+            ):
                 raise ConfigurationError(why)
         return super().parse_args(ctx, args)
 
 
 def _command(names: Sequence[str]) -> Any:  # noqa: ANN401
     from segprep.workflows.stages.modality import modality_options, with_filled
-    from segprep.workflows.stages.modality_files import FileArguments
 
     first = inspect.Parameter("names", inspect.Parameter.KEYWORD_ONLY, annotation=_Names)
     options = [*modality_options(with_filled(names)), *options_of(FileArguments)]
@@ -68,7 +72,7 @@ def _named(given: dict[str, Any], settings: dict[str, Any], out: Path | None) ->
         ConfigurationError: If options do not go together.
     """
     from segprep.workflows.stages.modality import modality_command, share_options
-    from segprep.workflows.stages.modality_files import FileArguments, FileCall, run_on_files
+    from segprep.workflows.stages.modality_files import FileCall, run_on_files
 
     names: list[str] = given.pop("names")
     of_files = options_of(FileArguments)

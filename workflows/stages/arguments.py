@@ -1,4 +1,4 @@
-"""What the commands that make columns of a dataset take; those of a modality stand in its own file.
+"""What the commands that make columns take; the options of a modality stand in its own file.
 
 Each docstring is the help of its command. This module is light: `prep --help` and completion read it. The order of the
 fields is that of the ledger's JSON.
@@ -6,16 +6,18 @@ fields is that of the ledger's JSON.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Final, Literal
 
 from segprep.datasets.program.tables import option
-from segprep.datasets.program.values import Accept, above, at_least, parse_size, within
+from segprep.datasets.program.values import Accept, above, at_least, finite, parse_size, within
 from segprep.datasets.record import Direction
 from segprep.prep.labels.method import LabelMethodName
 
-__all__ = ["FlowArguments", "MotionLabelArguments", "ResizeArguments"]
+__all__ = ["FileArguments", "FlowArguments", "MotionLabelArguments", "ResizeArguments"]
 
-_SIZE = Accept("two whole numbers of at least 1, width and height", lambda size: min(size) >= 1)
+_ON_FILES: Final = "On single files, without a workspace"
+_SIZE: Final = Accept("two whole numbers of at least 1, width and height", lambda size: min(size) >= 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +154,34 @@ class MotionLabelArguments:
     annotation_map: str | None = option(
         None, metavar="MEANING=ID,...", help="What their ids mean, e.g. ignore=0,static=1,moving=2."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FileArguments:
+    """Options of `prep modality` for single files."""
+
+    depth_file: Path | None = option(
+        None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
+    )
+    depth_unit: str | None = option(
+        None,
+        metavar="UNIT",
+        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, cityscapes, kitti-disparity.",
+        panel=_ON_FILES,
+    )
+    image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)
+    nir_file: Path | None = option(None, metavar="FILE", help="The near infrared.", panel=_ON_FILES)
+    camera: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = option(
+        None,
+        metavar="FX,FY,CX,CY[,BASELINE]",
+        accept=finite("FX,FY,CX,CY or FX,FY,CX,CY,BASELINE, all of them finite numbers"),
+        help="Intrinsics in pixels whose centres lie at integers, the first at 0,0; the baseline in metres for "
+        "disparity.",
+        panel=_ON_FILES,
+    )
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files that were named, by the column that they stand for."""
+        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
+        return {name: path for name, path in named.items() if path is not None}

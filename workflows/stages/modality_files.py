@@ -14,7 +14,7 @@ from segprep.datasets.errors import ConfigurationError, MissingInputError, Segpr
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.layers import COMMAND_LINE
-from segprep.datasets.program.tables import from_table, option
+from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, SampleKey
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
@@ -22,41 +22,11 @@ from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
 from segprep.prep.step import Absent, Step
+from segprep.workflows.stages.arguments import FileArguments
 
-__all__ = ["FileArguments", "FileCall", "run_on_files"]
+__all__ = ["FileCall", "run_on_files"]
 
 _DEPTH: Final = "depth"
-_ON_FILES: Final = "On single files, without a workspace"
-
-
-@dataclass(frozen=True, slots=True)
-class FileArguments:
-    """Options of `prep modality` for single files."""
-
-    depth_file: Path | None = option(
-        None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
-    )
-    depth_unit: str | None = option(
-        None,
-        metavar="UNIT",
-        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, cityscapes, kitti-disparity.",
-        panel=_ON_FILES,
-    )
-    image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)
-    nir_file: Path | None = option(None, metavar="FILE", help="The near infrared.", panel=_ON_FILES)
-    camera: tuple[float, float, float, float] | tuple[float, float, float, float, float] | None = option(
-        None,
-        metavar="FX,FY,CX,CY[,BASELINE]",
-        help="Intrinsics in pixels whose centres lie at integers, the first at 0,0; the baseline in metres for "
-        "disparity.",
-        panel=_ON_FILES,
-    )
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        """The files that were named, by the column that they stand for."""
-        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
-        return {name: path for name, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)

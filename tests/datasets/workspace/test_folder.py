@@ -75,7 +75,7 @@ def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
         ("dataset = ", "not valid TOML"),
         (MINIMAL.replace('dataset = "camvid"', ""), "dataset is missing"),
         (MINIMAL.replace('dataset = "camvid"', "dataset = 3"), "dataset must be a text, not 3"),
-        (MINIMAL.replace("root =", "rot ="), "unknown entries rot"),
+        (MINIMAL.replace("root =", "rot ="), "has no key 'rot'. Did you mean 'root'?"),
         ('splits = "train"\n' + MINIMAL, "splits must be a list"),
         (MINIMAL.replace('"/data/camvid"', "3"), "root must be a text, not 3"),
         (MINIMAL.replace("/data/camvid", "~no-such-user/camvid"), "root: "),
@@ -86,7 +86,7 @@ def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
         ("class_map = 3\n" + MINIMAL.split("[class_map]")[0], "class map"),
         (MINIMAL.replace("raw_ids = [3]", "raw_ids = [11]"), r"raw label ids \[11\]"),
         (MINIMAL.replace("name =", "nam ="), "nam"),
-        (MINIMAL + "\n[colours]\nroad = 1\n", "unknown entries colours"),
+        (MINIMAL + "\n[colours]\nroad = 1\n", "has no key 'colours'"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused_by_file_and_entry(

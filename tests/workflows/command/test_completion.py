@@ -50,6 +50,7 @@ def complete(workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         ("prep modality h", ["hha"]),
         ("prep modality jet --qua", ["--quantity"]),
         ("prep modality jet --pre", []),
+        ("prep modality jet --bands nir=nir --qua", ["--quantity"]),
         ("prep modality hha --preset ", ["indoor", "outdoor"]),
         ("prep modality jet --depth d", ["depth"]),
         ("prep shard --columns image,de", ["image,depth"]),
