@@ -56,9 +56,14 @@ def cityscapes_miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def quick_workers() -> Iterator[None]:
+def quick_workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """For tests of what workers make, not of how they start: forks of a process that has loaded Dask, half as dear."""
+    if request.node.get_closest_marker("cluster") is None:
+        yield
+        return
     import dask
+    import distributed  # noqa: F401  (brings the defaults that leaving the block would take away with the setting)
 
+    monkeypatch.setenv("DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD", "forkserver")  # for processes of the test
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         yield

@@ -72,6 +72,7 @@ def _runs() -> Iterator[Any]:
             yield pytest.param(path, workers, id=f"{path.name} {' '.join(workers)}", marks=pytest.mark.cluster)
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize(("path", "parts"), list(_runs()))
 def test_every_benchmark_runs_at_a_tiny_size(
     path: Path,

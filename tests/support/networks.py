@@ -3,13 +3,13 @@
 import copy
 import functools
 import importlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from segprep.datasets.kinds import Kind
+from segprep.train.conformance import unmeasured_column as make_column
 from segprep.train.models._network import InputColumn, Network
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.segmenter import Segmenter, build_segmenter
@@ -18,10 +18,6 @@ __all__ = ["SMALL", "fresh_segmenter", "make_column", "make_segmenter", "meta_ne
 
 # What makes a network cheap without changing what it is made of.
 SMALL: dict[str, dict[str, Any]] = {"fcn8s": {"fc_channels": 64}, "frrn": {"base_channels": 8}}
-
-
-def make_column(name: str, channels: int = 3, kind: Kind = Kind.IMAGE, dtype: str = "uint8") -> InputColumn:
-    return InputColumn(name, kind, dtype, channels, (math.nan,) * channels, (math.nan,) * channels)
 
 
 def _pair() -> list[InputColumn]:

@@ -212,6 +212,7 @@ def test_only_what_is_selected_is_read(camvid: Path, check: Check) -> None:
 # -- parallel ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_workers_find_the_same_in_the_same_order_and_survive_a_deadly_file(
     tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch

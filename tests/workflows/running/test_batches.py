@@ -26,6 +26,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("deadly_files")
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.cluster
 def test_an_item_that_kills_its_process_stands_alone_and_all_others_are_settled_once(
     deadly: Any, tmp_path: Path
