@@ -4,7 +4,6 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,9 +121,7 @@ def test_wrong_values_and_foreign_options_are_told(capsys: Captured) -> None:
         assert message in capsys.readouterr().err
 
 
-def test_the_help_shows_what_the_named_modality_takes(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_help_shows_what_the_named_modality_takes(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
 
