@@ -1,7 +1,7 @@
 """Classes: names, colours, and the map from a dataset's own ids or colours to train ids and back."""
 
 import colorsys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from segprep.datasets.errors import ConfigurationError, LabelIdError
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.names import nearest_name
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = ["ClassMap", "Color", "SemanticClass", "distinct_colors"]
@@ -209,7 +210,7 @@ class ClassMap:
             ConfigurationError: If a key is missing or a value makes no sense.
         """
         try:
-            _refuse_unknown(data, {"ignore_id", *cls.__dataclass_fields__})
+            _refuse_unknown(data, ("ignore_id", *cls.__dataclass_fields__), "[class_map]")
             if data.get("ignore_id", IGNORE_ID) != IGNORE_ID:
                 raise ValueError(f"ignore_id is always {IGNORE_ID}; what is not to count belongs to ignored_raw_ids")
             return cls(
@@ -225,6 +226,17 @@ class ClassMap:
             raise ConfigurationError(
                 f"the class map is not readable ({error!r}): each class needs name, color = [r, g, b] and raw_ids"
             ) from error
+
+    def places_of(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Return the train ids of classes by their names.
+
+        Raises:
+            ConfigurationError: If there is no such class; names the nearest.
+        """
+        for name in names:
+            if name not in self.names:
+                raise ConfigurationError(f"there is no class {name!r}. {nearest_name(name, self.names)}")
+        return tuple(self.names.index(name) for name in names)
 
     def _raw_ids(self, stored_HW: Array) -> Array:
         return stored_HW if self.raw_id_divisor == 1 else stored_HW // stored_HW.dtype.type(self.raw_id_divisor)
@@ -278,7 +290,7 @@ class ClassMap:
 
 
 def _class(data: Mapping[str, Any]) -> SemanticClass:
-    _refuse_unknown(data, {"name", "color", "raw_ids", "raw_colors"})
+    _refuse_unknown(data, ("name", "color", "raw_ids", "raw_colors"), "[[class_map.classes]]")
     colors = tuple(_color(c) for c in data.get("raw_colors", ()))
     return SemanticClass(str(data["name"]), _color(data["color"]), _whole_numbers(data["raw_ids"]), colors)
 
@@ -318,7 +330,7 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:  # noqa: ANN401  (comes from
     return tuple(int(n) for n in numbers)
 
 
-def _refuse_unknown(data: Mapping[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise ValueError(f"unknown entries {', '.join(unknown)}")
+def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], table: str) -> None:
+    for name in data:
+        if name not in known:
+            raise ConfigurationError(f"{table} has no key {name!r}. {nearest_name(name, known)}")

@@ -1,6 +1,27 @@
 """Every error that segprep raises on purpose, one class each, with the exit code that the command lines give it.
 
-A message says what is wrong, where, and what to do. Each class also is the builtin that people would catch.
+A message says what is wrong, where, and what to do. Each class also is the builtin that people would catch, in
+brackets here:
+
+    SegprepError
+    |- ConfigurationError (ValueError)              exit code 2
+    |  `- UnknownNameError (LookupError)            2
+    |- WorkspaceNotFoundError (FileNotFoundError)   2
+    |- DatasetNotFoundError (FileNotFoundError)     3
+    |- MissingInputError (FileNotFoundError)        3
+    |- UnreadableFileError (OSError)                3
+    |- LabelIdError (ValueError)                    3
+    |- SizeMismatchError (ValueError)               3
+    |- CodeRangeError (ValueError)                  3
+    |- MotionError (ValueError)                     3
+    |- DivergedError (ArithmeticError)              3
+    |- WriteFailedError (OSError)                   3
+    |- ClusterLostError (ConnectionError)           3
+    |- TooManyBadSamplesError (RuntimeError)        4
+    |- ConflictError (FileExistsError)              5
+    |  `- WorkspaceLockedError (BlockingIOError)    5
+    `- DamagedStoreError (ValueError)               6
+       `- StoreNotFoundError (FileNotFoundError)    3
 """
 
 from enum import IntEnum

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 __all__ = ["as_json", "is_number", "json_of", "of_json"]
 
 T = TypeVar("T")
@@ -50,7 +48,7 @@ def as_json(value: Any) -> Any:  # noqa: ANN401  (any value)
         return [as_json(each) for each in value]
     if is_dataclass(value):
         return value.to_json() if hasattr(value, "to_json") else json_of(value)
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):  # an array, or a number of NumPy
         return value.tolist()
     if isinstance(value, Mapping):
         return {name: as_json(each) for name, each in value.items()}
@@ -86,7 +84,9 @@ def _reader(hint: Any) -> _Reader:  # noqa: ANN401  (any annotation)
     if origin in (dict, Mapping):
         read = _reader(inner[1])
         return _as_it_is if read is _as_it_is else partial(_named, read)
-    if origin is np.ndarray:
+    if getattr(origin, "__name__", "") == "ndarray":
+        import numpy as np  # slow to load, and most classes have no arrays
+
         return partial(np.array, dtype=get_args(inner[1])[0])
     if isinstance(hint, type):
         if hasattr(hint, "from_json"):

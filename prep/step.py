@@ -50,8 +50,7 @@ class Step(Protocol):
     """Makes columns of one sample. Knows no files, no ledger, no parallelism.
 
     A sample that does not have one of the inputs gets absent cells, and so does one for which `Absent` is raised. An
-    exception of `segprep.datasets.errors` makes the
-    sample's cells failed, with the message as the reason.
+    exception of `segprep.datasets.errors` makes the sample's cells failed, with the message as the reason.
 
     Attributes:
         name: Stands in the ledger; with version and parameters it decides what is stale.

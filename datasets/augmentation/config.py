@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from segprep.datasets.errors import ConfigurationError, UnknownNameError
-from segprep.datasets.program.tables import nearest_name
+from segprep.datasets.names import nearest_name
 from segprep.datasets.sample import JsonDict
 
 __all__ = ["PRESETS", "SPAN_UNITS", "AugmentationConfig", "Span", "preset_config"]
@@ -118,7 +118,7 @@ class AugmentationConfig:
             raise ConfigurationError("crop and crop_size exclude each other: set one of them to false")
 
     def to_json(self) -> JsonDict:
-        """Return a table that `augmentation_table.config_from_table` reads back exactly."""
+        """Return a table that `segprep.datasets.augmentation.table.config_from_table` reads back exactly."""
         table: JsonDict = {"flip": self.flip, "crop_size": False if self.crop_size is None else list(self.crop_size)}
         for name in _BOUNDS:
             span: Span | None = getattr(self, name)

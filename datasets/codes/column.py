@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from segprep.datasets.codes.base import Code
 from segprep.datasets.codes.numbers import Numbers
-from segprep.datasets.codes.registry import Code
 from segprep.datasets.kinds import Kind
 
 __all__ = ["ColumnFacts", "numbers_of"]

@@ -1,6 +1,6 @@
 """Codes of depth and disparity: 16 bits, 0 is invalid."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from segprep.datasets.codes.base import (
 )
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
@@ -101,7 +102,7 @@ class DepthCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}
 
     def _known(self, stored: Array) -> Mask:
         known: Mask = stored != 0
@@ -178,4 +179,4 @@ class DisparityCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}

@@ -1,7 +1,7 @@
 """Codes of optical flow: the 16 bits of KITTI, for work, and of Virtual KITTI 2; SMSnet's 8 bits for networks."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import cv2
@@ -19,6 +19,7 @@ from segprep.datasets.codes.base import (
 )
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
@@ -159,7 +160,7 @@ class Vkitti2FlowCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}
 
     def _check_size(self, array: Array) -> None:
         if array.shape[:2] != (self.height, self.width):
@@ -252,7 +253,7 @@ class SmsnetFlowCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}
 
 
 def _reversed(picture: Array) -> Array:

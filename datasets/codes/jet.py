@@ -1,7 +1,7 @@
 """Codes of pictures for the eye whose colours stand for one value per pixel."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import cv2
@@ -11,6 +11,7 @@ from segprep.datasets.codes.base import Encoded, MaskPlace, check_picture, check
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.codes.palette import Palette
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
@@ -104,4 +105,4 @@ class JetCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}

@@ -1,6 +1,6 @@
 """Codes of pictures, ids and quantities that lie in a known range."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from segprep.datasets.codes.base import (
 )
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
@@ -141,7 +142,7 @@ class PlainCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self), "channels": list(self.channels)}
+        return {"name": self.name, **json_of(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ class IdCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}
 
     def _fitting(self, ids: Array) -> Array:
         check_values(ids, 0, "an image of ids")
@@ -352,8 +353,7 @@ class LinearCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        values = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
-        return {"name": self.name, **values}
+        return {"name": self.name, **json_of(self)}
 
     def _rows(self, width: int) -> tuple[Array, Array]:
         """Return scale and offset for whole rows: along an axis of three channels NumPy takes three times as long."""

@@ -1,14 +1,9 @@
-"""How values become the integers of a file and of a shard, and back.
-
-A code turns an array of values (metres, pixels of motion, ids, colours) into stored 8- or 16-bit integers, and knows
-where a file keeps them and their mask. It travels as JSON, so that readers need nothing else. Stored integers in array
-order are what shards hold: value = stored * scale + offset, per channel.
-"""
+"""Codes by the name that stands in their JSON."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from segprep.datasets.codes.base import Code, Encoded, MaskPlace, SourceCode
+from segprep.datasets.codes.base import Code, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets.codes.jet import JetCode
@@ -16,26 +11,7 @@ from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode, RawLabel
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
 from segprep.datasets.errors import CodeRangeError
 
-__all__ = [
-    "Code",
-    "DepthCode",
-    "DepthFileCode",
-    "DisparityCode",
-    "Encoded",
-    "IdCode",
-    "JetCode",
-    "KittiFlowCode",
-    "LinearCode",
-    "MaskPlace",
-    "PlainCode",
-    "RawLabelCode",
-    "SmsnetFlowCode",
-    "SourceCode",
-    "VelodyneCode",
-    "Vkitti2FlowCode",
-    "code_from_json",
-    "source_code_from_json",
-]
+__all__ = ["code_from_json", "source_code_from_json"]
 
 _AnyCode = Code | DepthFileCode | VelodyneCode
 

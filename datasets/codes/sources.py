@@ -1,8 +1,7 @@
 """Codes that files are only read in: depth as data sets have it, and the points of laser scanners."""
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from segprep.datasets.codes.base import check_scale, check_values, filled, mask_of
 from segprep.datasets.codes.distance import DepthCode
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.json_values import is_number, json_of
 from segprep.datasets.sample import Array, JsonDict, Mask
 
 __all__ = ["DepthFileCode", "VelodyneCode"]
@@ -115,7 +115,7 @@ class DepthFileCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **json_of(self)}
 
 
 def _one_channel(picture: Array) -> Array:
@@ -157,7 +157,7 @@ class VelodyneCode:
 
     def __post_init__(self) -> None:
         given: tuple[object, ...] = self.transform  # JSON holds anything
-        numbers = [float(value) for value in given if isinstance(value, int | float) and math.isfinite(value)]
+        numbers = [float(value) for value in given if is_number(value)]
         if len(numbers) != len(given) or len(numbers) != 16 or numbers[12:] != [0, 0, 0, 1]:
             raise CodeRangeError(
                 "the transform of a scanner's points is 16 numbers, a 4x4 matrix row by row that ends in 0 0 0 1, not "
@@ -184,4 +184,4 @@ class VelodyneCode:
 
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
-        return {"name": self.name, "transform": list(self.transform)}
+        return {"name": self.name, **json_of(self)}

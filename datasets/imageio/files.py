@@ -15,12 +15,7 @@ import numpy as np
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import floats as _floats
-from segprep.datasets.imageio import hdf5 as _hdf5
-from segprep.datasets.imageio import jpeg as _jpeg
-from segprep.datasets.imageio import netpbm as _netpbm
-from segprep.datasets.imageio import npz as _npz
-from segprep.datasets.imageio import png as _png
+from segprep.datasets.imageio import floats, hdf5, jpeg, netpbm, npz, png
 from segprep.datasets.sample import Array
 
 __all__ = ["MAX_PIXELS", "SUFFIXES", "decode_image", "encode_image", "image_size", "read_image", "write_image"]
@@ -47,24 +42,24 @@ class _Writer:
 
 
 _READERS = (
-    _Reader("PNG", (_png.SIGNATURE,), _png.read_size, _png.decode, _png.decode_colors, compressed=True),
-    _Reader("JPEG", (_jpeg.SIGNATURE,), _jpeg.read_size, _jpeg.decode, compressed=True),
-    _Reader("PPM, PGM or PFM", _netpbm.SIGNATURES, _netpbm.read_size, _netpbm.decode),
-    _Reader(".flo", (_floats.FLO_SIGNATURE,), _floats.read_flo_size, _floats.decode_flo),
-    _Reader(".npy", (_floats.NPY_SIGNATURE,), _floats.read_npy_size, _floats.decode_npy),
-    _Reader(".npz", _npz.SIGNATURES, _npz.read_size, _npz.decode, compressed=True),
-    _Reader("HDF5 or .mat (7.3)", _hdf5.SIGNATURES, _hdf5.read_size, _hdf5.decode, compressed=True),
+    _Reader("PNG", (png.SIGNATURE,), png.read_size, png.decode, png.decode_colors, compressed=True),
+    _Reader("JPEG", (jpeg.SIGNATURE,), jpeg.read_size, jpeg.decode, compressed=True),
+    _Reader("PPM, PGM or PFM", netpbm.SIGNATURES, netpbm.read_size, netpbm.decode),
+    _Reader(".flo", (floats.FLO_SIGNATURE,), floats.read_flo_size, floats.decode_flo),
+    _Reader(".npy", (floats.NPY_SIGNATURE,), floats.read_npy_size, floats.decode_npy),
+    _Reader(".npz", npz.SIGNATURES, npz.read_size, npz.decode, compressed=True),
+    _Reader("HDF5 or .mat (7.3)", hdf5.SIGNATURES, hdf5.read_size, hdf5.decode, compressed=True),
 )
 
-_JPEG_WRITER = _Writer(("uint8",), (0, 3), _jpeg.encode)
+_JPEG_WRITER = _Writer(("uint8",), (0, 3), jpeg.encode)
 _WRITERS = {
-    ".png": _Writer(("uint8", "uint16"), (0, 3, 4), _png.encode),
+    ".png": _Writer(("uint8", "uint16"), (0, 3, 4), png.encode),
     ".jpg": _JPEG_WRITER,
     ".jpeg": _JPEG_WRITER,
-    ".pgm": _Writer(("uint8", "uint16"), (0,), _netpbm.encode_pnm),
-    ".ppm": _Writer(("uint8", "uint16"), (3,), _netpbm.encode_pnm),
-    ".pfm": _Writer(("float32",), (0, 3), _netpbm.encode_pfm),
-    ".flo": _Writer(("float32",), (2,), _floats.encode_flo),
+    ".pgm": _Writer(("uint8", "uint16"), (0,), netpbm.encode_pnm),
+    ".ppm": _Writer(("uint8", "uint16"), (3,), netpbm.encode_pnm),
+    ".pfm": _Writer(("float32",), (0, 3), netpbm.encode_pfm),
+    ".flo": _Writer(("float32",), (2,), floats.encode_flo),
 }
 
 SUFFIXES = (*_WRITERS, ".npy")
@@ -173,7 +168,7 @@ def encode_image(suffix: str, array: Array) -> bytes:
         CodeRangeError: If the format is unknown or cannot hold such an array.
     """
     if suffix.lower() == ".npy" and array.dtype.kind in "biuf":
-        return _floats.encode_npy(array)
+        return floats.encode_npy(array)
     writer = _WRITERS.get(suffix.lower())
     if writer is None and suffix.lower() != ".npy":
         raise CodeRangeError(f"there is no way to write {suffix!r} files. Known: {', '.join(SUFFIXES)}")

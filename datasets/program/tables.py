@@ -1,30 +1,27 @@
 """Typed tables: one dataclass declares the options of a part; command line, TOML, JSON and documents follow from it.
 
-A part writes a frozen dataclass whose fields are `option(default, ...)`. `from_table` checks a table of TOML or JSON,
-`as_json` writes one. Beside stand `values` (what an annotation accepts), `layers` (tables laid over one another, with
-the origin of each value) and `parameters` (what a command line and the documents show).
+A part writes a frozen dataclass whose fields are `option(default, ...)`. `from_table` checks a table of TOML or JSON;
+`segprep.datasets.json_values.as_json` writes one. Beside stand `values` (what an annotation accepts), `layers` (tables
+laid over one another, with the origin of each value) and `parameters` (what a command line and the documents show).
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum
-from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import as_json
+from segprep.datasets.names import nearest_name
 from segprep.datasets.program.values import Accept, Misfit, phrase_of, read_text, typed_value, without_none
 
 __all__ = [
     "Option",
     "Place",
-    "as_json",
     "check_accepted",
     "default_table",
     "from_table",
-    "nearest_name",
     "option",
     "options_of",
     "refuse_unknown",
@@ -46,7 +43,7 @@ class Option:
         help: A sentence or two for people, without the default.
         metavar: What stands for the value; None for the choices of the type, or its name, "" for its name.
         accept: What the value must be beside its type.
-        unsaid: What the help calls the default; None writes the value, "" leaves the sentence away.
+        unsaid: What the help calls the default; None writes the value, "" omits the sentence.
         flag: How a command line calls it; None makes `--name`.
         read: Makes a value of TOML of a command line's text; None goes by the type.
         values: What completion offers: a function that returns names, or one word, such as "column", for what only the
@@ -244,27 +241,6 @@ def from_table(
         return cls(**values, **given)
     except ConfigurationError as error:
         raise ConfigurationError(f"{place}: {error}") from error
-
-
-def as_json(value: Any) -> Any:  # noqa: ANN401
-    """Return arguments, or one of their values, as JSON and TOML have them: tables, lists, texts and numbers."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    if isinstance(value, Mapping):
-        return {key: as_json(each) for key, each in value.items()}
-    return value
-
-
-def nearest_name(name: str, known: Collection[str]) -> str:
-    """Return a sentence that names the nearest of the known names, and all of them."""
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"Did you mean {nearest[0]!r}? There are: {', '.join(known)}" if nearest else "There are none"
 
 
 def refuse_unknown(

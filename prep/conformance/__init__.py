@@ -9,23 +9,7 @@
         check(CASE)
 """
 
-from collections.abc import Callable
-from typing import Final
-
-from segprep.prep.conformance import bad_input, checks
 from segprep.prep.conformance.case import ModalityCase, street
+from segprep.prep.conformance.modality import MODALITY_CHECKS, check_modality
 
 __all__ = ["MODALITY_CHECKS", "ModalityCase", "check_modality", "street"]
-
-MODALITY_CHECKS: Final[tuple[Callable[[ModalityCase], None], ...]] = (*checks.CHECKS, *bad_input.CHECKS)
-"""Each is given a case."""
-
-
-def check_modality(case: ModalityCase) -> None:
-    """Run all checks.
-
-    Raises:
-        AssertionError: If it does not keep what modalities promise.
-    """
-    for check in MODALITY_CHECKS:
-        check(case)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from segprep.datasets.errors import CodeRangeError, ConfigurationError
 from segprep.datasets.sample import Array, Mask
 
-__all__ = ["FixedRange", "OwnRange", "Quantity", "check_depth", "scale_value", "scaled_position"]
+__all__ = ["FixedRange", "OwnRange", "ShownQuantity", "check_depth", "scale_value", "scaled_position"]
 
 
-class Quantity(StrEnum):
+class ShownQuantity(StrEnum):
     """What grows evenly along the scale."""
 
     DEPTH = "depth"  # metres
@@ -99,7 +99,7 @@ def check_depth(depth_HW: Array, valid_HW: Mask) -> None:
         )
 
 
-def scale_value(depth_HW: Array, valid_HW: Mask, far: float, quantity: Quantity) -> npt.NDArray[np.float32]:
+def scale_value(depth_HW: Array, valid_HW: Mask, far: float, quantity: ShownQuantity) -> npt.NDArray[np.float32]:
     """Return what grows evenly: metres as they are, or 1 / metres.
 
     Infinitely far stays infinite as depth; as disparity it becomes that of the far end, so that sky is no outlier.
@@ -110,18 +110,20 @@ def scale_value(depth_HW: Array, valid_HW: Mask, far: float, quantity: Quantity)
         far: Of the range, in metres.
         quantity: Which of the two.
     """
-    if quantity is Quantity.DEPTH:
+    if quantity is ShownQuantity.DEPTH:
         return np.where(valid_HW, depth_HW, 0).astype(np.float32)
     metres_HW = np.where(np.isposinf(depth_HW), far, depth_HW).astype(np.float64)
     inverse_HW = np.divide(1.0, metres_HW, out=np.zeros(depth_HW.shape), where=valid_HW)
     return inverse_HW.astype(np.float32)
 
 
-def scaled_position(depth_HW: Array, valid_HW: Mask, span: FixedRange, quantity: Quantity) -> npt.NDArray[np.float32]:
+def scaled_position(
+    depth_HW: Array, valid_HW: Mask, span: FixedRange, quantity: ShownQuantity
+) -> npt.NDArray[np.float32]:
     """Return where on the scale a depth lies: 0 at its smaller end and 1 at its larger one, not clipped.
 
     The larger end is far for depth and near for disparity: 4 m between 2 m and 8 m is at 1/3 in both.
     """
     values_HW = scale_value(depth_HW, valid_HW, span.far, quantity).astype(np.float64)
-    low, high = (span.near, span.far) if quantity is Quantity.DEPTH else (1 / span.far, 1 / span.near)
+    low, high = (span.near, span.far) if quantity is ShownQuantity.DEPTH else (1 / span.far, 1 / span.near)
     return np.where(valid_HW, (values_HW - low) / (high - low), 0).astype(np.float32)

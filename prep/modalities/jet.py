@@ -14,7 +14,14 @@ from segprep.datasets.program.tables import option
 from segprep.datasets.program.values import finite
 from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
-from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check_depth, scale_value, scaled_position
+from segprep.prep.depth.depth_range import (
+    FixedRange,
+    OwnRange,
+    ShownQuantity,
+    check_depth,
+    scale_value,
+    scaled_position,
+)
 from segprep.prep.modalities._depth_input import depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
@@ -42,7 +49,7 @@ class Arguments:
         accept=finite("two numbers in percent, for example 2 and 98"),
         help="range per image between these percentiles, instead of a fixed one.",
     )
-    quantity: Quantity = option(Quantity.DEPTH, help="what the colours show.")
+    quantity: ShownQuantity = option(ShownQuantity.DEPTH, help="what the colours show.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Jet(BaseStep):
 
     depth: str
     span: FixedRange | OwnRange
-    quantity: Quantity
+    quantity: ShownQuantity
 
     @cached_property
     def head(self) -> StepHead:
@@ -69,7 +76,7 @@ class Jet(BaseStep):
                 "per_image": f"percentiles {self.span.low:g} to {self.span.high:g}",
                 "unit": "share of the image's range",
             }
-        elif self.quantity is Quantity.DEPTH:
+        elif self.quantity is ShownQuantity.DEPTH:
             code = JetCode(self.span.near, self.span.far)
             about |= {"unit": "m"}
         else:
@@ -109,7 +116,7 @@ def _span(arguments: Arguments, scene: Scene) -> FixedRange | OwnRange:
     near, far = arguments.near, arguments.far
     if arguments.percentiles is not None:
         if near is not None or far is not None:
-            raise ConfigurationError("--percentiles takes the range from each image: leave --near and --far away")
+            raise ConfigurationError("--percentiles takes the range from each image: omit --near and --far")
         return OwnRange(*arguments.percentiles)
     usual = scene.depth_range or (None, None)
     near, far = usual[0] if near is None else near, usual[1] if far is None else far
@@ -118,6 +125,6 @@ def _span(arguments: Arguments, scene: Scene) -> FixedRange | OwnRange:
             "nobody knows the range of this dataset's depths: give --near --far in metres (for example 0.5 and 8 "
             "indoors, 2 and 80 on a street), or --percentiles for a range of each image's own"
         )
-    if arguments.quantity is Quantity.DISPARITY and near == 0:
+    if arguments.quantity is ShownQuantity.DISPARITY and near == 0:
         raise ConfigurationError("--near must be above 0 for disparity, which grows without end towards 0 m")
     return FixedRange(near, far)

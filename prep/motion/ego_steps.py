@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -19,10 +19,9 @@ from segprep.flow.camera.odometry import Correction, estimate_motion
 from segprep.flow.field import FlowField
 from segprep.prep.step import Absent, BaseStep, Input, Origin, StepHead
 
-__all__ = ["EGO_MODES", "EgoFlow", "EgoMode"]
+__all__ = ["EgoFlow", "EgoMode"]
 
 EgoMode = Literal["pose", "refine", "odometry", "homography"]
-EGO_MODES: tuple[str, ...] = get_args(EgoMode)
 """How the camera's motion is known."""
 
 _FLOW = Input("optical_flow", Origin.COLUMN)

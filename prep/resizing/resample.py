@@ -1,4 +1,4 @@
-"""Resampling by kind: the single place where the table of `segprep.datasets.kinds` decides what is done to an array."""
+"""Changing the size of an array, by the rule of its kind."""
 
 import numpy as np
 

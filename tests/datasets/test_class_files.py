@@ -152,7 +152,7 @@ def test_the_class_map_of_prep_toml_is_read_alone_or_in_place(tmp_path: Path, wr
     [
         ("classes = [", "Invalid value"),
         ("class_map = 3", "class_map must be a table"),
-        ("names = ['a']", "unknown entries names"),
+        ("names = ['a']", "has no key 'names'"),
         ("", "each class needs name, color"),
         ("[[classes]]\nname = 'a'\ncolor = [1, 2]\nraw_ids = [1]", "each class needs name, color"),
         ("[[classes]]\nname = 'a'\ncolor = [1, 2, 3]\nraw_ids = []", "classes without any raw id: a"),

@@ -9,7 +9,7 @@ from segprep.datasets.kinds import Kind
 if TYPE_CHECKING:
     import typer
 
-    from segprep.train.command.place import Place
+    from segprep.train.command.place import TrainingPlace
 
 __all__ = ["checkpoints", "columns", "experts", "runs", "splits"]
 
@@ -55,7 +55,7 @@ def _shards(ctx: "typer.Context") -> tuple[Path, ...]:
     return () if place is None else place.shards
 
 
-def _place(ctx: "typer.Context") -> "Place | None":
+def _place(ctx: "typer.Context") -> "TrainingPlace | None":
     from segprep.train.command.place import find_place
 
     shards = ctx.params.get("shards") or ()

@@ -7,7 +7,7 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.workspace import find_workspace
-from segprep.train.command.place import Place, shards_of
+from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.evaluation.predictions import SourceLabels
 from segprep.train.evaluation.report import Report, write_report
 from segprep.train.learning.config import parse_config, read_toml
@@ -21,7 +21,7 @@ __all__ = ["evaluate_run"]
 
 
 def evaluate_run(
-    place: Place,
+    place: TrainingPlace,
     name: str | None,
     checkpoint: str | None,
     split: str,

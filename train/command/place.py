@@ -7,11 +7,11 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.workspace import find_workspace
 
-__all__ = ["Place", "find_place", "shards_of"]
+__all__ = ["TrainingPlace", "find_place", "shards_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TrainingPlace:
     """Where a command works.
 
     Attributes:
@@ -26,7 +26,7 @@ class Place:
     runs: Path
 
 
-def find_place(start: Path, shards: Sequence[Path]) -> Place:
+def find_place(start: Path, shards: Sequence[Path]) -> TrainingPlace:
     """Find the workspace at or above `start`; with `shards` named none is needed, and runs go to `start/runs`.
 
     Raises:
@@ -39,11 +39,11 @@ def find_place(start: Path, shards: Sequence[Path]) -> Place:
         runs = start.absolute() / "runs"
         if not named and not runs.is_dir():
             raise
-        return Place(named, bool(named), runs)
-    return Place(named or (workspace.shards_dir,), bool(named), workspace.runs_dir)
+        return TrainingPlace(named, bool(named), runs)
+    return TrainingPlace(named or (workspace.shards_dir,), bool(named), workspace.runs_dir)
 
 
-def shards_of(place: Place, shards: Sequence[str]) -> tuple[Path, ...]:
+def shards_of(place: TrainingPlace, shards: Sequence[str]) -> tuple[Path, ...]:
     """Return the folders that the command line names, else a run's own, else the workspace's.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.errors import ConflictError
-from segprep.train.command.place import Place, shards_of
+from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
@@ -41,7 +41,7 @@ class TrainedRun:
 
 
 def read_configuration(
-    place: Place, name: str, file: Path | None, flags: Mapping[str, Any]
+    place: TrainingPlace, name: str, file: Path | None, flags: Mapping[str, Any]
 ) -> list[tuple[str, RunConfig]]:
     """Return the name and the configuration of each run that a file and flags, which win, describe.
 
@@ -58,7 +58,7 @@ def read_configuration(
 
 
 def start_run(
-    place: Place,
+    place: TrainingPlace,
     name: str | None,
     file: Path | None,
     flags: Mapping[str, Any],
@@ -86,7 +86,7 @@ def start_run(
 
 
 def resume_run(
-    place: Place, name: str | None, file: Path | None, max_minutes: float | None, say: Say = lambda _: None
+    place: TrainingPlace, name: str | None, file: Path | None, max_minutes: float | None, say: Say = lambda _: None
 ) -> list[TrainedRun]:
     """Go on with the named run or the last one, by its own configuration, from its last checkpoint.
 
@@ -120,7 +120,7 @@ def resume_run(
 
 
 def _started(
-    place: Place, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
+    place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     training = _training(place, config, processes)
     for sentence in load_start(training.segmenter.network, config.model, place.runs):
@@ -133,7 +133,9 @@ def _started(
     return _train(training, run, max_minutes)
 
 
-def _resumed(place: Place, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None) -> TrainedRun:
+def _resumed(
+    place: TrainingPlace, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None
+) -> TrainedRun:
     training = _training(place, config, processes)
     if not training.restore(run):
         for _ in load_start(training.segmenter.network, config.model, place.runs):
@@ -141,7 +143,7 @@ def _resumed(place: Place, run: Run, config: RunConfig, processes: Processes, ma
     return _train(training, run, max_minutes)
 
 
-def _training(place: Place, config: RunConfig, processes: Processes) -> Training:
+def _training(place: TrainingPlace, config: RunConfig, processes: Processes) -> Training:
     return Training(
         config, open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target), processes
     )

@@ -73,13 +73,13 @@ _FLAGS: Final = (
 _PANELS: Final = {"data": "Data", "model": "Network", "augmentation": "Data", "val_every": None}  # others: Learning
 _LOOK_UP: Final = {"column": columns, "expert": experts, "run": runs}
 
-Run = TypeVar("Run", bound=Callable[..., None])
+_Run = TypeVar("_Run", bound=Callable[..., None])
 
 
-def takes_run_options(before: str) -> Callable[[Run], Run]:
+def takes_run_options(before: str) -> Callable[[_Run], _Run]:
     """Give a command these options in place of its `**given`, in the help before a parameter of its own."""
 
-    def changed(run: Run) -> Run:
+    def changed(run: _Run) -> _Run:
         own = [p for p in inspect.signature(run).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
         place = [p.name for p in own].index(before)
         found = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]

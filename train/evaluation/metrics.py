@@ -1,6 +1,5 @@
 """The confusion matrix from which every number of an evaluation comes."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.names import nearest_name
 
 __all__ = ["ConfusionMatrix", "check_metric", "metric_names"]
 
@@ -116,6 +116,4 @@ def check_metric(name: str, classes: Sequence[str]) -> None:
     """
     known = metric_names(classes)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigurationError(f"there is no metric {name!r}.{meant} Known: {', '.join(known)}")
+        raise ConfigurationError(f"there is no metric {name!r}. {nearest_name(name, known)}")

@@ -84,12 +84,12 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str], target: str = "
         class_map = Reader(train, inputs, target).class_map
         sources.append(Source(name, train, ShardStore.open(val) if val.exists() else None, class_map, target))
     for source in sources:
-        _check(source, inputs)
+        _check(source)
         _check_columns(sources[0], source, inputs)
     return tuple(sources)
 
 
-def _check(source: Source, inputs: Sequence[str]) -> None:
+def _check(source: Source) -> None:
     statistics = source.train.statistics.get(source.target)
     if isinstance(statistics, LabelStatistics) and not any(statistics.pixels):
         raise LabelIdError(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_curves", "write_curves"]
 
 _Picture = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.float64]
+_Numbers = npt.NDArray[np.float64]
 
 _LOSS, _RATE, _VALIDATION, _CLASSES = "loss", "lr", "val_", "val_iou"
 _WIDTH_IN, _HEIGHT_IN, _MARGIN_IN, _DPI = 12.0, 3.2, 0.5, 100
@@ -89,7 +89,7 @@ def draw_curves(log: Path, title: str) -> _Picture:
     return picture
 
 
-def _draw(axes: "Axes", name: str, steps: Numbers, values: Numbers) -> None:
+def _draw(axes: "Axes", name: str, steps: _Numbers, values: _Numbers) -> None:
     label = name.removeprefix(_VALIDATION).replace("_", " ")
     if len(steps) <= _POINTS:
         axes.plot(steps, values, label=label, marker="." if len(steps) <= _POINTS // 10 else "")
@@ -102,7 +102,7 @@ def _draw(axes: "Axes", name: str, steps: Numbers, values: Numbers) -> None:
     axes.fill_between(middle, least, greatest, alpha=0.2, color=line.get_color(), linewidth=0)
 
 
-def _read(log: Path) -> dict[str, tuple[Numbers, Numbers]]:
+def _read(log: Path) -> dict[str, tuple[_Numbers, _Numbers]]:
     """Return steps and values of each entry that is a finite number, by name."""
     try:
         text = log.read_text(encoding="utf-8")

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.names import nearest_name
 from segprep.datasets.program.parameters import help_text, said_by
-from segprep.datasets.program.tables import Option, nearest_name, options_of
+from segprep.datasets.program.tables import Option, options_of
 from segprep.datasets.sample import JsonDict
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene

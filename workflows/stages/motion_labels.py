@@ -51,11 +51,7 @@ def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[St
 
 
 def _movable(class_map: ClassMap, given: Sequence[str] | None, *, raw: bool) -> Movable:
-    names = class_map.names
-    unknown = [name for name in given or () if name not in names]
-    if unknown:
-        raise ConfigurationError(f"there is no class {', '.join(unknown)}. Known: {', '.join(names)}")
-    chosen = given or [name for name in names if name in _MOVABLE]
+    chosen = class_map.places_of(given or [name for name in class_map.names if name in _MOVABLE])
     if not chosen:
-        raise ConfigurationError(f"say which classes can move, with --movable: {', '.join(names)}")
-    return Movable(tuple(names.index(name) for name in chosen), class_map if raw else None)
+        raise ConfigurationError(f"say which classes can move, with --movable: {', '.join(class_map.names)}")
+    return Movable(chosen, class_map if raw else None)

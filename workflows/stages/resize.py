@@ -102,10 +102,5 @@ def _void_id(class_map: ClassMap, given: int | None) -> int:
 
 
 def _ids_of(class_map: ClassMap, names: Sequence[str], *, raw: bool) -> tuple[int, ...]:
-    unknown = [name for name in names if name not in class_map.names]
-    if unknown:
-        raise ConfigurationError(f"there is no class {', '.join(unknown)}. Known: {', '.join(class_map.names)}")
-    places = [class_map.names.index(name) for name in names]
-    if raw:
-        return tuple(i for place in places for i in class_map.classes[place].raw_ids)
-    return tuple(places)
+    places = class_map.places_of(names)
+    return tuple(i for place in places for i in class_map.classes[place].raw_ids) if raw else places

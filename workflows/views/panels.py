@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from segprep.datasets.classes import ClassMap
-from segprep.workflows.views.tiles import INVALID_COLOR, Picture
+from segprep.workflows.views.tiles import INVALID_COLOR, RgbPicture
 
 __all__ = ["TILE_WIDTH", "compose", "text_tile"]
 
@@ -19,14 +19,14 @@ _GAP = 10
 
 def compose(
     title: str,
-    tiles: Sequence[tuple[str, Picture]],
+    tiles: Sequence[tuple[str, RgbPicture]],
     notes: Sequence[str],
     class_map: ClassMap,
     *,
     columns: int = 3,
     tile_width: int = TILE_WIDTH,
     note_color: tuple[int, int, int] = (160, 0, 0),
-) -> Picture:
+) -> RgbPicture:
     """Return (H, W, 3) uint8 RGB: captioned tiles in rows, the legend of the classes, and notes below."""
     columns = min(columns, len(tiles))
     scaled = [(caption, _scaled(picture, tile_width)) for caption, picture in tiles]
@@ -86,13 +86,13 @@ def _shortened(caption: str, width: int) -> str:
     return f"{caption} ..."
 
 
-def _scaled(picture: Picture, width: int) -> Image.Image:
+def _scaled(picture: RgbPicture, width: int) -> Image.Image:
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     method = Image.Resampling.NEAREST if picture.shape[1] < width else Image.Resampling.BOX
     return Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), method)
 
 
-def text_tile(lines: Sequence[str]) -> Picture:
+def text_tile(lines: Sequence[str]) -> RgbPicture:
     """Return a tile with lines of text."""
     canvas = Image.new("RGB", (TILE_WIDTH, 20 * len(lines) + 16), (245, 245, 245))
     ImageDraw.Draw(canvas).multiline_text((10, 8), "\n".join(lines), fill=(20, 20, 20), font=_font(14), spacing=4)

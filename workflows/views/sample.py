@@ -7,12 +7,12 @@ from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column, read_cell, read_record_cell
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.views.panels import compose, text_tile
-from segprep.workflows.views.tiles import Picture, draw_column
+from segprep.workflows.views.tiles import RgbPicture, draw_column
 
 __all__ = ["draw_sample"]
 
 
-def draw_sample(table: Table, key: SampleKey) -> Picture:
+def draw_sample(table: Table, key: SampleKey) -> RgbPicture:
     """Draw all columns of a sample, (H, W, 3) uint8 RGB: a tile each, with its range or legend in the caption.
 
     Pixels that are invalid in their column are magenta.
@@ -21,7 +21,7 @@ def draw_sample(table: Table, key: SampleKey) -> Picture:
         ConflictError: If the sample has no column yet.
     """
     workspace, sample = table.workspace, table.ledger.sample(key)
-    tiles: list[tuple[str, Picture]] = []
+    tiles: list[tuple[str, RgbPicture]] = []
     notes: list[str] = []
     for name, column in table.columns().items():
         cell = sample.cells.get(name)
@@ -39,7 +39,7 @@ def draw_sample(table: Table, key: SampleKey) -> Picture:
     return compose(f"{key}  (split {sample.record.split})", tiles, notes, workspace.config.class_map)
 
 
-def _tile(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[str, Picture]:
+def _tile(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[str, RgbPicture]:
     if column.kind is Kind.CAMERA:
         data = read_record_cell(workspace.cell_path(split, column.name, key, column.extension))
         return column.name, text_tile(_camera_lines(data))

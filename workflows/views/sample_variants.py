@@ -20,7 +20,7 @@ from segprep.workflows.stages.registry import recorded_steps
 from segprep.workflows.stores.augment_request import AugmentRequest
 from segprep.workflows.stores.variants import SampleVariants, derived_columns, load_sample
 from segprep.workflows.views.panels import compose
-from segprep.workflows.views.tiles import Picture, draw_column
+from segprep.workflows.views.tiles import RgbPicture, draw_column
 
 __all__ = ["draw_stored_variant", "draw_variants"]
 
@@ -32,7 +32,7 @@ _NOTE: Final = (60, 60, 60)
 _FIRST: Final = ("image", "previous", "next", "label")
 
 
-def draw_variants(table: Table, key: SampleKey, request: AugmentRequest) -> Picture:
+def draw_variants(table: Table, key: SampleKey, request: AugmentRequest) -> RgbPicture:
     """Draw the untouched sample and its variants, a row each: (H, W, 3) uint8 RGB.
 
     The outlines of the labels lie over every column, and arrows over flow.
@@ -62,7 +62,7 @@ def draw_variants(table: Table, key: SampleKey, request: AugmentRequest) -> Pict
     )
 
 
-def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> Picture:
+def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> RgbPicture:
     """Make a variant that the split's store holds once more, from what the store keeps of its draw, and draw it.
 
     Raises:
@@ -101,7 +101,7 @@ def _variants(table: Table, key: SampleKey, names: Sequence[str] | None = None) 
 
 def _tiles(
     config: WorkspaceConfig, sample: Sample, columns: Mapping[str, Column], caption: str
-) -> list[tuple[str, Picture]]:
+) -> list[tuple[str, RgbPicture]]:
     label = sample.arrays.get("label")
     finished = encoded(sample, columns).sample
     tiles = []
@@ -115,15 +115,15 @@ def _tiles(
     return tiles
 
 
-def _outlined(picture: Picture, label_HW: Array) -> Picture:
+def _outlined(picture: RgbPicture, label_HW: Array) -> RgbPicture:
     edges = np.zeros(label_HW.shape, np.bool_)
     edges[:, 1:] |= label_HW[:, 1:] != label_HW[:, :-1]
     edges[1:] |= label_HW[1:] != label_HW[:-1]
-    drawn: Picture = np.where(edges[..., None], np.array(_OUTLINE, np.uint8), picture)
+    drawn: RgbPicture = np.where(edges[..., None], np.array(_OUTLINE, np.uint8), picture)
     return drawn
 
 
-def _with_arrows(picture: Picture, uv_HW2: Array, valid: Mask | None) -> Picture:
+def _with_arrows(picture: RgbPicture, uv_HW2: Array, valid: Mask | None) -> RgbPicture:
     """Draw a vector in the middle of each cell of a grid, from the pixel to where it goes."""
     drawn = np.ascontiguousarray(picture)
     height, width = uv_HW2.shape[:2]

@@ -12,7 +12,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.workspace.cells import Column
 from segprep.workflows.views.panels import compose
-from segprep.workflows.views.tiles import Picture, draw_column
+from segprep.workflows.views.tiles import RgbPicture, draw_column
 
 __all__ = ["default_path", "describe_row", "draw_row", "find_row"]
 
@@ -59,7 +59,7 @@ def describe_row(store: ShardStore, row: int) -> JsonDict:
     }
 
 
-def draw_row(store: ShardStore, row: int) -> Picture:
+def draw_row(store: ShardStore, row: int) -> RgbPicture:
     """Draw all columns of a row, (H, W, 3) uint8 RGB."""
     tiles = []
     for name, spec in store.columns.items():

@@ -1,5 +1,6 @@
 """A tile per column: its values as a picture with a caption, whatever they were read from."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -12,9 +13,9 @@ from segprep.datasets.workspace.cells import Column
 from segprep.flow.colors import flow_to_rgb, wheel_legend
 from segprep.prep.motion.labels import MOTION_CLASSES
 
-__all__ = ["INVALID_COLOR", "Picture", "draw_column"]
+__all__ = ["INVALID_COLOR", "RgbPicture", "draw_column"]
 
-Picture = npt.NDArray[np.uint8]
+RgbPicture = npt.NDArray[np.uint8]
 
 INVALID_COLOR = (255, 0, 255)
 """Of pixels that are invalid in their column."""
@@ -22,7 +23,7 @@ INVALID_COLOR = (255, 0, 255)
 _FAR_PERCENTILE = 98.0
 
 
-def draw_column(column: Column, stored: Array, valid: Mask | None, class_map: ClassMap) -> tuple[str, Picture]:
+def draw_column(column: Column, stored: Array, valid: Mask | None, class_map: ClassMap) -> tuple[str, RgbPicture]:
     """Return the caption and the picture, (H, W, 3) uint8 RGB, of a cell's stored numbers.
 
     Args:
@@ -42,7 +43,7 @@ def draw_column(column: Column, stored: Array, valid: Mask | None, class_map: Cl
     return _draw(column, *column.code.decode(stored, valid), class_map)
 
 
-def _draw(column: Column, values: Array, valid: Mask | None, class_map: ClassMap) -> tuple[str, Picture]:
+def _draw(column: Column, values: Array, valid: Mask | None, class_map: ClassMap) -> tuple[str, RgbPicture]:
     name = column.name
     match column.kind:
         case Kind.LABEL:
@@ -71,9 +72,7 @@ def _draw(column: Column, values: Array, valid: Mask | None, class_map: ClassMap
             return name, _marked(_to_8_bit(picture), valid)
 
 
-def _scalar_tile(name: str, values: Array, valid: Mask | None) -> tuple[str, Picture]:
-    import cv2
-
+def _scalar_tile(name: str, values: Array, valid: Mask | None) -> tuple[str, RgbPicture]:
     known = np.isfinite(values) if valid is None else valid & np.isfinite(values)
     if not known.any():
         return f"{name}: nothing valid", _marked(np.zeros((*values.shape, 3), np.uint8), valid)
@@ -86,7 +85,7 @@ def _scalar_tile(name: str, values: Array, valid: Mask | None) -> tuple[str, Pic
     )
 
 
-def _with_legend(picture: Picture) -> Picture:
+def _with_legend(picture: RgbPicture) -> RgbPicture:
     size = min(picture.shape[0], picture.shape[1]) // 4
     if size >= 16:
         picture = picture.copy()
@@ -94,27 +93,27 @@ def _with_legend(picture: Picture) -> Picture:
     return picture
 
 
-def _marked(picture: Array, valid: Mask | None) -> Picture:
-    shown: Picture = picture.astype(np.uint8)
+def _marked(picture: Array, valid: Mask | None) -> RgbPicture:
+    shown: RgbPicture = picture.astype(np.uint8)
     if valid is not None:
         shown = np.where(valid[..., None], shown, np.array(INVALID_COLOR, np.uint8))
     return shown
 
 
-def _to_8_bit(values: Array) -> Picture:
-    eight: Picture = (values >> 8).astype(np.uint8) if values.dtype == np.uint16 else values.astype(np.uint8)
+def _to_8_bit(values: Array) -> RgbPicture:
+    eight: RgbPicture = (values >> 8).astype(np.uint8) if values.dtype == np.uint16 else values.astype(np.uint8)
     return eight
 
 
-def _mask_grey(values: Array) -> Picture:
-    grey: Picture = (values[..., None] > 0).astype(np.uint8) * np.uint8(255)
+def _mask_grey(values: Array) -> RgbPicture:
+    grey: RgbPicture = (values[..., None] > 0).astype(np.uint8) * np.uint8(255)
     return grey
 
 
-def _instance_colors(ids: Array) -> Picture:
+def _instance_colors(ids: Array) -> RgbPicture:
     hashed = ids.astype(np.uint32) * np.uint32(2654435761)
     channels = [(hashed >> np.uint32(shift)) & np.uint32(0xFF) for shift in (8, 16, 24)]
-    colors: Picture = np.stack(channels, axis=2).astype(np.uint8) // 2 + 96
+    colors: RgbPicture = np.stack(channels, axis=2).astype(np.uint8) // 2 + 96
     colors[ids == 0] = 0
     return colors
 

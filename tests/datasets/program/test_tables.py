@@ -1,71 +1,25 @@
-"""Typed tables: what is accepted, how faults are told, layers with origins; command lines and documents from them."""
+"""Typed tables: what is accepted, how faults are told; command lines and documents from them."""
 
 import inspect
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pytest
 import typer
 import typer.testing
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.layers import COMMAND_LINE, Layer, Overlaid, parse_setting, settled
+from segprep.datasets.json_values import as_json
+from segprep.datasets.names import nearest_name
+from segprep.datasets.program.layers import COMMAND_LINE, Layer, settled
 from segprep.datasets.program.parameters import completed, help_text, markdown_table, parameters, said_by
-from segprep.datasets.program.tables import (
-    Place,
-    as_json,
-    check_accepted,
-    default_table,
-    from_table,
-    nearest_name,
-    option,
-    options_of,
-)
-from segprep.datasets.program.values import Accept, above, at_least, finite, parse_size, read_text, within
-
-PREP_TOML = Place("prep.toml", ("defaults", "flow"))
-
-
-class Way(StrEnum):
-    NEAR = "near"
-    FAR = "far"
-
-
-@dataclass(frozen=True, slots=True)
-class Inner:
-    lr: float = option(0.1, accept=above(0))
-    names: tuple[str, ...] = ("a",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    alternatives: ClassVar = (("factor",), ("size",))
-    details: ClassVar[Mapping[str, tuple[str, ...]]] = {"method": ("share", "ids")}
-
-    factor: int | None = option(None, accept=at_least(1), help="Divide by N.", metavar="N")
-    size: tuple[int, int] | None = option(None, read=parse_size, metavar="WxH", help="Make it this size.")
-    method: Literal["vote", "nearest"] = option("vote", help="Which one.")
-    share: float | None = option(None, accept=within(0, 1), unsaid="0 with vote", help="Of the pixel.")
-    ids: tuple[int, ...] = ()
-    scale: float = option(6.4, accept=above(0), help="Grey levels.", metavar="S")
-    kept: int | float | None = None
-    check: bool = option(True, help="Both ways.")
-    way: Way = option(Way.NEAR, help="Where | to.")
-    bits: Literal[8, 16] = 8
-    gravity: Literal["estimate"] | tuple[float, float, float] = option("estimate", accept=None)
-    span: tuple[float, float] | None = option(None, accept=finite("two finite numbers"))
-    experts: Mapping[str, str] = option({})
-    column: str = option("depth", values="column")
-    inner: Inner = field(default_factory=Inner)
-
-    def __post_init__(self) -> None:
-        if self.column == "sky":
-            raise ConfigurationError("the sky has no depth")
+from segprep.datasets.program.tables import Place, check_accepted, default_table, from_table, option, options_of
+from segprep.datasets.program.values import Accept, parse_size, read_text, within
+from support.arguments import PREP_TOML, Arguments, Inner, Way
 
 
 def read(**table: object) -> Arguments:
@@ -192,112 +146,6 @@ def test_defaults_of_tables_are_not_shared() -> None:
 def test_the_nearest_name_is_named() -> None:
     assert nearest_name("sise", ["size", "scale"]) == "Did you mean 'size'? There are: size, scale"
     assert nearest_name("a", []) == "There are none"
-
-
-# -- layers ------------------------------------------------------------------------------------------------------------
-
-
-def layers(said: dict[str, Any], last: dict[str, Any], written: dict[str, Any]) -> list[Layer]:
-    return [
-        Layer("command line", said, COMMAND_LINE),
-        Layer("last run", last, Place("the last run"), strict=False),
-        Layer("prep.toml", written, PREP_TOML),
-    ]
-
-
-def test_the_strongest_layer_decides_and_each_value_knows_its_origin() -> None:
-    found = settled(Arguments, layers({"scale": 1}, {"scale": 2, "ids": [2]}, {"ids": [3], "kept": 4, "check": False}))
-    assert found.arguments == Arguments(scale=1.0, ids=(2,), kept=4, check=False)
-    assert json.dumps(found.values["scale"]) == "1", "as it was written"
-    origins = {name: found.origins[name] for name in ("scale", "ids", "kept", "way")}
-    assert origins == {"scale": "command line", "ids": "last run", "kept": "prep.toml", "way": "default"}
-    assert list(found.values) == [each.name for each in options_of(Arguments)]
-
-
-def test_an_alternative_takes_back_what_weaker_layers_say_of_the_other() -> None:
-    found = settled(Arguments, layers({"size": [8, 6]}, {"factor": 2}, {}))
-    assert (found.values["size"], found.values["factor"]) == ([8, 6], None)
-    assert found.origins["factor"] == "command line"
-    with pytest.raises(ConfigurationError, match=r"factor and size exclude each other \(prep\.toml\)"):
-        settled(Arguments, layers({}, {}, {"size": [8, 6], "factor": 2}))
-
-
-def test_a_new_choice_takes_back_its_details() -> None:
-    last = {"method": "vote", "share": 0.9, "ids": [1]}
-    assert settled(Arguments, layers({}, last, {})).values["share"] == 0.9
-    found = settled(Arguments, layers({"method": "nearest", "ids": [2]}, last, {"share": 0.5}))
-    assert (found.values["share"], found.origins["share"], found.values["ids"]) == (None, "default", [2])
-
-
-@pytest.mark.parametrize(
-    ("said", "last", "written", "message"),
-    [
-        ({"scal": 1}, {}, {}, "--set has no key 'scal'. Did you mean 'scale'?"),
-        ({"scale": "big"}, {}, {}, "--scale must be a number, not 'big'"),
-        ({"check": 3}, {}, {}, "--check must be true or false, not 3"),
-        ({}, {"scale": "big"}, {}, "the last run: scale must be a number"),
-        ({"scale": 1.0}, {}, {"scale": "big"}, "prep.toml: [defaults.flow] scale must be a number, not 'big'"),
-        ({}, {}, {"column": "sky"}, "the sky has no depth"),
-    ],
-)
-def test_an_error_says_which_layer(
-    said: dict[str, Any], last: dict[str, Any], written: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        settled(Arguments, layers(said, last, written))
-    assert message in str(caught.value)
-
-
-def test_a_last_run_may_know_more_and_what_is_overruled_of_it_is_not_asked() -> None:
-    found = settled(Arguments, layers({"scale": 1.0}, {"scale": "big", "dropped": 1}, {}))
-    assert found.arguments == Arguments(scale=1.0)
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ({"top": {"lr": 0}}, "--set top.lr must be a number above 0, not 0"),
-        ({"top": {"rate": 0}}, "--rate must be a number above 0, not 0"),
-        ({"top": {"lrr": 0}}, "--set: [top] has no key 'lrr'. Did you mean 'lr'?"),
-        ({"tpo": {}}, "--set has no key 'tpo'. Did you mean 'top'?"),
-    ],
-)
-def test_what_was_typed_over_a_file_is_called_as_it_was_typed(table: dict[str, Any], message: str) -> None:
-    @dataclass(frozen=True)
-    class Top:
-        lr: float = option(1.0, accept=above(0))
-        rate: float = option(1.0, accept=above(0), flag="--rate")
-
-    @dataclass(frozen=True)
-    class File:
-        top: Top = field(default_factory=Top)
-
-    with pytest.raises(ConfigurationError) as caught:
-        from_table(File, table, Overlaid("run.toml", said=table))
-    assert str(caught.value).startswith(message)
-    with pytest.raises(ConfigurationError, match=r"^run\.toml"):
-        from_table(File, table, Overlaid("run.toml", said={"top": {"other": 1}}))
-
-
-@pytest.mark.parametrize(
-    ("text", "table"),
-    [
-        ("scale=2", {"scale": 2}),
-        ("size=[8, 6]", {"size": [8, 6]}),
-        ("check=false", {"check": False}),
-        ("pattern=flow/{stem}.flo", {"pattern": "flow/{stem}.flo"}),
-        ("name=it's", {"name": "it's"}),
-        ("data.inputs=['a']", {"data": {"inputs": ["a"]}}),
-    ],
-)
-def test_a_setting_is_toml_or_a_text(text: str, table: dict[str, Any]) -> None:
-    assert parse_setting(text, "scale=1") == table
-
-
-@pytest.mark.parametrize("text", ["scale", "=3", "a b=3"])
-def test_a_setting_that_is_none_is_told_with_an_example(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"for example --set optimizer\.clip_norm=1"):
-        parse_setting(text, "optimizer.clip_norm=1")
 
 
 # -- command lines -----------------------------------------------------------------------------------------------------

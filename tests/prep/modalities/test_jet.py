@@ -20,7 +20,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask, Sample, SampleKey
 from segprep.datasets.synthetic import World, render
 from segprep.datasets.workspace.cells import Cell, Column, encode_cell
-from segprep.prep.depth.depth_range import FixedRange, OwnRange, Quantity, check_depth, scaled_position
+from segprep.prep.depth.depth_range import FixedRange, OwnRange, ShownQuantity, check_depth, scaled_position
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import Input, Origin, Step
@@ -127,8 +127,10 @@ def test_one_valid_pixel_is_shown() -> None:
 # -- a range of its own ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quantity", list(Quantity))
-def test_percentiles_take_the_range_from_each_image_and_keep_it_in_metres(street: Sample, quantity: Quantity) -> None:
+@pytest.mark.parametrize("quantity", list(ShownQuantity))
+def test_percentiles_take_the_range_from_each_image_and_keep_it_in_metres(
+    street: Sample, quantity: ShownQuantity
+) -> None:
     made = step(Scene(), percentiles=[2, 98], quantity=quantity.value)
     assert code_of(made) == JetCode(0, 1)
     _, position, valid, facts = stored(made, street)
@@ -136,7 +138,7 @@ def test_percentiles_take_the_range_from_each_image_and_keep_it_in_metres(street
     finite = valid & np.isfinite(depth)
     near, far = np.percentile(depth[finite], [2, 98])
     assert (facts["near_m"], facts["far_m"]) == pytest.approx((near, far))
-    inverse = quantity is Quantity.DISPARITY
+    inverse = quantity is ShownQuantity.DISPARITY
     low, high = (1 / far, 1 / near) if inverse else (near, far)
     expected = np.clip(1 / depth[finite] if inverse else depth[finite], low, high)
     assert np.abs(low + position[finite] * (high - low) - expected).max() <= (high - low) / 255 / 2 * 1.01
@@ -215,7 +217,7 @@ def test_without_a_known_range_the_message_says_how_to_give_one() -> None:
         ({"near": 0, "quantity": "disparity"}, "above 0 for disparity"),
         ({"quantity": "distance"}, "must be depth or disparity"),
         ({"quantity": None}, "must be depth or disparity"),
-        ({"percentiles": [2, 98], "far": 10}, "leave --near and --far away"),
+        ({"percentiles": [2, 98], "far": 10}, "omit --near and --far"),
         ({"percentiles": [98, 2]}, "percentiles rise"),
         ({"percentiles": [-1, 50]}, "percentiles rise"),
         ({"percentiles": [1, 101]}, "percentiles rise"),
@@ -284,19 +286,19 @@ def test_whatever_changes_the_colours_is_a_parameter() -> None:
 def test_four_metres_between_two_and_eight_lie_at_a_third_of_either_scale() -> None:
     depth, valid = np.array([[2.0, 4.0, 8.0]], np.float32), np.ones((1, 3), np.bool_)
     span = FixedRange(2, 8)
-    np.testing.assert_allclose(scaled_position(depth, valid, span, Quantity.DEPTH), [[0, 1 / 3, 1]], atol=1e-7)
-    np.testing.assert_allclose(scaled_position(depth, valid, span, Quantity.DISPARITY), [[1, 1 / 3, 0]], atol=1e-7)
+    np.testing.assert_allclose(scaled_position(depth, valid, span, ShownQuantity.DEPTH), [[0, 1 / 3, 1]], atol=1e-7)
+    np.testing.assert_allclose(scaled_position(depth, valid, span, ShownQuantity.DISPARITY), [[1, 1 / 3, 0]], atol=1e-7)
 
 
 @given(
     near=st.floats(0.1, 10),
     factor=st.floats(1.1, 100),
     depth=st.lists(st.floats(0.05, 2000), min_size=2, max_size=20),
-    quantity=st.sampled_from(Quantity),
+    quantity=st.sampled_from(ShownQuantity),
 )
 @examples(60)
 def test_positions_lie_in_0_to_1_exactly_for_depths_of_the_range_and_keep_their_order(
-    near: float, factor: float, depth: list[float], quantity: Quantity
+    near: float, factor: float, depth: list[float], quantity: ShownQuantity
 ) -> None:
     span = FixedRange(near, near * factor)
     values = np.array([sorted(depth)])
@@ -305,7 +307,7 @@ def test_positions_lie_in_0_to_1_exactly_for_depths_of_the_range_and_keep_their_
     outside = (values < span.near * 0.9999) | (values > span.far * 1.0001)
     assert ((position >= 0) & (position <= 1))[inside].all()
     assert ((position < 0) | (position > 1))[outside].all()
-    order = np.diff(position[0]) * (1 if quantity is Quantity.DEPTH else -1)
+    order = np.diff(position[0]) * (1 if quantity is ShownQuantity.DEPTH else -1)
     assert (order >= 0).all()
 
 

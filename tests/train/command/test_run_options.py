@@ -12,7 +12,7 @@ from segprep.datasets.augmentation.config import PRESETS
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import options_of
 from segprep.train.cli import app
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import read_configuration
 from segprep.train.command.run_options import SECTIONS, said_tables
 from segprep.train.learning.config import RunConfig, parse_config
@@ -86,7 +86,9 @@ def test_an_error_says_where_a_value_stands(
     path = tmp_path / "x.toml"
     path.write_text(file)
     with pytest.raises(ConfigurationError) as caught:
-        read_configuration(Place((), False, tmp_path), "s", path if file else None, said_tables(given, settings))
+        read_configuration(
+            TrainingPlace((), False, tmp_path), "s", path if file else None, said_tables(given, settings)
+        )
     assert message in str(caught.value)
 
 
@@ -94,7 +96,7 @@ def test_a_flag_mends_what_a_file_says(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('epochs = 3\n[model]\nname = "ssma"\nexperts = { image = "a", hha = "b" }\n')
     said = said_tables({"steps": 5, "model_experts": ["hha=c"]}, ())
-    ((_, config),) = read_configuration(Place((), False, tmp_path), "s", path, said)
+    ((_, config),) = read_configuration(TrainingPlace((), False, tmp_path), "s", path, said)
     assert (config.steps, config.epochs) == (5, None)
     assert config.model.experts == {"image": "a", "hha": "c"}
 
@@ -145,7 +147,7 @@ def test_a_network_of_another_package_brings_its_own_entries(tmp_path: Path, mon
 
     def configured(*settings: str) -> RunConfig:
         said = said_tables({"model_name": "guest"}, settings)
-        return read_configuration(Place((), False, tmp_path), "s", None, said)[0][1]
+        return read_configuration(TrainingPlace((), False, tmp_path), "s", None, said)[0][1]
 
     assert "guest" in MODELS.names()
     assert configured("model.width=3", "model.plain=[4]").model.options == {"width": 3, "plain": (4,)}

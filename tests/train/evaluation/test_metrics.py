@@ -26,5 +26,5 @@ def test_every_name_gives_its_number() -> None:
 @pytest.mark.parametrize(("wrong", "near"), [("mean_IoU", "mean_iou"), ("iou/raod", "iou/road")])
 def test_an_unknown_metric_names_those_that_exist(wrong: str, near: str) -> None:
     for ask in (lambda: check_metric(wrong, _CLASSES), lambda: _matrix().named(wrong, _CLASSES)):
-        with pytest.raises(ConfigurationError, match=f"Did you mean '{near}'.*Known: mean_iou, pixel_accuracy"):
+        with pytest.raises(ConfigurationError, match=f"Did you mean '{near}'.*There are: mean_iou, pixel_accuracy"):
             ask()

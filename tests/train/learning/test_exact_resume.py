@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from segprep.datasets.program.interrupt import StopRequest
 from segprep.train.command import run as commands
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, Logits, Network, eight_bit_scaling
@@ -72,8 +72,8 @@ _FLAGS: dict[str, Any] = {
 }
 
 
-def _place(shards: Path) -> Place:
-    return Place((shards,), True, shards.parent / "runs")
+def _place(shards: Path) -> TrainingPlace:
+    return TrainingPlace((shards,), True, shards.parent / "runs")
 
 
 def _start(shards: Path, name: str, **flags: Any) -> TrainedRun:

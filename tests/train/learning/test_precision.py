@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from segprep.datasets.shards import ShardStore
 from segprep.train.command import run as commands
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.segmenter import build_segmenter, input_columns
 from segprep.train.reading.order import Row
@@ -25,8 +26,8 @@ def _start(shards: Path, name: str, max_minutes: float | None = None, **model: A
     return trained.run
 
 
-def _place(shards: Path) -> Place:
-    return Place((shards,), True, shards.parent / "runs")
+def _place(shards: Path) -> TrainingPlace:
+    return TrainingPlace((shards,), True, shards.parent / "runs")
 
 
 def _losses(run: Run) -> list[float]:
@@ -52,6 +53,7 @@ def test_sixteen_bits_learn_nearly_the_same_and_resume_to_the_same_bits(shards: 
         assert torch.equal(_weights(parted)[name], tensor), name
 
 
+@pytest.mark.skipif(sys.version_info[:3] == (3, 13, 0), reason="PyTorch compiles for Python 3.13 from 3.13.1 on")
 def test_a_compiled_network_computes_the_same_and_its_weights_keep_their_names(
     shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ import torch
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
 from segprep.datasets.imageio import read_image
 from segprep.train.command import run as commands
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.learning import loop
 from segprep.train.learning.config import parse_config
@@ -38,8 +38,8 @@ _FLAGS: dict[str, Any] = {
 }
 
 
-def _place(shards: Path) -> Place:
-    return Place((shards,), True, shards.parent / "runs")
+def _place(shards: Path) -> TrainingPlace:
+    return TrainingPlace((shards,), True, shards.parent / "runs")
 
 
 def _start(shards: Path, name: str, max_minutes: float | None = None, **flags: Any) -> TrainedRun:
@@ -211,7 +211,7 @@ def test_a_run_does_not_go_on_with_other_samples(shards: Path, tmp_path: Path) -
     _start(shards, "first")
     write_store(tmp_path / "other" / "train.zarr", make_scenes(range(4)))
     with pytest.raises(ConflictError, match="holds other samples than when first began"):
-        commands.resume_run(Place((tmp_path / "other",), True, shards.parent / "runs"), "first", None, None)
+        commands.resume_run(TrainingPlace((tmp_path / "other",), True, shards.parent / "runs"), "first", None, None)
 
 
 def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.runs.folder import Run
 from support.scenes import make_scenes, write_store
@@ -36,7 +36,7 @@ def _start(folders: tuple[Path, ...], runs: Path, name: str, **changes: Any) -> 
     flags = {
         key: {**value, **changes.pop(key, {})} if isinstance(value, dict) else value for key, value in _FLAGS.items()
     }
-    (trained,) = commands.start_run(Place(folders, True, runs), name, None, {**flags, **changes}, None)
+    (trained,) = commands.start_run(TrainingPlace(folders, True, runs), name, None, {**flags, **changes}, None)
     return trained
 
 
@@ -88,7 +88,7 @@ def test_each_data_set_has_its_head_its_scores_and_its_share_of_the_batches(
     assert last["val_mean_iou"] == pytest.approx((last["val_mean_iou/a"] + last["val_mean_iou/b"]) / 2)
     heads = {name.split(".")[1] for name in _weights(trained.run) if name.startswith("heads.")}
     assert heads == {"0", "1"}
-    place = Place(two, True, tmp_path / "runs")
+    place = TrainingPlace(two, True, tmp_path / "runs")
     for name, mean in (("a", last["val_mean_iou/a"]), ("b", last["val_mean_iou/b"])):
         report = evaluate_run(place, "both", "last", "val", "network", None, name)
         assert report.folder.name == f"eval-val-{name}"
@@ -138,7 +138,7 @@ def test_two_processes_train_as_one(two: tuple[Path, Path], tmp_path: Path) -> N
               for each in (run, one.run)]  # fmt: skip
     assert scores[0] == pytest.approx(scores[1], abs=0.01)
     with pytest.raises(ConflictError, match="the run was trained by 2 processes, not 1"):
-        commands.resume_run(Place(two, True, tmp_path / "runs"), "two", None, None)
+        commands.resume_run(TrainingPlace(two, True, tmp_path / "runs"), "two", None, None)
 
 
 def _in_two_processes(arguments: list[Any]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import read_configuration
 from segprep.train.learning.protocols import merged_tables, stages_of
 from segprep.train.models import MODELS
@@ -197,7 +197,7 @@ def test_print_config_shows_every_value_and_trains_nothing(
 
 
 def test_the_protocol_of_ssma_is_as_published(workspace: Path) -> None:
-    runs = dict(read_configuration(Place((), False, workspace / "runs"), "s", _SSMA, {}))
+    runs = dict(read_configuration(TrainingPlace((), False, workspace / "runs"), "s", _SSMA, {}))
     assert list(runs) == ["s-image", "s-hha", "s-fusion", "s-final"]
     assert [c.steps for c in runs.values()] == [150_000, 150_000, 100_000, 50_000]
     assert [c.data.batch_size for c in runs.values()] == [8, 8, 7, 12]

@@ -11,7 +11,7 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.shards import ShardStore
 from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
-from segprep.train.command.place import Place
+from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.segmenter import build_segmenter, input_columns
@@ -30,7 +30,7 @@ _FLAGS: dict[str, Any] = {
 
 def _start(folder: Path, name: str, **data: Any) -> TrainedRun:
     flags = {**_FLAGS, "data": {"batch_size": 4, **data}}
-    (trained,) = commands.start_run(Place((folder,), True, folder.parent / "runs"), name, None, flags, None)
+    (trained,) = commands.start_run(TrainingPlace((folder,), True, folder.parent / "runs"), name, None, flags, None)
     return trained
 
 
@@ -54,7 +54,7 @@ def test_what_moves_is_learned_from_the_motion_image_and_not_without_it(moving: 
     assert seen.outcome.best > 0.75
     assert blind.outcome.best is not None
     assert blind.outcome.best < 0.6
-    report = evaluate_run(Place((moving,), True, moving.parent / "runs"), "seen", None, "val", None, moving)
+    report = evaluate_run(TrainingPlace((moving,), True, moving.parent / "runs"), "seen", None, "val", None, moving)
     assert [row["name"] for row in report.metrics["classes"]] == ["static", "moving"]
     assert report.metrics["mean_iou"] == pytest.approx(seen.outcome.best, abs=1e-3)
     assert "was made, and has no files of its own" in report.metrics["why_not_source"]
@@ -85,7 +85,7 @@ def test_a_target_that_is_no_label_is_refused(moving: Path) -> None:
 
 def test_a_run_is_not_evaluated_on_other_classes(moving: Path) -> None:
     _start(moving, "motion", target="motion_label")
-    place = Place((moving,), True, moving.parent / "runs")
+    place = TrainingPlace((moving,), True, moving.parent / "runs")
     config = moving.parent / "runs" / "motion" / "config.toml"
     config.write_text(config.read_text().replace("motion_label", "label"))
     with pytest.raises(ConfigurationError, match=r"trained on the 2 classes static, moving, but .* the 3 classes road"):

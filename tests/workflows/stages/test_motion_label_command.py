@@ -140,7 +140,7 @@ def test_given_annotations_are_mapped_and_resized(ready: Path, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--movable", "tank"), 2, "there is no class tank. Known: road"),
+        (("--movable", "tank"), 2, "there is no class 'tank'. Did you mean"),
         (("--annotations", "{stem}.png"), 2, "needs --annotation-map"),
         (("--annotation-map", "moving=1"), 2, "give both"),
         (("--annotations", "{stem}.png", "--annotation-map", "moving=x"), 2, "moving=1"),

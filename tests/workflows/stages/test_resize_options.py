@@ -132,7 +132,10 @@ def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(ready: Path) -
         (("--threshold", "1.5"), "--threshold must be a share from 0 to 1, not 1.5"),
         (("--labels", "nearest", "--threshold", "0.5"), "has no threshold"),
         (("--labels", "priority"), "--labels priority needs --priority with names of classes, of: road, pole"),
-        (("--labels", "priority", "--priority", "pole,car"), "there is no class car. Known: road, pole"),
+        (
+            ("--labels", "priority", "--priority", "pole,car"),
+            "there is no class 'car'. Did you mean 'road'? There are: road, pole",
+        ),
         (("--priority", "pole"), "use method priority"),
         (("--void-id", "1"), "--void-id is a raw id"),
         (("--labels", "paris", "--void-id", "7"), "must be a raw id that is no class's, not 7"),

@@ -1,13 +1,14 @@
 """Arguments of commands: where they come from, and which are refused."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from segprep.datasets.program.tables import options_of
 from segprep.datasets.program.values import choices_of
 from segprep.flow.flow_files import FlowFormat
-from segprep.prep.motion.ego_steps import EGO_MODES
+from segprep.prep.motion.ego_steps import EgoMode
 from segprep.workflows.stages.arguments import FlowArguments
 from support.commands import prep
 
@@ -114,4 +115,7 @@ def test_a_setting_that_makes_no_sense_is_told(
 def test_the_choices_of_flow_files_are_those_that_are_read() -> None:
     (formats,) = (each for each in options_of(FlowArguments) if each.name == "flow_format")
     assert choices_of(formats.hint) == tuple(FlowFormat)
-    assert set(choices_of(next(o.hint for o in options_of(FlowArguments) if o.name == "ego"))) == {*EGO_MODES, "none"}
+    assert set(choices_of(next(o.hint for o in options_of(FlowArguments) if o.name == "ego"))) == {
+        *get_args(EgoMode),
+        "none",
+    }
