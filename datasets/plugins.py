@@ -9,7 +9,7 @@ import pkgutil
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
-from segprep.datasets.errors import UnknownNameError
+from segprep.datasets.errors import ConfigurationError, UnknownNameError
 
 __all__ = ["PluginGroup"]
 
@@ -40,6 +40,7 @@ class PluginGroup:
 
         Raises:
             UnknownNameError: If there is none; the message lists those that exist.
+            ConfigurationError: If another package's member cannot be imported.
         """
         # Steps ask for their member once per sample; looking through all installed packages takes milliseconds.
         if name not in self._loaded:
@@ -52,7 +53,13 @@ class PluginGroup:
             raise UnknownNameError(f"there is no {self._noun} called {name!r}. Known: {', '.join(names)}")
         added = self._entry_points().get(name)
         if added is not None:
-            module: ModuleType = added.load()
+            try:
+                module: ModuleType = added.load()
+            except Exception as error:  # any fault of somebody else's module is the module's, not ours
+                raise ConfigurationError(
+                    f"the {self._noun} {name!r}, which the package of {added.value} adds, cannot be loaded "
+                    f"({type(error).__name__}: {error}): mend or uninstall that package"
+                ) from error
             return module
         return importlib.import_module(f"{self._package}.{name}")
 

@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 import typer
 from typer.core import TyperGroup
 
+from segprep.flow.conformance import ESTIMATOR_CHECKS
+from segprep.prep.conformance import ModalityCase, check_modality
 from segprep.train.cli import app as train
 from segprep.workflows.cli import app as prep
 from support.users_day import users_day
@@ -89,19 +90,33 @@ def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
         assert [w for w in words[1:] if re.match(r"--?[A-Za-z]", w) and w.split("=")[0] not in known] == [], line
 
 
-def test_the_estimator_that_the_page_on_plug_ins_shows_works() -> None:
+@pytest.fixture
+def plug_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module that the page on plug-ins shows."""
     page = (ROOT / "docs/howto/plug-in.md").read_text(encoding="utf-8")
-    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    still = ModuleType("still")
-    sys.modules["still"] = still
-    try:
-        exec(compile(source, "still.py", "exec"), still.__dict__)
-    finally:
-        del sys.modules["still"]
-    picture_HWC = np.zeros((4, 6, 3), np.uint8)
-    assert still.estimate(picture_HWC, picture_HWC, still.config_from("default")).shape == (4, 6, 2)
-    with pytest.raises(ValueError, match="Known: default"):
-        still.config_from("fast")
+    (source,) = re.findall(
+        rf"^`my_package/{request.param}\.py`:\n\n```python\n(.*?)```", page, re.DOTALL | re.MULTILINE
+    )
+    module = ModuleType(request.param)
+    monkeypatch.setitem(sys.modules, request.param, module)  # dataclasses and pickle look there
+    exec(compile(source, f"{request.param}.py", "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("plug_in", ["still"], indirect=True)
+def test_the_estimator_that_the_page_on_plug_ins_shows_fits_as_far_as_the_page_says(plug_in: ModuleType) -> None:
+    refused = set()
+    for check in ESTIMATOR_CHECKS:
+        try:
+            check(plug_in, "default")
+        except AssertionError:
+            refused.add(check.__name__)
+    assert refused == {"check_direction", "check_mirror", "check_time", "check_drive"}
+
+
+@pytest.mark.parametrize("plug_in", ["greenness"], indirect=True)
+def test_the_modality_that_the_page_on_plug_ins_shows_fits(plug_in: ModuleType) -> None:
+    check_modality(ModalityCase("greenness", plug_in))
 
 
 def _shown(page: Path) -> list[str]:

@@ -42,7 +42,7 @@ class Overlaid(Place):
 
     def holder(self, name: str) -> str:
         """Return what holds an entry that nobody knows."""
-        return str(Place(COMMAND_LINE.origin, self.path) if name in self.said else self)
+        return str(Place("the command line", self.path) if name in self.said else self)
 
     def inside(self, name: str) -> "Overlaid":
         """Return the place of a table in this one."""
@@ -131,7 +131,7 @@ def parse_setting(text: str, example: str) -> dict[str, Any]:
     for written in (value, quoted) if equals else ():
         try:
             return tomllib.loads(f"{key} = {written}")
-        except tomllib.TOMLDecodeError:
+        except ValueError:  # no TOML, or a number of more digits than Python reads
             continue
     raise ConfigurationError(f"--set {text}: write KEY=VALUE, for example --set {example}")
 

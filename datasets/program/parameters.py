@@ -1,6 +1,8 @@
 """What people see of a class of options: the parameters of a command line, and a table for documents."""
 
+import html
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_origin
@@ -84,9 +86,16 @@ def markdown_table(cls: type, table: str | None = None) -> str:
         if table is not None:
             names = [f"{table}.{each.name}".lstrip("."), *filter(None, [each.flag])]
             default, about = str(each.default).lower() if isinstance(each.default, bool) else default, each.help
-        cells = (*(" ".join(f"`{text}`" for text in texts if text) for texts in (names, [value])), default, about)
-        rows.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+        codes = (" ".join(_code(text) for text in texts if text) for texts in (names, [value]))
+        rows.append(
+            "| " + " | ".join([*codes, *(re.sub(r"([|*])", r"\\\1", text) for text in (default, about))]) + " |"
+        )
     return "\n".join(rows) + "\n"
+
+
+def _code(text: str) -> str:
+    r"""Return code in a cell of a table: between backquotes the site would show the backslash of `a\|b`."""
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def offer(look_up: LookUp) -> Callable[..., list[str]]:

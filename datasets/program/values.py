@@ -132,6 +132,8 @@ def read_text(hint: Any, text: str) -> Any:  # noqa: ANN401
         return next((each for each in arguments if str(each) == text), text)
     if origin is tuple:
         parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:
+            return text
         kinds = [arguments[0]] * len(parts) if arguments[-1] is Ellipsis else arguments
         return [read_text(kind, part) for kind, part in zip(kinds, parts, strict=False)] + parts[len(kinds) :]
     if origin in (dict, Mapping):
@@ -176,6 +178,8 @@ def phrase_of(hint: Any, several: bool = False) -> str:  # noqa: ANN401
     if origin is tuple:
         inner = phrase_of(arguments[0], several=True) if len(set(arguments) - {Ellipsis}) == 1 else "values"
         return f"a list of {inner}" if arguments[-1] is Ellipsis else f"a list of {len(arguments)} {inner}"
+    if origin in (dict, Mapping):
+        return f"a table of {phrase_of(arguments[1], several=True)}"
     return _PHRASES[hint][several] if hint in _PHRASES else "tables" if several else "a table"
 
 

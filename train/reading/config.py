@@ -37,9 +37,7 @@ class DataConfig:
         flag="--size",
         metavar="WxH",
         read=parse_size,
-        accept=Accept(
-            "[width, height] of at least 1 pixel", lambda size: not size or (len(size) == 2 and min(size) > 0)
-        ),
+        accept=_SIZE,
         help="Size that augmented samples get.",
         unsaid="theirs",
     )

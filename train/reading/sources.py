@@ -106,7 +106,8 @@ def _check_columns(first: Source, other: Source, inputs: Sequence[str]) -> None:
     for store in (other.train, other.val):
         if store is None:
             continue
-        for ours, theirs in zip(Reader(first.train, inputs).columns, Reader(store, inputs).columns, strict=True):
+        columns = (Reader(first.train, inputs, first.target).columns, Reader(store, inputs, other.target).columns)
+        for ours, theirs in zip(*columns, strict=True):
             if (ours.channels, ours.dtype, ours.code) != (theirs.channels, theirs.dtype, theirs.code):
                 raise ConfigurationError(
                     f"column {ours.name!r} of {store.path} holds {theirs.dtype} {theirs.code} of "

@@ -1,7 +1,7 @@
 """`prep modality`: its options are those of the modalities that are named, plug-ins' too."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +11,9 @@ from typer.core import TyperCommand
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.parameters import offer, parameters, said_by
-from segprep.datasets.program.tables import from_table, options_of
+from segprep.datasets.program.tables import Option, from_table, options_of
 from segprep.workflows.command.completion import LOOK_UP, modalities
-from segprep.workflows.command.stage_command import Named, with_shared_options
+from segprep.workflows.command.stage_command import SHARED_NAMES, Named, with_shared_options
 from segprep.workflows.stages.arguments import FileArguments
 
 __all__ = ["ModalityCommand"]
@@ -42,7 +42,7 @@ class ModalityCommand(TyperCommand):
 
         members = MODALITIES.names()
         names = [word for word in args if word in members]
-        made = _command(names or members)
+        made = _command(names or _usable(members))
         self.params, self.callback = made.params, made.callback
         known = {flag for each in self.get_params(ctx) for flag in (*each.opts, *each.secondary_opts)}
         for flag in (word.partition("=")[0] for word in args if word.startswith("--")):
@@ -55,9 +55,41 @@ class ModalityCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-def _command(names: Sequence[str]) -> Any:  # noqa: ANN401
-    from segprep.workflows.stages.modality import modality_options, with_filled
+def _usable(names: Sequence[str]) -> list[str]:
+    """Leave out other packages' modalities that do not fit, so that they spoil the help of no other one."""
+    from segprep.workflows.stages.modality import declared_options
 
+    found = []
+    for name in names:
+        try:
+            _refuse_reserved(name, declared_options(name))
+        except ConfigurationError as error:
+            typer.echo(f"prep: {error}; its options are left out", err=True)
+        else:
+            found.append(name)
+    return found
+
+
+def _refuse_reserved(name: str, options: Iterable[Option]) -> None:
+    """Refuse an option that is called as one that `prep modality` has for all modalities.
+
+    Raises:
+        ConfigurationError: With both names.
+    """
+    reserved = {"names", *SHARED_NAMES, *(each.name for each in options_of(FileArguments))}
+    taken = sorted({each.name for each in options} & reserved)
+    if taken:
+        raise ConfigurationError(
+            f"the modality {name!r} calls an option {', '.join(taken)}, as `prep modality` calls one of its own: it "
+            "needs another name"
+        )
+
+
+def _command(names: Sequence[str]) -> Any:  # noqa: ANN401
+    from segprep.workflows.stages.modality import declared_options, modality_options, with_filled
+
+    for name in names:
+        _refuse_reserved(name, declared_options(name))
     first = inspect.Parameter("names", inspect.Parameter.KEYWORD_ONLY, annotation=_Names)
     options = [*modality_options(with_filled(names)), *options_of(FileArguments)]
     app = typer.Typer(add_completion=False)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -27,7 +27,7 @@ from segprep.workflows.command.options import (
     parse_share,
 )
 
-__all__ = ["Named", "stage_command", "with_shared_options"]
+__all__ = ["SHARED_NAMES", "Named", "stage_command", "with_shared_options"]
 
 _Dataset = Annotated[
     str | None,
@@ -150,3 +150,7 @@ def _run(
             verbose=verbose,
         )
     )
+
+
+SHARED_NAMES: Final = ("settings", *(name for name in inspect.signature(_run).parameters if name != "named"))
+"""Names of the options that all commands that make columns have."""

@@ -1,6 +1,7 @@
 """What `prep modality` makes: one stage per modality, from its arguments."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from segprep.workflows.ledger.table import Table
 
 __all__ = [
     "FILLED",
+    "declared_options",
     "foreign_option",
     "modality_command",
     "modality_of",
@@ -66,6 +68,21 @@ def with_filled(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([FILLED, *names]))
 
 
+def declared_options(name: str) -> tuple[Option, ...]:
+    """Return the options that a modality declares.
+
+    Raises:
+        UnknownNameError: If there is no such modality.
+        ConfigurationError: If it is another package's and cannot be imported, or declares none.
+    """
+    member = MODALITIES.load(name)
+    if not hasattr(member, "Arguments"):
+        raise ConfigurationError(
+            f"the modality {name!r} ({member.__name__}) has no class Arguments: it is for another version of segprep"
+        )
+    return options_of(member.Arguments)
+
+
 def modality_options(names: Iterable[str]) -> list[Option]:
     """Return the options of modalities, each once; the help says whose it is.
 
@@ -76,7 +93,7 @@ def modality_options(names: Iterable[str]) -> list[Option]:
     """
     declared: dict[str, dict[str, Option]] = {}
     for name in names:
-        for each in options_of(MODALITIES.load(name).Arguments):
+        for each in declared_options(name):
             declared.setdefault(each.name, {})[name] = each
     return [_merged(takers) for takers in declared.values()]
 
@@ -98,7 +115,7 @@ def share_options(names: list[str], options: Mapping[str, Any]) -> dict[str, Jso
         UnknownNameError: If there is no such modality.
     """
     names = with_filled(names) if FILLED in names or "fill" in options else list(dict.fromkeys(names))
-    knows = {name: options_of(MODALITIES.load(name).Arguments) for name in names}
+    knows = {name: declared_options(name) for name in names}
     for option in options:
         if not any(each.name == option for known in knows.values() for each in known):
             raise ConfigurationError(foreign_option(option, names) or _unknown_option(option, names))
@@ -116,17 +133,16 @@ def share_options(names: list[str], options: Mapping[str, Any]) -> dict[str, Jso
 
 def foreign_option(option: str, names: Iterable[str]) -> str | None:
     """Return a sentence that says whose option this is, none of the named modalities'; None if it is nobody's."""
-    takers = [name for name in MODALITIES.names() for each in _options_of(name) if each.name == option]
+    takers = []
+    for name in MODALITIES.names():
+        with suppress(ConfigurationError):  # a member that does not load is told where it is named
+            takers += [name for each in declared_options(name) if each.name == option]
     flag = f"--{option.replace('_', '-')}"
     return f"{flag} is no option of {', '.join(names)}: it goes with {', '.join(takers)}" if takers else None
 
 
-def _options_of(name: str) -> tuple[Option, ...]:
-    return options_of(MODALITIES.load(name).Arguments)
-
-
 def _unknown_option(option: str, names: Iterable[str]) -> str:
-    known = dict.fromkeys(each.name for name in with_filled(names) for each in _options_of(name))
+    known = dict.fromkeys(each.name for name in with_filled(names) for each in declared_options(name))
     return f"--set has no key {option!r}. {nearest_name(option, known)}"
 
 

@@ -74,8 +74,8 @@ def test_a_last_run_may_know_more_and_what_is_overruled_of_it_is_not_asked() -> 
     [
         ({"top": {"lr": 0}}, "--set top.lr must be a number above 0, not 0"),
         ({"top": {"rate": 0}}, "--rate must be a number above 0, not 0"),
-        ({"top": {"lrr": 0}}, "--set: [top] has no key 'lrr'. Did you mean 'lr'?"),
-        ({"tpo": {}}, "--set has no key 'tpo'. Did you mean 'top'?"),
+        ({"top": {"lrr": 0}}, "the command line: [top] has no key 'lrr'. Did you mean 'lr'?"),
+        ({"tpo": {}}, "the command line has no key 'tpo'. Did you mean 'top'?"),
     ],
 )
 def test_what_was_typed_over_a_file_is_called_as_it_was_typed(table: dict[str, Any], message: str) -> None:

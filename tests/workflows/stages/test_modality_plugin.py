@@ -146,3 +146,27 @@ def test_other_commands_do_not_import_it(tmp_path: Path) -> None:
     assert prep("resize", "--help") == 0
     assert prep("modality", "jet", "--help") == 0
     assert prep("modality", "jet", "--quantity", "disparity", "--dry-run") == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("raise ImportError('no lamp here')", "cannot be loaded (ImportError: no lamp here)"),
+        ("DEFAULTS = {}", "has no class Arguments"),
+        (MODULE.replace("level: float", "limit: float"), "calls an option limit, as `prep modality` calls one"),
+    ],
+    ids=["faulty", "old", "reserved"],
+)
+def test_one_that_does_not_fit_is_told_and_leaves_the_others_alone(
+    tmp_path: Path, capsys: Captured, module: str, message: str
+) -> None:
+    (tmp_path / "site" / "lamp_of_tests.py").write_text(module)
+    assert prep("modality", "glow") == 2
+    assert message in capsys.readouterr().err
+    assert prep("modality", "--help") == 0
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert "--near" in shown.out
+    assert prep("modality", "jet", "--levl", "3") == 2
+    assert "No such option" in capsys.readouterr().err
+    assert prep("modality", "jet") == 0
