@@ -23,7 +23,19 @@ ALLOWED = {
 # beside it. Modules that lie loose on one floor may use each other.
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "datasets": (
-        ("atomic", "class_files", "classes", "errors", "json_values", "kinds", "names", "plugins", "record", "sample"),
+        (
+            "atomic",
+            "class_files",
+            "classes",
+            "errors",
+            "json_values",
+            "kinds",
+            "names",
+            "notices",
+            "plugins",
+            "record",
+            "sample",
+        ),
         ("program",),
         ("augmentation", "codes", "imageio"),
         ("lists", "shards", "synthetic", "workspace"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord
 
 __all__ = ["DatasetMember", "DatasetSource", "DatasetSpec"]
@@ -49,12 +50,14 @@ class DatasetSource:
         lists: Files that list the samples, for the dataset `list`; others have none.
         columns: What the entries of a row in lists without a header are; None for the formats' own meaning.
         scheme: One of the spec's `schemes`; None for the default.
+        notices: Where members leave what they guess and what looks wrong to them, while they list.
     """
 
     root: Path
     lists: tuple[Path, ...] = ()
     columns: tuple[str, ...] | None = None
     scheme: str | None = None
+    notices: list[Notice] = field(default_factory=list, compare=False)
 
 
 class DatasetMember(Protocol):

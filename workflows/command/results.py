@@ -44,6 +44,7 @@ def inventory(found: Inventory) -> list[RenderableType]:
     if found.missing:
         notes.append(f"{len(found.missing)} promised files do not exist, their samples will fail:")
         notes += [f"  {path}" for path in found.missing]  # all: people mend them by this list
+    notes += map(str, found.notices)
     notes.append(f"workspace: {found.workspace.root}")
     return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *notes]
 
@@ -93,13 +94,14 @@ def status(found: Status) -> list[RenderableType]:
     counts = {f"{c.split} {c.column}": c.counts for c in found.columns}
     if not counts:
         samples = ", ".join(f"{n} of {split}" for split, n in found.samples.items())
-        return [f"{samples} samples, no columns yet: run `prep resize`"]
+        return [f"{samples} samples, no columns yet: run `prep resize`", *map(str, found.notices)]
     notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
     notes += [f"{c.split} {c.column}: {_figures(c.figures)}" for c in found.columns if c.figures]
     stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
     if stale:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
     notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
+    notes += map(str, found.notices)
     return [*_state_table("samples per state", counts), *notes]
 
 

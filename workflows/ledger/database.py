@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from segprep.datasets.errors import ConflictError, WriteFailedError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Column
@@ -27,7 +28,7 @@ from segprep.workflows.ledger.rows import (
 
 __all__ = ["CellRow", "CellState", "ColumnRow", "FileRow", "KnownSample", "Ledger", "Selection", "SourceRow"]
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE samples(key TEXT PRIMARY KEY, position INTEGER, split TEXT, record TEXT) WITHOUT ROWID;
 CREATE INDEX samples_in_order ON samples(position);
@@ -39,9 +40,11 @@ CREATE TABLE runs(id INTEGER PRIMARY KEY, command TEXT, arguments TEXT, versions
     exit_code INTEGER);
 CREATE TABLE shards(split TEXT, place INTEGER, fingerprint TEXT, report TEXT, PRIMARY KEY(split, place)) WITHOUT ROWID;
 """
-_SINCE_2 = """
-CREATE TABLE store_rows(split TEXT, key TEXT, place INTEGER, seed INTEGER, PRIMARY KEY(split, key)) WITHOUT ROWID
-"""
+_SINCE = {
+    2: "CREATE TABLE store_rows(split TEXT, key TEXT, place INTEGER, seed INTEGER, PRIMARY KEY(split, key)) "
+    "WITHOUT ROWID",
+    3: "CREATE TABLE notices(place INTEGER PRIMARY KEY, about TEXT, subject TEXT, text TEXT)",
+}
 
 
 class Ledger:
@@ -91,7 +94,9 @@ class Ledger:
                     self._db.execute(statement)
         if version < _SCHEMA_VERSION:
             with self.transaction():
-                self._db.execute(_SINCE_2)
+                for since, statement in _SINCE.items():
+                    if version < since:
+                        self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         self._db.execute("PRAGMA synchronous = FULL")
 
@@ -123,14 +128,25 @@ class Ledger:
 
     # -- samples ---------------------------------------------------------------------------------------------------
 
-    def replace_samples(self, records: Iterable[SampleRecord]) -> None:
-        """Replace the list of samples; cells of samples that are no more are forgotten, their files stay."""
+    def replace_samples(self, records: Iterable[SampleRecord], notices: Iterable[Notice] = ()) -> None:
+        """Replace the list of samples and what was said of them; cells of samples that are no more are forgotten.
+
+        Files stay.
+        """
         with self.transaction():
             self._db.execute("DELETE FROM samples")
             for position, record in enumerate(records):
                 row = (record.key, position, record.split, json.dumps(record.to_json(), sort_keys=True))
                 self._db.execute("INSERT INTO samples VALUES (?, ?, ?, ?)", row)
             self._db.execute("DELETE FROM cells WHERE key NOT IN (SELECT key FROM samples)")
+            self._db.execute("DELETE FROM notices")
+            rows = [(each.about, each.subject, each.text) for each in notices]
+            self._db.executemany("INSERT INTO notices(about, subject, text) VALUES (?, ?, ?)", rows)
+
+    def notices(self) -> list[Notice]:
+        """Return what was said of the dataset when it was listed."""
+        rows = self._db.execute("SELECT about, subject, text FROM notices ORDER BY place")
+        return [Notice(About(about), subject, text) for about, subject, text in rows]
 
     def count(self, selection: Selection) -> int:
         """Return how many samples a selection has."""

@@ -19,8 +19,10 @@ from segprep.datasets.errors import (
     SegprepError,
     WriteFailedError,
 )
+from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import find_lists
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
@@ -64,12 +66,14 @@ class Inventory:
         splits: Split to column to number of samples that have it; "samples" counts all.
         missing: Promised files that do not exist, relative to the dataset's root.
         absent: Columns that the dataset could offer and none of its samples has.
+        notices: What was guessed, and what looks wrong.
     """
 
     workspace: Workspace
     splits: dict[str, dict[str, int]]
     missing: tuple[str, ...]
     absent: tuple[str, ...]
+    notices: tuple[Notice, ...]
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
@@ -81,6 +85,7 @@ class Inventory:
             "splits": self.splits,
             "missing": list(self.missing),
             "absent": list(self.absent),
+            "notices": [json_of(notice) for notice in self.notices],
         }
 
 
@@ -158,17 +163,19 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     except OSError as error:
         raise write_failed(place, error) from error
     splits = tuple(dict.fromkeys(record.split for record in records))
+    notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     with writer_lock(place):
         workspace = write_config(place, config, replace_classes=request.classes is not None)
         with Table(workspace) as table:
-            table.ledger.replace_samples(records)
+            table.ledger.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,
         _count(records),
         tuple(_missing(records, source.root)),
         tuple(c for c in member.SPEC.columns if c not in offered and c not in other),
+        notices,
     )
 
 

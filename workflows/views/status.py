@@ -8,6 +8,7 @@ import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.json_values import json_of
+from segprep.datasets.notices import Notice
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.prep.step import Step
@@ -44,11 +45,19 @@ class ColumnStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a workspace."""
+    """The state of a workspace.
+
+    Attributes:
+        samples: Split to number of samples.
+        columns: Each column of each split.
+        stores: Split to what stands in its store's place.
+        notices: What was guessed, and what looked wrong, when the dataset was listed.
+    """
 
     samples: dict[str, int]
     columns: tuple[ColumnStatus, ...]
     stores: dict[str, str]
+    notices: tuple[Notice, ...]
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
@@ -124,7 +133,8 @@ def read_status(table: Table) -> Status:
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs
         ]
-    return Status(samples, tuple(columns), {split: _store_state(workspace.store_path(split)) for split in samples})
+    stores = {split: _store_state(workspace.store_path(split)) for split in samples}
+    return Status(samples, tuple(columns), stores, tuple(ledger.notices()))
 
 
 def _store_state(path: Path) -> str:

@@ -11,6 +11,7 @@ import pytest
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, VelodyneCode
 from segprep.datasets.errors import ConflictError, WriteFailedError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, SampleKey
 from segprep.datasets.workspace.cells import Column
@@ -230,3 +231,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").mkdir()
     with pytest.raises(WriteFailedError, match="cannot be opened"):
         Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_notices_are_kept_until_the_samples_are_listed_again(tmp_path: Path) -> None:
+    said = [Notice(About.GUESSED, "depth", "millimetres"), Notice(About.SUSPECT, "camera", "für 640x480")]
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.replace_samples([_record("a", "train")], said)
+        assert ledger.notices() == said
+        ledger.replace_samples([_record("a", "train")])
+        assert ledger.notices() == []
+
+
+def test_a_ledger_from_before_notices_gets_room_for_them(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.replace_samples([_record("a", "train")])
+    database = sqlite3.connect(path)
+    database.execute("DROP TABLE notices")
+    database.execute("PRAGMA user_version = 2")
+    database.close()
+    with Ledger(path) as ledger:
+        assert ledger.notices() == []
+        assert ledger.count(Selection()) == 1

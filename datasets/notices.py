@@ -1,0 +1,34 @@
+"""What is said of a dataset beside its samples: what was guessed, and what looks wrong."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["About", "Notice"]
+
+
+class About(StrEnum):
+    """What a notice is."""
+
+    GUESSED = "guessed"
+    """No file says it: it may be otherwise, and the text says how to put it right."""
+
+    SUSPECT = "suspect"
+    """A file says it, and other evidence speaks against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence for the user of `prep init`, kept in the workspace for `prep status`.
+
+    Attributes:
+        about: What it is.
+        subject: The column or file that it is about, for example "depth".
+        text: What was taken for what, on which evidence, and how to say otherwise. No full stop at the end.
+    """
+
+    about: About
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.about}, {self.subject}: {self.text}"
