@@ -9,7 +9,7 @@ ENV ?= .venv
 BIN := $(ENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-fast test-workers test-lowest test-pythons search lint types bench clean
+.PHONY: help install demo docs test test-fast test-workers test-lowest test-newest test-pythons search lint types bench clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -48,6 +48,12 @@ test-lowest: ## Run all tests on the lowest versions that pyproject.toml allows,
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct $(UV_ARGS) -e '.[dev]'
 	touch .venv-lowest/.installed
 	$(MAKE) ENV=.venv-lowest test-fast test-workers
+
+test-newest: ## Run all tests on the newest versions of everything, in .venv-newest.
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager $(PIP_ARGS) -e '.[dev]'
+	touch .venv-newest/.installed
+	$(MAKE) ENV=.venv-newest test-fast test-workers
 
 # pyenv has commands python3.12 and so on that only say that another version is chosen: a Python is what runs.
 RUNNING_PYTHON = $$(for each in "$$(command -v python$$version)" $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \

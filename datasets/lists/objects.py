@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.codes import source_code_from_json
-from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.json_values import is_number
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.entries import FACTS, ListEntry, Problems, checked_columns, plain_source
 from segprep.datasets.lists.text import content_lines
+from segprep.datasets.program.extras import optional_packages
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, Pose
 
 __all__ = ["format_jsonl", "format_parquet", "parse_jsonl", "parse_parquet"]
 
 _NESTED = ("camera", "pose", "neighbour", "codes")  # JSON text in a .parquet
+_PARQUET = ("a list in .parquet", ", or use .jsonl")
 _NUMBERS = {"frame": "int64", "time": "float64"}
 
 
@@ -47,9 +48,9 @@ def parse_parquet(path: Path, data: bytes, problems: Problems) -> list[ListEntry
     Raises:
         ConfigurationError: If pyarrow is not installed.
     """
-    _require_pyarrow()
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
+    with optional_packages(*_PARQUET):
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
 
     try:
         rows = ParquetFile(io.BytesIO(data)).read().to_pylist()
@@ -72,9 +73,9 @@ def format_parquet(records: Sequence[SampleRecord]) -> bytes:
     Raises:
         ConfigurationError: If pyarrow is not installed.
     """
-    _require_pyarrow()
-    import pyarrow
-    from pyarrow.parquet import write_table
+    with optional_packages(*_PARQUET):
+        import pyarrow
+        from pyarrow.parquet import write_table
 
     rows = [_to_row(_object(record)) for record in records]
     names = dict.fromkeys(["key", "split", *(name for row in rows for name in row)])
@@ -85,15 +86,6 @@ def format_parquet(records: Sequence[SampleRecord]) -> bytes:
     file = io.BytesIO()
     write_table(pyarrow.table(columns), file)
     return file.getvalue()
-
-
-def _require_pyarrow() -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise ConfigurationError(
-            "lists in .parquet need pyarrow: install it with `pip install 'segprep[parquet]'`, or use .jsonl"
-        ) from error
 
 
 def _object(record: SampleRecord) -> JsonDict:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from segprep.datasets.errors import ExitCode, SegprepError
+from segprep.datasets.program.extras import optional_packages
 
 __all__ = ["Directory", "JsonOutput", "group_commands", "new_app", "run_app"]
 
@@ -83,7 +84,8 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
     debug = "--debug" in given
     given = [a for a in given if a != "--debug"]
     try:
-        app(args=given, prog_name=name)
+        with optional_packages(f"`{' '.join([name, *given[:1]])}`"):
+            app(args=given, prog_name=name)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except KeyboardInterrupt:

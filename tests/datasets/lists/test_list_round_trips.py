@@ -1,7 +1,7 @@
 """Lists give back what was written, to the last bit."""
 
-import builtins
 import csv
+import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -168,14 +168,7 @@ def test_a_parquet_has_plain_paths_and_reads_what_other_tools_wrote(tmp_path: Pa
 
 def test_without_pyarrow_the_command_that_brings_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_list(tmp_path / "t.parquet", [make_pair("a.png", "b.png")])
-    real = builtins.__import__
-
-    def without(name: str, *arguments: Any, **named: Any) -> Any:
-        if name.split(".")[0] == "pyarrow":
-            raise ImportError(name)
-        return real(name, *arguments, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'segprep\[parquet\]'"):
         read_lists([tmp_path / "t.parquet"], tmp_path)
     with pytest.raises(ConfigurationError, match=r"pip install 'segprep\[parquet\]'"):
