@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "encode", "read_size"]
+__all__ = ["SIGNATURE", "decode", "encode", "read_exif_orientation", "read_size"]
 
 SIGNATURE = b"\xff\xd8\xff"
 
@@ -52,8 +52,22 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
     """Return (width, height) of the upright picture from the start of a file.
 
     Raises:
-        ValueError: If the file ends or makes no sense before its size is known.
+        ValueError: If the file ends or makes no sense before its pixels begin.
     """
+    return oriented_size(*_read_headers(file))
+
+
+def read_exif_orientation(file: BinaryIO) -> int:
+    """Return the orientation, 1 to 8, from the start of a file.
+
+    Raises:
+        ValueError: As `read_size`.
+    """
+    return _read_headers(file)[1]
+
+
+def _read_headers(file: BinaryIO) -> tuple[tuple[int, int], int]:
+    """Return (width, height) as stored, and the orientation."""
     file.seek(2)
     size, orientation = None, UPRIGHT
     while True:
@@ -61,7 +75,7 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
         while marker == b"\xff\xff":
             marker = b"\xff" + _read(file, 1)
         if size and marker[1] == _SOS:
-            return oriented_size(size, orientation)
+            return size, orientation
         if marker[0] != 0xFF or marker[1] in (_EOI, _SOS, 0):
             raise ValueError("damaged: its size is missing")
         (length,) = struct.unpack(">H", _read(file, 2))

@@ -10,7 +10,7 @@ import numpy as np
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_size"]
+__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_exif_orientation", "read_size"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -46,7 +46,18 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
         raise ValueError("truncated within its header")
     _check_sum(start, 8, 13)
     header = _header(start[12:16], start[16:29])
-    return oriented_size((header.width, header.height), _read_orientation(file))
+    return oriented_size((header.width, header.height), read_exif_orientation(file))
+
+
+def read_exif_orientation(file: BinaryIO) -> int:
+    """Return the orientation, 1 to 8. It may stand behind the pixels, so that all chunks are passed over."""
+    file.seek(len(SIGNATURE))
+    while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
+        length = _length(start, 0)
+        if start[4:] == b"eXIf":
+            return read_orientation(file.read(length))
+        file.seek(length + 4, 1)
+    return UPRIGHT
 
 
 def decode(data: bytes) -> Array:
@@ -154,16 +165,6 @@ def _header(name: bytes, body: bytes) -> _Header:
     if header.depth not in _DEPTHS.get(header.color, ()) or not header.width or not header.height:
         raise ValueError(f"its header makes no sense: {header}")
     return header
-
-
-def _read_orientation(file: BinaryIO) -> int:
-    """Look for EXIF data among the chunks, behind the pixels too; `file` stands behind the header."""
-    while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
-        length = _length(start, 0)
-        if start[4:] == b"eXIf":
-            return read_orientation(file.read(length))
-        file.seek(length + 4, 1)
-    return UPRIGHT
 
 
 def _palette_colors(indices_HW: Array, palette: bytes, alpha: bytes) -> Array:
