@@ -14,9 +14,13 @@ from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.imageio.exif import as_stored, oriented
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
-from segprep.datasets.sample import Array
+from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.synthetic import World, render
 from segprep.datasets.workspace.cells import decode_source
+from segprep.prep.inspection.facts import PictureFacts
+from segprep.workflows.checks.facts import FileFacts
+from segprep.workflows.checks.findings import Calibration, CheckedSample, Severity
+from segprep.workflows.checks.orientation import Fit, turned_cameras, turned_otherwise
 from support.commands import prep
 from support.pictures import pillow_bytes
 
@@ -165,3 +169,57 @@ def test_numbers_with_directions_are_refused_where_their_pixels_would_be_turned(
 def test_turning_back_undoes_turning(orientation: int) -> None:
     picture = np.arange(24, dtype=np.uint8).reshape(4, 6)
     np.testing.assert_array_equal(as_stored(oriented(picture, orientation), orientation), picture)
+
+
+def _facts(path: str, kind: Kind, orientation: int) -> FileFacts:
+    return FileFacts(path, kind, picture=PictureFacts(8, 6, 1, "uint8"), orientation=orientation)
+
+
+def _sample(number: int, camera: Calibration | None = None, **orientations: int) -> CheckedSample:
+    kinds = {"image": Kind.IMAGE, "label": Kind.LABEL, "depth": Kind.DEPTH, "previous": Kind.IMAGE}
+    files = {name: _facts(f"{name}/{number}.png", kinds[name], value) for name, value in orientations.items()}
+    return CheckedSample(SampleKey(f"k{number:03d}"), "train", files, camera)
+
+
+def test_every_column_and_every_pair_of_orientations_is_judged_by_itself_and_by_a_few_samples() -> None:
+    samples = [_sample(n, image=3, label=1, depth=3, previous=3) for n in range(100)]
+    samples += [_sample(100 + n, image=6, label=1, depth=6, previous=8) for n in range(5)]
+    asked: list[tuple[str, str]] = []
+
+    def fit(image: FileFacts, other: FileFacts) -> Fit:
+        asked.append((image.path, other.path))
+        return Fit.AS_READ if image.orientation == 6 else Fit.AS_STORED
+
+    found = list(turned_otherwise(samples, fit))
+    assert [(f.severity, len(f.keys), f.paths[0]) for f in found] == [
+        (Severity.ERROR, 100, "label/0.png"),
+        (Severity.NOTE, 5, "label/100.png"),
+        (Severity.NOTE, 5, "previous/100.png"),
+    ]
+    assert [len(f.unfit) for f in found] == [100, 0, 0]
+    assert "5 images carry the EXIF orientation 6, their previous 8: they are turned differently" in found[2].message
+    assert len(asked) <= 12 + 5 + 5
+
+
+@pytest.mark.parametrize(
+    ("fits", "severity"),
+    [
+        ((Fit.AS_STORED,) * 3 + (Fit.AS_READ,), Severity.ERROR),
+        ((Fit.AS_STORED,) + (Fit.UNCLEAR,) * 3, Severity.ERROR),
+        ((Fit.AS_READ,) * 3 + (Fit.AS_STORED,), Severity.NOTE),
+        ((Fit.AS_READ, Fit.AS_STORED) * 2, Severity.WARNING),
+        ((Fit.UNCLEAR,) * 4, Severity.WARNING),
+    ],
+)
+def test_the_clear_ones_decide_if_they_agree(fits: tuple[Fit, ...], severity: Severity) -> None:
+    answers = iter(fits)
+    samples = [_sample(number, image=3, label=1) for number in range(len(fits))]
+    (found,) = turned_otherwise(samples, lambda image, other: next(answers))
+    assert found.severity is severity
+
+
+def test_the_calibration_of_turned_images_is_mentioned() -> None:
+    camera = Calibration((8, 6), 5.0, None)
+    (note,) = turned_cameras([_sample(0, camera, image=3), _sample(1, camera, image=1), _sample(2, None, image=3)])
+    assert (note.severity, note.keys) == (Severity.NOTE, ("k000",))
+    assert "calibration must be that of the upright picture" in note.message
