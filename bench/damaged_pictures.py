@@ -1,4 +1,4 @@
-"""How much damage is noticed: `python bench/damage.py [--data DIR] [--tiny]`.
+"""How much damage is noticed: `python bench/damaged_pictures.py [--data DIR] [--tiny]`.
 
 Pictures are written as PNG and as JPEG of quality 90 (baseline and progressive), and each copy gets one fault behind
 its header: bytes zeroed, bytes lost, or one bit changed. The table counts the copies that a reader refuses, and those
