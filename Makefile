@@ -102,6 +102,7 @@ bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/render.py
 	$(BIN)/python bench/resize.py
 	$(BIN)/python bench/decoders.py
+	$(BIN)/python bench/damaged_pictures.py
 	$(BIN)/python bench/thin_classes.py
 	$(BIN)/python bench/flow.py
 	$(BIN)/python bench/completion.py

@@ -10,7 +10,8 @@ import numpy as np
 
 from segprep.datasets.codes import KittiFlowCode, Vkitti2FlowCode
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import read_image
+from segprep.datasets.imageio import image_orientation, read_image
+from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.sample import Array, Mask
 from segprep.flow.field import FlowField
 
@@ -60,6 +61,11 @@ def read_flow(path: Path, file_format: str = FlowFormat.AUTO) -> FlowField:
     """
     chosen = _chosen_format(path, file_format)
     picture = read_image(path)
+    if image_orientation(path) != UPRIGHT:
+        raise UnreadableFileError(
+            f"{path} has an orientation in its EXIF data, which turns pixels, but not the vectors in them: take it out "
+            f"(`exiftool -Orientation= {path.name}`)"
+        )
     try:
         uv_HW2, valid = _READERS[chosen](picture)
     except ValueError as error:

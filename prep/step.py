@@ -20,7 +20,7 @@ class Absent(Exception):  # noqa: N818  (no error: there is nothing to make)
 class Origin(StrEnum):
     """Where an input of a step comes from."""
 
-    SOURCE = "source"  # a file of the dataset
+    SOURCE = "source"  # a file of the dataset; an EXIF orientation but 1 stands in `sample.meta["<name>_orientation"]`
     SOURCE_SIZE = "source-size"  # only (width, height) of a file of the dataset, as `sample.meta["<name>_size"]`
     RECORD = "record"  # what the catalog knows: camera, pose, neighbour
     COLUMN = "column"  # a cell of the workspace

@@ -5,9 +5,19 @@ from segprep.datasets.imageio.files import (
     SUFFIXES,
     decode_image,
     encode_image,
+    image_orientation,
     image_size,
     read_image,
     write_image,
 )
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "decode_image", "encode_image", "image_size", "read_image", "write_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "decode_image",
+    "encode_image",
+    "image_orientation",
+    "image_size",
+    "read_image",
+    "write_image",
+]

@@ -7,11 +7,12 @@ import numpy as np
 
 from segprep.datasets.sample import Array
 
-__all__ = ["UPRIGHT", "oriented", "oriented_size", "read_orientation"]
+__all__ = ["UPRIGHT", "as_stored", "oriented", "oriented_size", "read_orientation"]
 
 UPRIGHT: Final = 1
 _ORIENTATION_TAG: Final = 0x0112
 _TRANSPOSED: Final = (5, 6, 7, 8)
+_INVERSE: Final = {6: 8, 8: 6}  # all others undo themselves
 
 
 def read_orientation(exif: bytes) -> int:
@@ -50,6 +51,11 @@ def oriented(picture: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]
     return np.ascontiguousarray(picture)
+
+
+def as_stored(picture: Array, orientation: int) -> Array:
+    """Turn an upright picture back to how its file stores it: (H, W) or (H, W, C)."""
+    return oriented(picture, _INVERSE.get(orientation, orientation))
 
 
 def oriented_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -9,16 +9,28 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import floats, hdf5, jpeg, netpbm, npz, png
+from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.sample import Array
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "decode_image", "encode_image", "image_size", "read_image", "write_image"]
+__all__ = [
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "decode_image",
+    "encode_image",
+    "image_orientation",
+    "image_size",
+    "read_image",
+    "write_image",
+]
+
+_Found = TypeVar("_Found")
 
 MAX_PIXELS = 2**28
 """Larger pictures (16384 x 16384) are refused before memory is taken for them."""
@@ -31,6 +43,7 @@ class _Reader:
     read_size: Callable[[BinaryIO], tuple[int, int]]
     decode: Callable[[bytes], Array]
     decode_colors: Callable[[bytes], Array] | None = None  # where the colours of a palette can be shown instead
+    read_orientation: Callable[[BinaryIO], int] | None = None  # where the format can have EXIF data
     compressed: bool = False  # the size of the file is no bound for the size of the picture
 
 
@@ -42,8 +55,23 @@ class _Writer:
 
 
 _READERS = (
-    _Reader("PNG", (png.SIGNATURE,), png.read_size, png.decode, png.decode_colors, compressed=True),
-    _Reader("JPEG", (jpeg.SIGNATURE,), jpeg.read_size, jpeg.decode, compressed=True),
+    _Reader(
+        "PNG",
+        (png.SIGNATURE,),
+        png.read_size,
+        png.decode,
+        png.decode_colors,
+        png.read_exif_orientation,
+        compressed=True,
+    ),
+    _Reader(
+        "JPEG",
+        (jpeg.SIGNATURE,),
+        jpeg.read_size,
+        jpeg.decode,
+        read_orientation=jpeg.read_exif_orientation,
+        compressed=True,
+    ),
     _Reader("PPM, PGM or PFM", netpbm.SIGNATURES, netpbm.read_size, netpbm.decode),
     _Reader(".flo", (floats.FLO_SIGNATURE,), floats.read_flo_size, floats.decode_flo),
     _Reader(".npy", (floats.NPY_SIGNATURE,), floats.read_npy_size, floats.decode_npy),
@@ -134,17 +162,20 @@ def image_size(path: Path) -> tuple[int, int]:
         MissingInputError: If the file does not exist.
         UnreadableFileError: If its header is truncated, damaged or of a foreign format.
     """
-    try:
-        with path.open("rb") as file:
-            reader = _reader(file.read(32), path)
-            file.seek(0)
-            return reader.read_size(file)
-    except ValueError as error:
-        raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
-    except UnreadableFileError:
-        raise
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    return _from_headers(path, lambda reader, file: reader.read_size(file))
+
+
+def image_orientation(path: Path, data: bytes | None = None) -> int:
+    """Return the orientation in EXIF data, 1 to 8, that reading applies; 1 (upright) where a file has none.
+
+    Args:
+        path: The file.
+        data: All its bytes, if they were read already.
+
+    Raises:
+        MissingInputError, UnreadableFileError: As `image_size`.
+    """
+    return _from_headers(path, lambda reader, file: (reader.read_orientation or _upright)(file), data)
 
 
 def write_image(path: Path, array: Array) -> None:
@@ -178,6 +209,24 @@ def encode_image(suffix: str, array: Array) -> bytes:
     if channels not in writer.channels or (array.ndim == 3 and not channels):
         raise CodeRangeError(f"a {suffix} file cannot hold an array of shape {array.shape}")
     return writer.encode(np.ascontiguousarray(array))
+
+
+def _upright(file: BinaryIO) -> int:
+    return UPRIGHT
+
+
+def _from_headers(path: Path, read: Callable[[_Reader, BinaryIO], _Found], data: bytes | None = None) -> _Found:
+    try:
+        with path.open("rb") if data is None else io.BytesIO(data) as file:
+            reader = _reader(file.read(32), path)
+            file.seek(0)
+            return read(reader, file)
+    except ValueError as error:
+        raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
+    except UnreadableFileError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _reader(start: bytes, path: Path) -> _Reader:

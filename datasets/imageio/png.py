@@ -1,4 +1,4 @@
-"""PNG in and out. Every chunk is checked before anything is decoded, because decoders return half of a damaged file."""
+"""PNG in and out. The walk over its chunks checks what OpenCV, which checks the pixels, does not look at."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ import numpy as np
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_size"]
+__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_exif_orientation", "read_size"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -44,9 +44,20 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
     start = file.read(33)
     if len(start) < 33:
         raise ValueError("truncated within its header")
-    _check(start, 8, 13)
+    _check_sum(start, 8, 13)
     header = _header(start[12:16], start[16:29])
-    return oriented_size((header.width, header.height), _read_orientation(file))
+    return oriented_size((header.width, header.height), read_exif_orientation(file))
+
+
+def read_exif_orientation(file: BinaryIO) -> int:
+    """Return the orientation, 1 to 8. It may stand behind the pixels, so that all chunks are passed over."""
+    file.seek(len(SIGNATURE))
+    while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
+        length = _length(start, 0)
+        if start[4:] == b"eXIf":
+            return read_orientation(file.read(length))
+        file.seek(length + 4, 1)
+    return UPRIGHT
 
 
 def decode(data: bytes) -> Array:
@@ -80,14 +91,15 @@ def _decode(data: bytes, *, expand_palette: bool) -> Array:
         # grey one.
         kept = [offset for offset, kind in zip(offsets, chunks, strict=True) if kind in _CRITICAL[2:]]
         plain = struct.pack(">IIBBBBB", *header._replace(color=color))
-        view = memoryview(data)
-        pixels = b"".join([SIGNATURE, _chunk(b"IHDR", plain), *(_raw_chunk(view, offset) for offset in kept)])
+        pixels = b"".join([SIGNATURE, _chunk(b"IHDR", plain), *(_raw_chunk(data, offset) for offset in kept)])
     else:
         pixels = data
     # Most pictures are 8-bit RGB, for which OpenCV can leave the channels in their order.
     as_rgb = (header.color, header.depth) == (_RGB, 8)
     decoded = cv2.imdecode(np.frombuffer(pixels, np.uint8), _AS_RGB if as_rgb else cv2.IMREAD_UNCHANGED)
     if decoded is None:
+        for offset in offsets:  # says which block it is
+            _check_sum(data, offset, _length(data, offset))
         raise ValueError("its compressed pixels are damaged")
     picture: Array = decoded
     if picture.shape[:2] != (header.height, header.width):
@@ -111,7 +123,7 @@ def encode(picture: Array) -> bytes:
 
 
 def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
-    """Check all chunks and return the header, the names of the chunks and their places."""
+    """Return the header, the names of the chunks and their places; all but the pixels' checksums are checked."""
     names: list[bytes] = []
     offsets: list[int] = []
     header: _Header | None = None
@@ -119,9 +131,11 @@ def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
     while not names or names[-1] != b"IEND":
         if offset + 12 > len(data):
             raise ValueError("truncated: its end mark is missing")
-        (length,) = struct.unpack_from(">I", data, offset)
-        _check(data, offset, length)
+        length = _length(data, offset)
+        _check_length(data, offset, length)
         name = data[offset + 4 : offset + 8]
+        if name != b"IDAT":  # OpenCV checks the sums of the pixels
+            _check_sum(data, offset, length)
         if header is None:
             header = _header(name, data[offset + 8 : offset + 8 + length])
         names.append(name)
@@ -132,10 +146,14 @@ def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
     return header, names, offsets
 
 
-def _check(data: bytes, offset: int, length: int) -> None:
+def _check_length(data: bytes, offset: int, length: int) -> None:
     end = offset + 12 + length
     if end > len(data):
         raise ValueError(f"truncated: {len(data)} bytes, at least {end} expected")
+
+
+def _check_sum(data: bytes, offset: int, length: int) -> None:
+    end = offset + 12 + length
     if zlib.crc32(memoryview(data)[offset + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
         raise ValueError(f"damaged: wrong checksum of the block at byte {offset}")
 
@@ -147,18 +165,6 @@ def _header(name: bytes, body: bytes) -> _Header:
     if header.depth not in _DEPTHS.get(header.color, ()) or not header.width or not header.height:
         raise ValueError(f"its header makes no sense: {header}")
     return header
-
-
-def _read_orientation(file: BinaryIO) -> int:
-    """Look for EXIF data among the chunks before the pixels; `file` stands behind the header."""
-    while len(start := file.read(8)) == 8:
-        (length,) = struct.unpack_from(">I", start)
-        if start[4:] == b"eXIf":
-            return read_orientation(file.read(length))
-        if start[4:] in (b"IDAT", b"IEND"):
-            break
-        file.seek(length + 4, 1)
-    return UPRIGHT
 
 
 def _palette_colors(indices_HW: Array, palette: bytes, alpha: bytes) -> Array:
@@ -173,14 +179,17 @@ def _palette_colors(indices_HW: Array, palette: bytes, alpha: bytes) -> Array:
     return picture
 
 
+def _length(data: bytes, offset: int) -> int:
+    (length,) = struct.unpack_from(">I", data, offset)
+    return int(length)
+
+
 def _body(data: bytes, offset: int) -> bytes:
-    (length,) = struct.unpack_from(">I", data, offset)
-    return data[offset + 8 : offset + 8 + length]
+    return data[offset + 8 : offset + 8 + _length(data, offset)]
 
 
-def _raw_chunk(data: memoryview, offset: int) -> memoryview:
-    (length,) = struct.unpack_from(">I", data, offset)
-    return data[offset : offset + 12 + length]
+def _raw_chunk(data: bytes, offset: int) -> memoryview:
+    return memoryview(data)[offset : offset + 12 + _length(data, offset)]
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -12,9 +12,10 @@ from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import decode_image, encode_image, read_image
+from segprep.datasets.imageio import decode_image, encode_image, image_orientation, read_image
+from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.imageio.scans import decode_velodyne
-from segprep.datasets.kinds import Kind
+from segprep.datasets.kinds import Flip, Kind, rule
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
 from segprep.datasets.workspace import Workspace
@@ -130,6 +131,11 @@ def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Arr
         picture: Array = decode_velodyne(data, path)
     else:
         picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+        if rule(source.kind).flip is not Flip.MIRROR and image_orientation(path, data) != UPRIGHT:
+            raise UnreadableFileError(
+                f"{path} has an orientation in its EXIF data, which turns pixels, but not the directions that numbers "
+                f"of {source.kind} mean: take it out (`exiftool -Orientation= {path.name}`)"
+            )
     try:
         _refuse_other_bits(source.kind, code, picture)
         return picture, *code.decode(*code.from_file(picture))

@@ -10,9 +10,10 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.resizing.resample import resample
+from segprep.prep.resizing.source import checked_size, source_facts
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
-__all__ = ["ResizeCamera", "ResizeColumn", "TargetSize", "checked_size"]
+__all__ = ["ResizeCamera", "ResizeColumn", "TargetSize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,6 @@ class TargetSize:
     def to_json(self) -> JsonDict:
         """Return the parameters that stand in the ledger."""
         return {"size": list(self.size)} if self.size is not None else {"factor": self.factor or 1}
-
-
-def checked_size(sample: Sample, name: str) -> tuple[int, int]:
-    """Return (width, height) of a source, which must be that of the sample's image.
-
-    Raises:
-        SizeMismatchError: If it is not.
-    """
-    height, width = sample.arrays[name].shape[:2]
-    image = tuple(sample.meta.get("image_size", (width, height)))
-    if (width, height) != image:
-        raise SizeMismatchError(
-            f"{name} is {width}x{height}, but its image is {image[0]}x{image[1]}: they must be the same size"
-        )
-    return width, height
 
 
 @dataclass(frozen=True)
@@ -101,7 +87,7 @@ class ResizeColumn(BaseStep):
         # Decoded vectors of a motion image are resampled and scaled, then encoded again.
         kind = Kind.FLOW if isinstance(self.column.code, SmsnetFlowCode) else self.column.kind
         resized, valid = resample(sample.arrays[name], sample.valid.get(name), kind, self.target.of(source))
-        return {name: Cell(resized, valid, {"source_size": list(source)})}
+        return {name: Cell(resized, valid, source_facts(sample, name))}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.labels.resampling import LabelMethod, resize_instances, resize_labels
-from segprep.prep.resizing.columns import TargetSize, checked_size
+from segprep.prep.resizing.columns import TargetSize
+from segprep.prep.resizing.source import checked_size, source_facts
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["LabelIds", "ResizeInstance", "ResizeLabel"]
@@ -99,7 +100,7 @@ class ResizeLabel(BaseStep):
         source = checked_size(sample, "label")
         ids_HW = self.ids.resampled_as(sample.arrays["label"])
         resized_HW = resize_labels(ids_HW, self.target.of(source), self.ids.method)
-        return {"label": Cell(self.ids.stored_as(resized_HW), None, {"source_size": list(source)})}
+        return {"label": Cell(self.ids.stored_as(resized_HW), None, source_facts(sample, "label"))}
 
 
 @dataclass(frozen=True)
@@ -142,4 +143,4 @@ class ResizeInstance(BaseStep):
             checked_size(sample, "label")
             label_HW = self.ids.resampled_as(sample.arrays["label"])
         resized_HW = resize_instances(sample.arrays["instance"], label_HW, self.target.of(source), self.ids.method)
-        return {"instance": Cell(resized_HW, None, {"source_size": list(source)})}
+        return {"instance": Cell(resized_HW, None, source_facts(sample, "instance"))}

@@ -15,6 +15,7 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.sample import Array
 from segprep.flow.field import FlowField
 from segprep.flow.flow_files import PATTERN_FIELDS, FlowFormat, check_pattern, fill_pattern, read_flow
+from support.pictures import chunk
 from support.properties import examples
 
 FORMATS = ("flo", "kitti", "vkitti", "npy", "npz", "pfm")
@@ -240,3 +241,12 @@ def test_a_sample_without_what_the_pattern_needs_has_no_file() -> None:
         fill_pattern("{sequence}/{frame}.flo", SAMPLE | {"sequence": None, "frame": None})
     assert fill_pattern("{key}.flo", {"key": "a"}) == Path("a.flo")
     assert fill_pattern("{key}_{frame}.flo", {"key": "a", "frame": 0}) == Path("a_0.flo")
+
+
+def test_vectors_whose_pixels_an_orientation_would_turn_are_refused(tmp_path: Path) -> None:
+    path, asked, _ = write(tmp_path / "a", example(6, 4, 1), "kitti")
+    data = path.read_bytes()
+    exif = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)
+    path.write_bytes(data[:33] + chunk(b"eXIf", exif) + data[33:])
+    with pytest.raises(UnreadableFileError, match="but not the vectors in them"):
+        read_flow(path, asked)

@@ -22,6 +22,7 @@ from segprep.workflows.checks.files import formats, image_sizes, lacking_parts, 
 from segprep.workflows.checks.findings import Calibration, Category, CheckedSample, Finding, Severity, calibration_of
 from segprep.workflows.checks.images import alike_images, same_images
 from segprep.workflows.checks.labels import unknown_ids, unlabelled
+from segprep.workflows.checks.orientation import edges_fit, turned_cameras, turned_otherwise
 from segprep.workflows.checks.shares import class_shares, count_classes
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
@@ -94,6 +95,8 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         *lacking_parts(samples),
         *sizes_within_samples(samples),
         *image_sizes(samples),
+        *turned_otherwise(samples, partial(edges_fit, config.dataset_root)),
+        *turned_cameras(samples),
         *formats(samples),
         *unknown_ids(samples),
         *unlabelled(samples),

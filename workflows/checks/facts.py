@@ -9,6 +9,8 @@ from pathlib import Path
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import SegprepError
+from segprep.datasets.imageio import image_orientation
+from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Mask
@@ -49,7 +51,8 @@ class FileFacts:
         path: Relative to the dataset's root.
         kind: What it should hold.
         problem: Why nothing else is known; None if it was read.
-        picture: Its form; None for points.
+        picture: Its form, upright; None for points.
+        orientation: In its EXIF data, which was applied.
         digest: SHA-256 of the file; of images only.
         likeness: See `likeness_hash`; of images only.
         labels: Of labels only.
@@ -60,6 +63,7 @@ class FileFacts:
     kind: Kind
     problem: Problem | None = None
     picture: PictureFacts | None = None
+    orientation: int = UPRIGHT
     digest: bytes = b""
     likeness: int | None = None
     labels: LabelFacts | None = None
@@ -84,6 +88,7 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
             source.path,
             source.kind,
             picture=describe(picture) if source.kind is not Kind.POINTS else None,
+            orientation=image_orientation(Path(source.path), data) if source.kind is not Kind.POINTS else UPRIGHT,
             digest=hashlib.sha256(data).digest() if source.kind is Kind.IMAGE else b"",
             likeness=likeness_hash(picture) if source.kind is Kind.IMAGE else None,
             labels=count_labels(values, class_map) if source.kind is Kind.LABEL else None,

@@ -15,6 +15,7 @@ from segprep.workflows.checks.findings import (
     by_split,
     columns_of,
 )
+from segprep.workflows.checks.orientation import size_hint
 
 __all__ = ["formats", "image_sizes", "lacking_parts", "sizes_within_samples", "unusable_files"]
 
@@ -78,6 +79,7 @@ def sizes_within_samples(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
             size = sample.size_of(name)
             if size is not None and size != image:
                 message = f"{name} {facts.path} is {_text(size)}, its image {path} {_text(image)}"
+                message += size_hint(sample, name)
                 yield Finding(
                     Severity.ERROR, Category.SIZE, message, (sample.key,), (facts.path, path), unfit=(sample.key,)
                 )

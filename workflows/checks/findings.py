@@ -40,6 +40,7 @@ class Category(StrEnum):
     MISSING = "missing"
     UNPAIRED = "unpaired"
     SIZE = "size"
+    ORIENTATION = "orientation"
     FORMAT = "format"
     LABEL_IDS = "label ids"
     UNLABELLED = "unlabelled"

@@ -15,6 +15,7 @@ from segprep.flow.evaluation import FlowEvaluation
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import State, Verdict
+from segprep.workflows.running.orientations import orientation_note
 from segprep.workflows.running.runner import Summary
 from segprep.workflows.samples.initialise import Inventory
 from segprep.workflows.samples.listing import ListReport
@@ -79,10 +80,12 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
             "made": found.made,
             "columns": found.states,
             "clipped": found.clipped,
+            "turned_otherwise": found.turned_otherwise,
             "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
         }
     lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
     notes = [f"{n} pixels of {name} were clipped to the range of its code" for name, n in found.clipped.items()]
+    notes += [orientation_note(name, n) for name, n in found.turned_otherwise.items()]
     if found.failures:
         notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
         notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
@@ -97,6 +100,9 @@ def status(found: Status) -> list[RenderableType]:
         return [f"{samples} samples, no columns yet: run `prep resize`", *map(str, found.notices)]
     notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
     notes += [f"{c.split} {c.column}: {_figures(c.figures)}" for c in found.columns if c.figures]
+    notes += [
+        f"{c.split}: {orientation_note(c.column, c.turned_otherwise)}" for c in found.columns if c.turned_otherwise
+    ]
     stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
     if stale:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))

@@ -1,10 +1,11 @@
 """The one loader: what steps read of a sample, from the dataset's files and the cells of a workspace or elsewhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import image_size
+from segprep.datasets.imageio import image_orientation, image_size
+from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
 from segprep.datasets.workspace import Workspace
@@ -23,10 +24,12 @@ class Loaded:
     Attributes:
         cell: Its value; JSON where it is no array: a size, or a camera with its `pose` and `neighbour`.
         kind: Of an array; None where only the reader of the file knows.
+        orientation: In the EXIF data of a picture of the dataset, which was applied.
     """
 
     cell: Cell
     kind: Kind | None = None
+    orientation: int = UPRIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class SampleInputs:
             loaded = self._loaded[place]
             if loaded is None:
                 continue
+            if loaded.orientation != UPRIGHT:
+                meta[f"{each.name}_orientation"] = loaded.orientation
             values, mask = loaded.cell.values, loaded.cell.valid
             if isinstance(values, dict) and each.origin is Origin.SOURCE_SIZE:
                 meta.update(values)
@@ -103,7 +108,7 @@ class StoredInputs:
         columns: The columns that exist, by name.
         contents: Files of the dataset that were read already, by path; each is taken out when it is decoded.
         integers: Give what shards hold instead of values: a column's stored integers, and train ids of labels.
-        sizes: (width, height) of the files of the dataset that were decoded.
+        sizes: What a step gets that wants only the size of a file of the dataset, for those that were decoded.
     """
 
     workspace: Workspace
@@ -111,7 +116,7 @@ class StoredInputs:
     columns: Mapping[str, Column]
     contents: dict[str, bytes] = field(default_factory=dict)
     integers: bool = False
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[str, Loaded] = field(default_factory=dict)
 
     def read(self, each: Input) -> Loaded | None:
         """Return an input; None for an optional one that the sample does not have.
@@ -135,12 +140,15 @@ class StoredInputs:
                 except OSError as error:
                     raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
                 cell = decode_source(source, data, path)
+                orientation = UPRIGHT if source.kind is Kind.POINTS else image_orientation(path, data)
                 if not isinstance(cell.values, dict):
-                    self.sizes[each.name] = cell.values.shape[1], cell.values.shape[0]
-                return Loaded(cell, source.kind)
+                    self.sizes[each.name] = _size_of(each.name, cell.values.shape[1::-1], orientation)
+                return Loaded(cell, source.kind, orientation)
+            case Origin.SOURCE_SIZE if each.name in self.sizes:
+                return self.sizes[each.name]
             case Origin.SOURCE_SIZE:
-                size = self.sizes.get(each.name) or image_size(root / record.sources[each.name].path)
-                return Loaded(Cell({f"{each.name}_size": size}))
+                path = root / record.sources[each.name].path
+                return _size_of(each.name, image_size(path), image_orientation(path))
             case Origin.RECORD if record.camera is None:
                 return None
             case Origin.RECORD:
@@ -158,6 +166,10 @@ class StoredInputs:
                 if each.read is None:
                     raise ConfigurationError(f"nothing is known that reads {each.name}")
                 return Loaded(each.read(root / file_source(each, record).path))
+
+
+def _size_of(name: str, size: Sequence[int], orientation: int) -> Loaded:
+    return Loaded(Cell({f"{name}_size": tuple(size)}), orientation=orientation)
 
 
 def read_train_ids(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:

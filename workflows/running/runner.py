@@ -14,6 +14,7 @@ from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.orientations import turned_otherwise
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 
 __all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
@@ -47,6 +48,7 @@ class Summary:
         states: Column to number of samples per state.
         failures: All failed cells of the selection, from this run or before.
         clipped: Column to number of pixels that its code could not express.
+        turned_otherwise: Column to number of cells that EXIF data turned otherwise than their images.
     """
 
     samples: int
@@ -54,6 +56,7 @@ class Summary:
     states: dict[str, dict[str, int]]
     failures: tuple[Failure, ...]
     clipped: dict[str, int]
+    turned_otherwise: dict[str, int]
 
     @property
     def failed_samples(self) -> int:
@@ -161,6 +164,7 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
     names = [column.name for step in steps for column in step.outputs]
     states: dict[str, Counter[str]] = {name: Counter() for name in names}
     clipped: Counter[str] = Counter()
+    turned: Counter[str] = Counter()
     failures: list[Failure] = []
     samples = 0
     for sample in table.ledger.samples(selection):
@@ -170,6 +174,9 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
             states[name]["not made" if row is None else row.state.value] += 1
             if row is not None:
                 clipped[name] += row.facts.get("clipped", 0)
+                turned[name] += turned_otherwise([row.facts])
                 if row.state is CellState.FAILED:
                     failures.append(Failure(sample.record.key, name, row.reason))
-    return Summary(samples, made, {n: dict(c) for n, c in states.items()}, tuple(failures), dict(+clipped))
+    return Summary(
+        samples, made, {n: dict(c) for n, c in states.items()}, tuple(failures), dict(+clipped), dict(+turned)
+    )

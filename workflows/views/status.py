@@ -15,6 +15,7 @@ from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
+from segprep.workflows.running.orientations import turned_otherwise
 from segprep.workflows.stages.registry import recorded_steps
 
 __all__ = ["ColumnStatus", "Status", "motion_figures", "read_status"]
@@ -32,6 +33,7 @@ class ColumnStatus:
         reasons: "state: reason" to number of samples, for everything that is neither done nor plainly not made.
         clipped: Number of pixels that its code could not express.
         figures: What its cells say about the motion in them, see `motion_figures`; empty for other columns.
+        turned_otherwise: Number of cells that EXIF data turned otherwise than their images.
     """
 
     split: str
@@ -41,6 +43,7 @@ class ColumnStatus:
     reasons: dict[str, int]
     clipped: int
     figures: dict[str, float]
+    turned_otherwise: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ def read_status(table: Table) -> Status:
                 dict(tally.reasons),
                 tally.clipped,
                 motion_figures(tally.facts),
+                turned_otherwise(tally.facts),
             )
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs

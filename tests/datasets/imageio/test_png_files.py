@@ -42,6 +42,14 @@ def test_any_flipped_byte_of_a_png_is_noticed(channels: tuple[int, ...], dtype: 
             decode_image(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :], PATH)
 
 
+def test_a_damaged_block_is_named() -> None:
+    data = encode_image(".png", noise((64, 64, 3), "uint8"))
+    second = data.index(b"IDAT", 33 + 8) - 4
+    for place in (second + 8, second + 2000):
+        with pytest.raises(UnreadableFileError, match=f"wrong checksum of the block at byte {second}"):
+            decode_image(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :], PATH)
+
+
 def test_a_png_with_right_checksums_but_missing_pixels_is_an_error() -> None:
     data = encode_image(".png", noise((64, 64, 3), "uint8"))
     header, end = data[:33], data[-12:]
