@@ -48,6 +48,7 @@ class Category(StrEnum):
     ALIKE = "alike images"
     DISTANCE = "distance"
     CALIBRATION = "calibration"
+    MOTION = "motion"
     NEIGHBOUR = "neighbour"
 
 
