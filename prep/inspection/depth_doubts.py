@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from segprep.datasets.codes import DepthFileCode, source_code_from_json
+from segprep.datasets.codes import DepthCode, DepthFileCode, DisparityCode, source_code_from_json
 from segprep.datasets.codes.depth_units import DEPTH_UNITS, unit_text
 from segprep.datasets.sample import JsonDict
 from segprep.prep.inspection.doubts import Doubt
@@ -42,6 +42,9 @@ _SQUARE_STEP: Final = (0.0021, 0.0042)  # metres at 1 m: 0.0029 of PrimeSense an
 _UPSIDE_DOWN: Final = 1.4
 _FEWEST_FILES: Final = 3
 _WHOLE_STEP_M: Final = 0.0015
+_ASSUMED: Final = tuple(
+    code.to_json() for code in (DepthFileCode(0.001), DepthCode(0.001, far_code=False), DisparityCode())
+)
 _REMEDIES: Final = {
     "plain": "`--depth-unit mm`, or the unit of the plain numbers, reads them so",
     "rotated": "`--depth-unit sun` reads them so",
@@ -101,6 +104,11 @@ class Reading:
     code: JsonDict
     usual: tuple[float, float] | None
     said: bool
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nobody says the unit: it is the one that lists, folders and recordings of one's own are read in."""
+        return not self.said and self.usual is None and self.code in _ASSUMED
 
 
 def seen_depth(facts: DistanceFacts, metre_pixels: float | None) -> SeenDepth | None:
@@ -183,7 +191,7 @@ def _out_of_range(reading: Reading, ranges: Sequence[DepthRange]) -> str:
         near, far = reading.usual
         median = float(np.median([r.median for r in ranges]))
         return "" if near <= median <= far else f"nearly all of this dataset should lie in {near:g} to {far:g} m"
-    if reading.said or unit_text(reading.code) != "mm":
+    if not reading.is_assumed:
         return ""
     nearest = float(np.median([r.low for r in ranges]))
     if nearest > _NEAREST_M:

@@ -67,8 +67,8 @@ def read_signs(picture: Array) -> NumberSigns | None:
     def nearly_all(are: Mask) -> bool:
         return bool(counts[are].sum() >= _NEARLY_ALL * counts.sum())
 
-    rows_HW = numbers_HW[:: max(1, numbers_HW.shape[0] // _MOST_ROWS)]
-    rotated_HW: Numbers = (rows_HW >> 3) | (rows_HW << 13)
+    rows_HW: Numbers = numbers_HW[:: max(1, numbers_HW.shape[0] // _MOST_ROWS)]
+    rotated_HW = ((rows_HW >> 3) | (rows_HW << 13)).astype(np.uint16)
     plain, rotated, swapped = (_roughness(each) for each in (rows_HW, rotated_HW, rows_HW.byteswap()))
     return NumberSigns(
         next((m for m in _MULTIPLES if nearly_all(values % m == 0)), 1),

@@ -159,7 +159,7 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     offered = {name for record in records for name in _columns_of(record)}
     if unit is not None:
         records = _in_unit(records, unit, asked=request.depth_unit is not None)
-    found = examine_quantities(records, source.root, member.SPEC.depth_range, said=unit is not None)
+    found = examine_quantities(records, source.root, member.SPEC, said=unit is not None)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

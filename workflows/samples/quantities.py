@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from segprep.datasets.catalog._member import DatasetSpec
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.kinds import Kind
@@ -15,7 +16,7 @@ from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Camera
 from segprep.datasets.workspace.cells import decode_file
 from segprep.prep.inspection.camera_doubts import camera_doubts
-from segprep.prep.inspection.depth_doubts import Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth, depth_doubts, range_text, seen_depth
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.inspection.motion_doubts import Track, motion_doubts
@@ -26,9 +27,7 @@ _FILES: Final = 8
 _MOST_CAMERAS: Final = 50
 
 
-def examine_quantities(
-    records: Sequence[SampleRecord], root: Path, usual: tuple[float, float] | None, *, said: bool
-) -> list[Notice]:
+def examine_quantities(records: Sequence[SampleRecord], root: Path, spec: DatasetSpec, *, said: bool) -> list[Notice]:
     """Return what was seen of depth, and what looks wrong of depth, cameras, times and poses.
 
     At most 8 files of each column of depth are read, spread over the dataset; what cannot be read is told by its
@@ -37,13 +36,13 @@ def examine_quantities(
     Args:
         records: All samples.
         root: Of their files.
-        usual: (near, far) in metres between which nearly all depths of the dataset lie; None if nobody knows.
+        spec: Of the dataset.
         said: Whether the user says the unit of depth.
 
     Raises:
         ConfigurationError: If a quantity cannot be: the message says which option or file puts it right.
     """
-    notices: list[Notice] = []
+    notices = [*_alone(records, spec.max_gap)]
     doubts: list[Doubt] = []
     medians: list[float] = []
     columns = {n: s.kind for r in records for n, s in r.sources.items() if s.kind in (Kind.DEPTH, Kind.DISPARITY)}
@@ -52,11 +51,11 @@ def examine_quantities(
         places = np.unique(np.linspace(0, len(having) - 1, _FILES).astype(int)).tolist()
         files = [_look(having[place], column, root) for place in places]
         seen = [each for each in files if isinstance(each, SeenDepth)]
-        reading = Reading(column, having[0].sources[column].code, usual, said)
+        reading = Reading(column, having[0].sources[column].code, spec.depth_range, said)
         if seen:
             ranges = [each.range for each in seen]
             medians += [each.median for each in ranges]
-            notices.append(Notice(About.SEEN, column, range_text(ranges, reading.code)))
+            notices.append(_seen(reading, ranges))
             doubts += depth_doubts(reading, seen)
         elif unreadable := [each for each in files if isinstance(each, str)]:
             doubts.append(Doubt(column, f"none of {len(files)} files can be read so; the first says: {unreadable[0]}"))
@@ -91,6 +90,23 @@ def record_doubts(records: Iterable[SampleRecord], root: Path | None, depth_m: f
         ordered = sorted(frames, key=lambda record: record.frame or 0)
         numbers, times = [r.frame or 0 for r in ordered], [r.time or 0.0 for r in ordered]
         yield from motion_doubts(Track(name, numbers, times, [r.pose for r in ordered]), depth_m)
+
+
+def _seen(reading: Reading, ranges: Sequence[DepthRange]) -> Notice:
+    text = range_text(ranges, reading.code)
+    if not reading.is_assumed:
+        return Notice(About.SEEN, reading.column, text)
+    return Notice(About.GUESSED, reading.column, f"{text}, as no file says the unit: `--depth-unit` says another one")
+
+
+def _alone(records: Sequence[SampleRecord], max_gap: float) -> Iterator[Notice]:
+    """Yield a notice if frames inside of recordings have no neighbour."""
+    frames = [record for record in records if record.sequence is not None and record.time is not None]
+    inner = len(frames) - len({record.sequence for record in frames})
+    alone = inner - sum(record.neighbour is not None for record in frames)
+    if max_gap > 0 and alone > 0:
+        text = f"{alone} of {len(frames)} frames have none: frames more than {max_gap:g} s apart are taken for no pair"
+        yield Notice(About.GUESSED, "neighbour", text)
 
 
 def _look(record: SampleRecord, column: str, root: Path) -> SeenDepth | str | None:

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.usefixtures("ws")
 Captured = pytest.CaptureFixture[str]
 
 
-def recording(root: Path, factor: float = 1.0, **files: str) -> Path:
-    """Write a recording of one's own with depth in millimetres times a factor."""
+def recording(root: Path, **files: str) -> Path:
+    """Write a recording of one's own with depth in millimetres, and text files beside it."""
     metres = np.tile(np.linspace(4.0, 1.2, 48)[:, None], (1, 64))
     for index in range(3):
         write_image(root / f"images/{index}.png", np.full((48, 64, 3), 40 * index, np.uint8))
-        write_image(root / f"depth/{index}.png", np.rint(factor * 1000 * (metres + 0.01 * index)).astype(np.uint16))
+        write_image(root / f"depth/{index}.png", np.rint(1000 * (metres + 0.01 * index)).astype(np.uint16))
     for name, text in files.items():
         (root / f"{name}.txt").write_text(text)
     return root
@@ -54,6 +54,19 @@ def test_the_range_of_depth_is_said_at_init_in_status_and_in_check(tmp_path: Pat
     assert said in capsys.readouterr().out.replace("\n", " ")
     prep("check", "--workers", "0", "--json")
     assert said.endswith(json.loads(capsys.readouterr().out)["depth_m"]["depth"]["text"])
+
+
+def test_a_unit_that_nobody_says_is_a_guess_until_it_is_said(tmp_path: Path, capsys: Captured) -> None:
+    root = recording(tmp_path / "data")
+    for options, about in (((), "guessed"), (("--depth-unit", "mm"), "seen")):
+        found = notices(capsys, "rgbd", root, *options)
+        assert {each["about"] for each in found if each["subject"] == "depth"} == {about}
+
+
+def test_frames_without_a_neighbour_inside_a_recording_are_said(tmp_path: Path, capsys: Captured) -> None:
+    root = recording(tmp_path / "data", timestamps="0\n0.1\n0.6\n")
+    (text,) = [each["text"] for each in notices(capsys, "rgbd", root) if each["subject"] == "neighbour"]
+    assert text == "1 of 3 frames have none: frames more than 0.2 s apart are taken for no pair"
 
 
 @pytest.mark.parametrize(("factor", "text"), [(5, "`--depth-unit tum`"), (10, "`--depth-unit 1/10000`")])
@@ -122,6 +135,6 @@ def test_nothing_is_suspected_of_real_recordings(shared_data: Path, member: str,
     root = shared_data / place
     found = CATALOG.load(member)
     records = list(found.scan(DatasetSource(root), Direction.PREVIOUS))
-    notices = examine_quantities(records, root, found.SPEC.depth_range, said=False)
-    assert {notice.about for notice in notices} <= {About.SEEN}
-    assert bool(notices) == place.startswith("rgbd_pose")
+    notices = examine_quantities(records, root, found.SPEC, said=False)
+    assert About.SUSPECT not in {notice.about for notice in notices}
+    assert ("depth" in {notice.subject for notice in notices}) == place.startswith("rgbd_pose")
