@@ -12,6 +12,9 @@ class About(StrEnum):
     GUESSED = "guessed"
     """No file says it: it may be otherwise, and the text says how to put it right."""
 
+    SEEN = "seen"
+    """Measured in a few files: people know best whether it can be."""
+
     SUSPECT = "suspect"
     """A file says it, and other evidence speaks against it."""
 

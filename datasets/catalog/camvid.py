@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.recordings import assumed_rate
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import PlainCode, RawLabelCode
@@ -75,6 +76,7 @@ def class_map(source: DatasetSource) -> ClassMap:
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield the frames of all splits, with neighbours at most 0.2 s away."""
     _require(source.root)
+    source.notices.append(assumed_rate(_FRAME_RATE, ""))
     records = [record for split in _SPLITS for record in _scan_split(source.root, split)]
     yield from link_neighbours(records, direction, SPEC.max_gap)
 

@@ -10,7 +10,7 @@ import numpy as np
 from segprep.datasets.catalog._common.files import files_by_stem
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import first_size
-from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, listed_splits
+from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, assumed_rate, listed_splits
 from segprep.datasets.catalog._common.trajectories import rigid_pose
 from segprep.datasets.catalog._kitti.calibration import CALIBRATION_FILES, KittiCalibration
 from segprep.datasets.catalog._kitti.oxts import imu_pose, mercator_scale, read_oxts, read_times
@@ -19,6 +19,7 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, VelodyneCode
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, Matrix, Pose, make_key
 
@@ -74,7 +75,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
         return KittiCalibration.from_files(folder) if (folder / CALIBRATION_FILES[0]).is_file() else None
 
     for drive in drives:
-        records = _scan_drive(drive, splits.get(drive.name, "train"), calibration(drive.date))
+        records = _scan_drive(source, drive, splits.get(drive.name, "train"), calibration(drive.date))
         yield from link_neighbours(records, direction, SPEC.max_gap)
 
 
@@ -98,10 +99,12 @@ def _drives(root: Path) -> list[_Drive]:
     return found
 
 
-def _scan_drive(drive: _Drive, split: str, calibration: KittiCalibration | None) -> Iterator[SampleRecord]:
+def _scan_drive(
+    source: DatasetSource, drive: _Drive, split: str, calibration: KittiCalibration | None
+) -> Iterator[SampleRecord]:
     stems = sorted(drive.images, key=int)
     data = drive.folder / _CAMERA / "data"
-    times = _times(drive.folder / _CAMERA / "timestamps.txt", stems)
+    times = _times(drive.folder / _CAMERA / "timestamps.txt", stems, source.notices)
     poses = _poses(drive.folder / "oxts" / "data", stems, None if calibration is None else calibration.T_cam2_imu)
     camera = _camera(calibration, [data / drive.images[stem] for stem in stems])
     base = f"{drive.date}/{drive.name}"
@@ -125,9 +128,10 @@ def _scan_drive(drive: _Drive, split: str, calibration: KittiCalibration | None)
         )
 
 
-def _times(path: Path, stems: list[str]) -> dict[str, float]:
+def _times(path: Path, stems: list[str], notices: list[Notice]) -> dict[str, float]:
     stamps = read_times(path)
     if stamps is None:
+        notices.append(assumed_rate(_FRAME_RATE, path.name))
         return {stem: int(stem) / _FRAME_RATE for stem in stems}
     missing = next((stem for stem in stems if int(stem) not in stamps), None)
     if missing is not None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES
 from segprep.datasets.catalog._common.files import files_by_stem
 from segprep.datasets.catalog._common.found_classes import UNLABELLED, found_class_map
-from segprep.datasets.catalog._common.intrinsics import CAMERA_FILES
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.catalog._rgbd.scan import IMAGE_FOLDERS, LABEL_FOLDERS, first_folder, scan_recording
@@ -26,7 +26,7 @@ ROOT/<recording>/depth/<name>.png        optional: millimetres in 16 bits, 0 and
 ROOT/<recording>/label/<name>.png        optional, or labels/: ids in one channel, or colours
 ROOT/<recording>/                        optional: intrinsics in one of {CAMERA_FILES}:
                                          3x3 or "fx fy cx cy", pixels counted from 0 at the centre of the first; or
-                                         Open3D's JSON
+                                         Open3D's JSON; or in ROOT for all recordings
 ROOT/<recording>/poses.txt               optional: camera to world in metres, a row of 16 or 12 numbers per image
 ROOT/<recording>/trajectory.log          instead of poses.txt: blocks of "i j k" and a 4x4 matrix, for the k-th image
 ROOT/<recording>/timestamps.txt          optional: seconds, a row per image; without it the images are 1/30 s apart
@@ -67,7 +67,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield the images of all recordings."""
     recordings, splits = _recordings(source.root), listed_splits(source.root)
     for name, folder in recordings.items():
-        records = scan_recording(name, folder, splits.get(name, "train"), _DEPTH)
+        records = scan_recording(source, name, folder, splits.get(name, "train"), _DEPTH)
         yield from link_neighbours(records, direction, SPEC.max_gap)
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES, AssumedCamera, find_camera
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
-from segprep.datasets.catalog._common.intrinsics import first_size, intrinsic_matrix, read_intrinsics
+from segprep.datasets.catalog._common.intrinsics import intrinsic_matrix
+from segprep.datasets.catalog._common.recordings import assumed_rate
 from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.trajectories import read_pose
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
@@ -21,10 +23,12 @@ __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
 SPEC = DatasetSpec(
     title="7-Scenes (Microsoft Research), RGB-D",
-    layout="""\
+    layout=f"""\
 ROOT/<scene>/seq-<NN>/frame-<NNNNNN>.color.png, .depth.png, .pose.txt   (or ROOT/seq-<NN>/..., or the frames in ROOT)
 ROOT/<scene>/TrainSplit.txt, TestSplit.txt      optional: "sequence1" per line; without them all is in train
-camera-intrinsics.txt                           optional, beside the frames, the sequences or the scenes: 3x3""",
+{CAMERA_FILES}
+                                                optional, beside the frames, the sequences or the scenes: 3x3, or
+                                                "fx fy cx cy", or Open3D's JSON""",
     columns=("image", "depth", "camera", "previous", "next"),
     licence="Microsoft Research's, for non-commercial use; it lies beside the data",
     citation=(
@@ -64,7 +68,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
         splits.setdefault(folder.parent, _splits(folder.parent))
         match = _SEQUENCE.fullmatch(folder.name) if folder != root else None
         split = "train" if match is None else splits[folder.parent].get(int(match["number"]), "train")
-        yield from link_neighbours(_scan_sequence(root, folder, split), direction, SPEC.max_gap)
+        yield from link_neighbours(_scan_sequence(source, folder, split), direction, SPEC.max_gap)
 
 
 def write_miniature(root: Path, frames: int) -> None:
@@ -121,11 +125,13 @@ def _splits(scene: Path) -> dict[int, str]:
     return found
 
 
-def _scan_sequence(root: Path, folder: Path, split: str) -> Iterator[SampleRecord]:
+def _scan_sequence(source: DatasetSource, folder: Path, split: str) -> Iterator[SampleRecord]:
+    root = source.root
     files = _frame_files(folder)
     base = folder.relative_to(root).as_posix()
     prefix, name = ("", "frames") if folder == root else (f"{base}/", base)
-    camera = _camera(root, folder, [folder / parts["color"] for parts in files.values() if "color" in parts])
+    source.notices.append(assumed_rate(_FRAME_RATE, ""))
+    camera = _camera(source, folder, [folder / parts["color"] for parts in files.values() if "color" in parts])
     promised = {"color"}.union(*files.values())
     for digits, parts in files.items():
         sources = {}
@@ -145,12 +151,7 @@ def _scan_sequence(root: Path, folder: Path, split: str) -> Iterator[SampleRecor
         )
 
 
-def _camera(root: Path, folder: Path, images: list[Path]) -> Camera | None:
-    for place in (folder, *folder.parents):
-        K = read_intrinsics(place / _INTRINSICS)
-        if K is not None:
-            size = first_size(images)
-            return None if size is None else Camera(K, *size)
-        if place == root:
-            break
-    return _CAMERA
+def _camera(source: DatasetSource, folder: Path, images: list[Path]) -> Camera | None:
+    places = [place for place in (folder, *folder.parents) if place == source.root or source.root in place.parents]
+    assumed = AssumedCamera(_CAMERA, "that of the depth camera of 7-Scenes")
+    return find_camera(places, images, source.notices, assumed)

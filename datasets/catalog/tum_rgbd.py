@@ -1,12 +1,13 @@
 """TUM's RGB-D benchmark and recordings in its format: lists of timed images and a trajectory of timed quaternions."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
+from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES, AssumedCamera, find_camera
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
-from segprep.datasets.catalog._common.intrinsics import CAMERA_FILES, find_camera, intrinsic_matrix
+from segprep.datasets.catalog._common.intrinsics import intrinsic_matrix
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
 from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.trajectories import nearest_pairs, read_timed_poses
@@ -15,6 +16,7 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, make_key
 
@@ -71,7 +73,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """
     sequences, splits = _sequences(source.root), listed_splits(source.root)
     for name, folder in sequences.items():
-        records = _scan_sequence(name, folder, splits.get(name, "train"))
+        records = _scan_sequence(source, name, folder, splits.get(name, "train"))
         yield from link_neighbours(records, direction, SPEC.max_gap)
 
 
@@ -96,13 +98,16 @@ def _sequences(root: Path) -> dict[str, Path]:
     return found
 
 
-def _scan_sequence(name: str, folder: Path, split: str) -> Iterator[SampleRecord]:
+def _scan_sequence(source: DatasetSource, name: str, folder: Path, split: str) -> Iterator[SampleRecord]:
     images, depths = _timed_files(folder / "rgb.txt"), _timed_files(folder / "depth.txt")
     poses = read_timed_poses(folder / "groundtruth.txt")
     times = [image.time for image in images]
     depth_of = nearest_pairs(times, [depth.time for depth in depths], _TOLERANCE_S)
     pose_of = nearest_pairs(times, [time for time, _ in poses], _TOLERANCE_S)
-    camera = _camera(folder, [folder / image.path for image in images])
+    camera = _camera(source, folder, [folder / image.path for image in images])
+    source.notices.extend(
+        _unpaired(folder, len(images), {"depth.txt": (depths, depth_of), "groundtruth.txt": (poses, pose_of)})
+    )
     prefix = f"{name}/" if name else ""
     for index, image in enumerate(images):
         sources = {"image": SourceFile(prefix + image.path, Kind.IMAGE, PlainCode().to_json())}
@@ -134,7 +139,22 @@ def _timed_files(path: Path) -> list[_TimedFile]:
     return sorted(found)
 
 
-def _camera(folder: Path, images: list[Path]) -> Camera | None:
+def _unpaired(
+    folder: Path, images: int, lists: Mapping[str, tuple[Sequence[object], Mapping[int, int]]]
+) -> Iterator[Notice]:
+    """Yield a notice for each list of which most images find no entry: its times are others."""
+    for name, (entries, pairs) in lists.items():
+        if entries and 2 * len(pairs) < images:
+            text = (
+                f"only {len(pairs)} of {images} images have an entry of {folder / name} within {_TOLERANCE_S:g} s: are "
+                "the times of both in seconds, of the same clock?"
+            )
+            yield Notice(About.SUSPECT, "times", text)
+
+
+def _camera(source: DatasetSource, folder: Path, images: list[Path]) -> Camera | None:
     match = _FREIBURG.search(folder.resolve().name.lower())
-    known = Camera(intrinsic_matrix(*_INTRINSICS[match[1] if match else ""]), 640, 480)
-    return find_camera(folder, images, known)
+    camera = Camera(intrinsic_matrix(*_INTRINSICS[match[1] if match else ""]), 640, 480)
+    whose = f"the published one of Freiburg {match[1]}" if match else "the usual one of such sensors"
+    assumed = AssumedCamera(camera, f"{whose}, without lens distortion")
+    return find_camera((folder, source.root), images, source.notices, assumed)

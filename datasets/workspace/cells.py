@@ -97,8 +97,8 @@ class StoredCell:
     Attributes:
         files: One or two (path relative to the split's folder, bytes).
         cell: The cell as a reader of these files will see it (quantised), for later steps of the same run. Its facts
-            gain the `shape` of the stored array and, where there are any, the number of `clipped` pixels, whose values
-            the code could not express.
+            gain the `shape` of the stored array, the `valid_share` of the pixels if it has a mask, and, where there
+            are any, the number of `clipped` pixels, whose values the code could not express.
     """
 
     files: tuple[tuple[str, bytes], ...]
@@ -176,6 +176,8 @@ def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
         mask = np.ones(cell.values.shape[:2], np.bool_) if encoded.valid is None else encoded.valid
         files.append((f"{column.name}_valid/{key}.png", encode_image(".png", mask.astype(np.uint8) * 255)))
     facts = cell.facts | {"shape": list(encoded.stored.shape)}
+    if encoded.valid is not None:
+        facts["valid_share"] = round(float(encoded.valid.mean()), 6)
     if encoded.clipped:
         facts["clipped"] = encoded.clipped
     return StoredCell(tuple(files), Cell(*column.code.decode(stored, encoded.valid), facts))

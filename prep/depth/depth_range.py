@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.errors import CodeRangeError, ConfigurationError
-from segprep.datasets.sample import Array, Mask
+from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["FixedRange", "OwnRange", "ShownQuantity", "check_depth", "scale_value", "scaled_position"]
+__all__ = ["FixedRange", "OwnRange", "ShownQuantity", "check_depth", "range_facts", "scale_value", "scaled_position"]
+
+_MOST_RANKED = 1 << 16
 
 
 class ShownQuantity(StrEnum):
@@ -97,6 +99,23 @@ def check_depth(depth_HW: Array, valid_HW: Mask) -> None:
             f"{below} valid pixels of its depth are not above 0 m (down to {float(known.min()):g} m): correct the unit "
             "or mark them invalid"
         )
+
+
+def range_facts(depth_HW: Array, valid_HW: Mask) -> JsonDict:
+    """Return where the depth of an image lies, as facts of its cell: `range_m` with low, median and high.
+
+    They are the 1st, 50th and 99th percentile of the finite depths in metres, of at most 65536 pixels; empty if no
+    depth is finite.
+
+    Args:
+        depth_HW: (H, W) metres, infinity where infinitely far.
+        valid_HW: (H, W) bool.
+    """
+    finite = depth_HW[valid_HW & np.isfinite(depth_HW)]
+    if not finite.size:
+        return {}
+    low, median, high = np.percentile(finite[:: 1 + finite.size // _MOST_RANKED], (1, 50, 99)).tolist()
+    return {"range_m": {"low": round(low, 4), "median": round(median, 4), "high": round(high, 4)}}
 
 
 def scale_value(depth_HW: Array, valid_HW: Mask, far: float, quantity: ShownQuantity) -> npt.NDArray[np.float32]:

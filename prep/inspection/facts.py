@@ -9,6 +9,7 @@ import numpy.typing as npt
 from segprep.datasets.classes import ClassMap, Color
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, Mask
+from segprep.prep.inspection.number_signs import NumberSigns, read_signs
 
 __all__ = [
     "BANDS",
@@ -85,12 +86,17 @@ class DistanceFacts:
         far: Share of the pixels that are valid and infinitely far.
         percentiles: 1st, 50th and 99th of the finite values; None if there are none.
         constant: Whether all finite values are the same one.
+        below_above: Median of the lowest third of the rows divided by that of the uppermost third; None if either has
+            no finite value. The ground is near, so that depths have less than 1.
+        signs: What the file's own numbers say of their code; None of those that are no 16-bit numbers.
     """
 
     valid: float
     far: float
     percentiles: tuple[float, float, float] | None
     constant: bool
+    below_above: float | None = None
+    signs: NumberSigns | None = None
 
 
 def describe(picture: Array) -> PictureFacts:
@@ -126,26 +132,38 @@ def count_labels(raw: Array, class_map: ClassMap) -> LabelFacts:
     )
 
 
-def measure_distances(values_HW: Array, valid_HW: Mask | None, *, zero_is_far: bool) -> DistanceFacts:
+def measure_distances(
+    values_HW: Array, valid_HW: Mask | None, *, zero_is_far: bool, picture: Array | None = None
+) -> DistanceFacts:
     """Measure a depth or disparity image.
 
     Args:
         values_HW: (H, W) metres or pixels, infinity where infinitely far.
         valid_HW: (H, W) bool, None for valid everywhere.
         zero_is_far: Whether 0 means infinitely far, as disparities do.
+        picture: What the file holds, for its signs.
     """
-    values = values_HW.ravel() if valid_HW is None else values_HW[valid_HW]
-    far = np.isposinf(values)
-    if zero_is_far:
-        far |= values <= 0
-    finite = values[~far & ~np.isnan(values)]
+    seen_HW = np.ones(values_HW.shape, np.bool_) if valid_HW is None else valid_HW
+    far_HW = seen_HW & (np.isposinf(values_HW) | ((values_HW <= 0) if zero_is_far else np.False_))
+    finite_HW = seen_HW & ~far_HW & ~np.isnan(values_HW)
+    finite = values_HW[finite_HW]
     share = 1 / max(values_HW.size, 1)
+    valid, far = float(seen_HW.sum()) * share, float(far_HW.sum()) * share
+    signs = None if picture is None else read_signs(picture)
     if not finite.size:
-        return DistanceFacts(values.size * share, float(far.sum()) * share, None, constant=True)
-    ranked = finite[:: max(1, finite.size // _MOST_RANKED)]
-    low, median, high = np.percentile(ranked, [1, 50, 99]).tolist()
+        return DistanceFacts(valid, far, None, constant=True, signs=signs)
+    low, median, high = np.percentile(_some(finite), [1, 50, 99]).tolist()
+    third = values_HW.shape[0] // 3
+    above, below = values_HW[:third][finite_HW[:third]], values_HW[-third:][finite_HW[-third:]]
+    below_above = None
+    if third and above.size and below.size:
+        below_above = float(np.median(_some(below)) / max(np.median(_some(above)), np.finfo(np.float32).tiny))
     constant = bool(finite.min() == finite.max())
-    return DistanceFacts(values.size * share, float(far.sum()) * share, (low, median, high), constant)
+    return DistanceFacts(valid, far, (low, median, high), constant, below_above, signs)
+
+
+def _some(values: Array) -> Array:
+    return values[:: max(1, values.size // _MOST_RANKED)]
 
 
 def _histogram(raw: Array) -> tuple[Array, Counts]:

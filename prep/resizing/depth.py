@@ -12,6 +12,7 @@ from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, Mask, Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.depth_range import range_facts
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.resizing.resample import resample
 from segprep.prep.resizing.source import checked_size, source_facts
@@ -98,7 +99,7 @@ class ResizeDepth(BaseStep):
             f"the file was read as {self.source} in the unit {self.unit or self.code.name}; if it is another one, say "
             "`prep init ... --depth-unit UNIT`",
         )
-        return {"depth": Cell(values_HW, mask, source_facts(sample, self.source))}
+        return {"depth": Cell(values_HW, mask, source_facts(sample, self.source) | range_facts(values_HW, mask))}
 
 
 def depth_from_disparity(disparity_HW: Array, valid: Mask, camera: Camera) -> tuple[Array, Mask]:

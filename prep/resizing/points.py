@@ -12,6 +12,7 @@ from segprep.datasets.imageio.scans import project_points
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
+from segprep.prep.depth.depth_range import range_facts
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.resizing.depth import refuse_implausible
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
@@ -65,4 +66,4 @@ class ProjectPoints(BaseStep):
         refuse_implausible(
             depth_HW, valid, _CODE, f"{self.source} are taken for metres; is the transform in their code right?"
         )
-        return {"depth": Cell(depth_HW, valid, {"source_size": list(size)})}
+        return {"depth": Cell(depth_HW, valid, {"source_size": list(size)} | range_facts(depth_HW, valid))}

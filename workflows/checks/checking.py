@@ -5,21 +5,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import WorkspaceConfig
+from segprep.prep.inspection.depth_doubts import Reading, range_text
 from segprep.workflows.checks.distances import (
-    depth_ranges,
+    SeenFile,
+    depth_without_range,
     implausible_depth,
     missing_calibration,
     missing_neighbours,
+    seen_files,
 )
 from segprep.workflows.checks.facts import FileFacts, Problem, Trouble, inspect_files
 from segprep.workflows.checks.files import formats, image_sizes, lacking_parts, sizes_within_samples, unusable_files
 from segprep.workflows.checks.findings import Calibration, Category, CheckedSample, Finding, Severity, calibration_of
+from segprep.workflows.checks.geometry import strange_records
 from segprep.workflows.checks.images import alike_images, same_images
 from segprep.workflows.checks.labels import unknown_ids, unlabelled
 from segprep.workflows.checks.orientation import edges_fit, turned_cameras, turned_otherwise
@@ -87,9 +93,15 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         CheckedSample(key, split, {name: facts[file] for name, file in files.items()}, camera)
         for key, split, files, camera in known.samples
     ]
-    shares = CATALOG.load(config.dataset).SPEC.class_shares
+    spec = CATALOG.load(config.dataset).SPEC
+    shares = spec.class_shares
     class_map = config.class_map
     counts = count_classes(samples, class_map)
+    depths = seen_files(samples)
+    said = config.depth_unit is not None
+    readings = {name: Reading(name, known.codes[name], spec.depth_range, said) for name in depths}
+    medians = [file.depth.range.median for files in depths.values() for file in files]
+    records = (sample.record for sample in table.ledger.samples(selection))
     found = [
         *unusable_files(samples),
         *lacking_parts(samples),
@@ -103,7 +115,9 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         *class_shares(counts, shares, class_map),
         *same_images(samples),
         *alike_images(samples),
-        *implausible_depth(samples),
+        *depth_without_range(samples),
+        *(finding for name, reading in readings.items() for finding in implausible_depth(reading, depths[name])),
+        *strange_records(records, float(np.median(medians)) if medians else None),
         *missing_calibration(samples),
         *missing_neighbours(samples),
     ]
@@ -116,7 +130,7 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
             split: dict(zip(class_map.names, c.shares().round(6).tolist(), strict=True)) for split, c in counts.items()
         },
         "known_class_shares": dict(shares),
-        "depth_m": _depth_summary(samples),
+        "depth_m": {name: _depth_summary(readings[name], files) for name, files in depths.items()},
     }
     return CheckResult(len(samples), len(facts), tuple(found), summary)
 
@@ -127,10 +141,11 @@ class _Known:
 
     samples: list[tuple[SampleKey, str, dict[str, _FileId], Calibration | None]]
     files: dict[_FileId, SourceFile]
+    codes: dict[str, JsonDict]
 
     @classmethod
     def of(cls, table: Table, selection: Selection) -> "_Known":
-        known = cls([], {})
+        known = cls([], {}, {})
         codes: dict[str, JsonDict] = {}
         for sample in table.ledger.samples(selection):
             record = sample.record
@@ -138,6 +153,7 @@ class _Known:
             for name, source in record.sources.items():
                 files[name] = source.path, source.kind
                 code = codes.setdefault(repr(source.code), source.code)  # few, for very many files
+                known.codes.setdefault(name, code)
                 known.files.setdefault(files[name], SourceFile(source.path, source.kind, code))
             known.samples.append((record.key, record.split, files, calibration_of(record)))
         return known
@@ -165,13 +181,12 @@ def _inspect_all(
     return found
 
 
-def _depth_summary(samples: list[CheckedSample]) -> JsonDict:
+def _depth_summary(reading: Reading, files: list[SeenFile]) -> JsonDict:
+    ranges = [file.depth.range for file in files]
     return {
-        name: {
-            "files": len(ranges),
-            "lowest_1st_percentile": min(r.low for r in ranges),
-            "medians": [min(r.median for r in ranges), max(r.median for r in ranges)],
-            "highest_99th_percentile": max(r.high for r in ranges),
-        }
-        for name, ranges in depth_ranges(samples).items()
+        "files": len(ranges),
+        "lowest_1st_percentile": min(r.low for r in ranges),
+        "medians": [min(r.median for r in ranges), max(r.median for r in ranges)],
+        "highest_99th_percentile": max(r.high for r in ranges),
+        "text": range_text(ranges, reading.code),
     }

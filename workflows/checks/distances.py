@@ -4,68 +4,66 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segprep.datasets.kinds import Kind
+from segprep.prep.inspection.depth_doubts import (
+    USUAL_MEDIANS_M,
+    Reading,
+    SeenDepth,
+    code_evidence,
+    depth_doubts,
+    fitting,
+    medians_text,
+    seen_depth,
+)
 from segprep.prep.inspection.facts import DistanceFacts
 from segprep.workflows.checks.findings import NEIGHBOURS, Category, CheckedSample, Finding, Severity, columns_of
 
-__all__ = ["DepthRange", "depth_ranges", "implausible_depth", "missing_calibration", "missing_neighbours"]
-
-_MEDIAN_M = (0.3, 300.0)
-_FAR_M = (0.5, 1000.0)  # where the 99th percentile may lie
-_FACTORS = (10, 100, 1000, 0.1, 0.01, 0.001)
+__all__ = [
+    "SeenFile",
+    "depth_without_range",
+    "implausible_depth",
+    "missing_calibration",
+    "missing_neighbours",
+    "seen_files",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class DepthRange:
-    """Where the depth of one file lies, in metres.
+class SeenFile:
+    """One file of depth or disparity.
 
     Attributes:
         sample: Whose it is.
         path: Of the file.
-        low: 1st percentile.
-        median: 50th percentile.
-        high: 99th percentile; infinite for disparities of zero.
-        trusts_high: Whether `high` says anything: where disparities are small, a thousandth of a pixel is a kilometre.
+        depth: What it shows.
     """
 
     sample: CheckedSample
     path: str
-    low: float
-    median: float
-    high: float
-    trusts_high: bool
-
-    def is_plausible(self, factor: float = 1.0) -> bool:
-        """Whether it is, multiplied by a factor."""
-        within = _MEDIAN_M[0] <= self.median * factor <= _MEDIAN_M[1]
-        return within and (not self.trusts_high or _FAR_M[0] <= self.high * factor <= _FAR_M[1])
+    depth: SeenDepth
 
 
-def depth_ranges(samples: Sequence[CheckedSample]) -> dict[str, list[DepthRange]]:
-    """Return the ranges of all depth and disparity files that have one, by column."""
-    found: dict[str, list[DepthRange]] = {}
+def seen_files(samples: Sequence[CheckedSample]) -> dict[str, list[SeenFile]]:
+    """Return all depth and disparity files that show any depth, by column."""
+    found: dict[str, list[SeenFile]] = {}
     for sample in samples:
         for name, facts in sample.files.items():
-            if facts.distances is None or facts.distances.percentiles is None or facts.picture is None:
+            if facts.distances is None or facts.picture is None:
                 continue
-            low, median, high = facts.distances.percentiles
+            metre_pixels = None
             if facts.kind is Kind.DISPARITY:
                 camera = sample.camera
                 if camera is None or camera.baseline is None:
                     continue
                 # Depth = focal length * baseline / disparity, with the focal length of a picture of this width.
                 metre_pixels = camera.focal_length * camera.baseline * facts.picture.width / camera.size[0]
-                low, median, high = metre_pixels / high, metre_pixels / median, metre_pixels / low
-            each = DepthRange(sample, facts.path, low, median, high, trusts_high=facts.kind is Kind.DEPTH)
-            found.setdefault(name, []).append(each)
+            depth = seen_depth(facts.distances, metre_pixels)
+            if depth is not None:
+                found.setdefault(name, []).append(SeenFile(sample, facts.path, depth))
     return found
 
 
-def implausible_depth(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
-    """Yield an error for each file without any range, and for ranges that no camera sees.
-
-    If more than half of a column is implausible, that is one finding about the column: its unit is wrong.
-    """
-    ranges = depth_ranges(samples)
+def depth_without_range(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
+    """Yield an error for each file of depth or disparity without any range."""
     for name in columns_of(samples):
         for sample in samples:
             facts = sample.files.get(name)
@@ -74,17 +72,31 @@ def implausible_depth(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
                 yield Finding(
                     Severity.ERROR, Category.DISTANCE, message, (sample.key,), (facts.path,), unfit=(sample.key,)
                 )
-        each = ranges.get(name, [])
-        bad = [r for r in each if not r.is_plausible()]
-        if 2 * len(bad) > len(each):
-            message = f"{name} is implausible in {len(bad)} of {len(each)} files: {_tell(bad)}"
-            keys = tuple(r.sample.key for r in bad)
-            yield Finding(Severity.ERROR, Category.DISTANCE, message, keys, tuple(r.path for r in bad))
-        else:
-            for r in bad:
-                message = f"{name} {r.path} is implausible: {_tell([r])}"
-                keys = (r.sample.key,)
-                yield Finding(Severity.ERROR, Category.DISTANCE, message, keys, (r.path,), unfit=keys)
+
+
+def implausible_depth(reading: Reading, files: Sequence[SeenFile]) -> Iterator[Finding]:
+    """Yield what is wrong with a column of depth or disparity: ranges that no camera sees, signs of another unit.
+
+    If more than half of a column is implausible, that is one finding about the column: its unit is wrong.
+    """
+    bad = [file for file in files if not file.depth.range.is_plausible()]
+    seen = [file.depth for file in files]
+    name = reading.column
+    if 2 * len(bad) > len(files):
+        message = f"{name} is implausible in {len(bad)} of {len(files)} files: {_tell(bad)}"
+        evidence = code_evidence(reading.code, seen)
+        if evidence is not None:
+            message = f"{message}; {evidence[0]}"
+        keys = tuple(file.sample.key for file in bad)
+        yield Finding(Severity.ERROR, Category.DISTANCE, message, keys, tuple(file.path for file in bad))
+        return
+    for file in bad:
+        message = f"{name} {file.path} is implausible: {_tell([file])}"
+        keys = (file.sample.key,)
+        yield Finding(Severity.ERROR, Category.DISTANCE, message, keys, (file.path,), unfit=keys)
+    for doubt in depth_doubts(reading, seen):
+        severity = Severity.ERROR if doubt.impossible else Severity.WARNING
+        yield Finding(severity, Category.DISTANCE, f"{doubt.subject}: {doubt.text}")
 
 
 def _flat(distances: DistanceFacts) -> str | None:
@@ -95,16 +107,13 @@ def _flat(distances: DistanceFacts) -> str | None:
     return None
 
 
-def _tell(ranges: Sequence[DepthRange]) -> str:
+def _tell(files: Sequence[SeenFile]) -> str:
+    ranges = [file.depth.range for file in files]
     lowest, highest = min(r.low for r in ranges), max(r.high for r in ranges)
-    medians = sorted(r.median for r in ranges)
-    middle = f"{medians[0]:.3g}" if medians[0] == medians[-1] else f"{medians[0]:.3g} to {medians[-1]:.3g}"
-    fitting = [f"{factor:g}" for factor in _FACTORS if all(r.is_plausible(factor) for r in ranges)]
-    hint = f"times {' or '.join(fitting)} it would be plausible" if fitting else "no power of ten makes it plausible"
     return (
-        f"median {middle} m, nearly all from {lowest:.3g} to {highest:.3g} m, where medians of {_MEDIAN_M[0]:g} to "
-        f"{_MEDIAN_M[1]:g} m are usual; {hint}. Check the unit (`prep init ... --depth-unit`), and focal length and "
-        "baseline of disparities"
+        f"{medians_text(ranges)}, nearly all from {lowest:.3g} to {highest:.3g} m, where medians of "
+        f"{USUAL_MEDIANS_M[0]:g} to {USUAL_MEDIANS_M[1]:g} m are usual; {fitting(ranges)}. Check the unit "
+        "(`prep init ... --depth-unit`), and focal length and baseline of disparities"
     )
 
 

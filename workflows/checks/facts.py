@@ -92,7 +92,7 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
             digest=hashlib.sha256(data).digest() if source.kind is Kind.IMAGE else b"",
             likeness=likeness_hash(picture) if source.kind is Kind.IMAGE else None,
             labels=count_labels(values, class_map) if source.kind is Kind.LABEL else None,
-            distances=_distances(source.kind, values, valid),
+            distances=_distances(source.kind, picture, values, valid),
         )
     except SegprepError as error:
         text = str(error)
@@ -103,10 +103,10 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
         return _trouble(source, Trouble.UNREADABLE, f"{source.path}: {type(error).__name__}: {error} (at {place})")
 
 
-def _distances(kind: Kind, values: Array, valid: Mask | None) -> DistanceFacts | None:
+def _distances(kind: Kind, picture: Array, values: Array, valid: Mask | None) -> DistanceFacts | None:
     if kind not in (Kind.DEPTH, Kind.DISPARITY):
         return None
-    return measure_distances(values, valid, zero_is_far=kind is Kind.DISPARITY)
+    return measure_distances(values, valid, zero_is_far=kind is Kind.DISPARITY, picture=picture)
 
 
 def _trouble(source: SourceFile, trouble: Trouble, reason: str) -> FileFacts:

@@ -49,6 +49,7 @@ class Category(StrEnum):
     ALIKE = "alike images"
     DISTANCE = "distance"
     CALIBRATION = "calibration"
+    MOTION = "motion"
     NEIGHBOUR = "neighbour"
 
 

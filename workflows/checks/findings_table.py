@@ -19,12 +19,13 @@ def draw_findings(result: CheckResult) -> list[RenderableType]:
     """Draw what a check found."""
     counts = Counter(f.severity for f in result.findings)
     words = ", ".join(f"{counts[s]} {s.value}{'' if counts[s] == 1 else 's'}" for s in Severity)
-    head = f"{result.samples} samples, {result.files} files: {words}"
+    head = [f"{result.samples} samples, {result.files} files: {words}"]
+    head += [f"{name}: {depth['text']}" for name, depth in result.summary["depth_m"].items()]
     groups = {c: [f for f in result.findings if f.category is c] for c in Category}
     shown = {category: found for category, found in groups.items() if found}
     if not shown:
-        return [head]
-    return [head, _table(shown), *(line for found in shown.values() for line in _lines(found))]
+        return list[RenderableType](head)
+    return [*head, _table(shown), *(line for found in shown.values() for line in _lines(found))]
 
 
 def _table(groups: dict[Category, list[Finding]]) -> Table:

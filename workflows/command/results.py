@@ -15,7 +15,6 @@ from segprep.flow.evaluation import FlowEvaluation
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import State, Verdict
-from segprep.workflows.running.orientations import orientation_note
 from segprep.workflows.running.runner import Summary
 from segprep.workflows.samples.initialise import Inventory
 from segprep.workflows.samples.listing import ListReport
@@ -80,12 +79,18 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
             "made": found.made,
             "columns": found.states,
             "clipped": found.clipped,
-            "turned_otherwise": found.turned_otherwise,
+            "figures": found.figures,
+            "warnings": found.warnings,
             "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
         }
     lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
-    notes = [f"{n} pixels of {name} were clipped to the range of its code" for name, n in found.clipped.items()]
-    notes += [orientation_note(name, n) for name, n in found.turned_otherwise.items()]
+    notes = [
+        f"{name}: {n} of {found.samples} samples have none: {reason}"
+        for name, reasons in found.absent.items()
+        for reason, n in reasons.items()
+        if 2 * n > found.samples  # the first frame of a recording has no neighbour, and that is as it should be
+    ]
+    notes += [f"{name}: {text}" for name, texts in found.warnings.items() for text in texts]
     if found.failures:
         notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
         notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
@@ -99,10 +104,7 @@ def status(found: Status) -> list[RenderableType]:
         samples = ", ".join(f"{n} of {split}" for split, n in found.samples.items())
         return [f"{samples} samples, no columns yet: run `prep resize`", *map(str, found.notices)]
     notes = [f"{c.split} {c.column}: {n} {reason}" for c in found.columns for reason, n in c.reasons.items()]
-    notes += [f"{c.split} {c.column}: {_figures(c.figures)}" for c in found.columns if c.figures]
-    notes += [
-        f"{c.split}: {orientation_note(c.column, c.turned_otherwise)}" for c in found.columns if c.turned_otherwise
-    ]
+    notes += [f"{c.split} {c.column}: {'; '.join(texts)}" for c in found.columns if (texts := c.headlines + c.warnings)]
     stale = sorted({c.command for c in found.columns if c.counts.get(State.STALE)})
     if stale:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
@@ -122,22 +124,6 @@ def flow_errors(found: FlowEvaluation) -> list[RenderableType]:
         shares = (f"{share:.1%}" for share in (e.fl_all, e.over_1px, e.over_3px, e.coverage))
         table.add_row(name, f"{e.epe_mean:.3f}", f"{e.epe_median:.3f}", f"{e.angular_mean:.1f}°", *shares)
     return [table, f"{found.pooled.pixels} pixels; EPE: length of the error vectors in pixels, mean and median"]
-
-
-def _figures(figures: Mapping[str, float]) -> str:
-    parts = []
-    if "median_px" in figures:
-        parts.append(
-            f"half of the pixels move less than {figures['median_px']:.2f} px, 95 % less than "
-            f"{figures['p95_px']:.1f} px (middle sample); longest {figures['longest_px']:.1f} px; "
-            f"{figures['clipped_share']:.2%} are clipped"
-        )
-    if "inlier_share" in figures:
-        parts.append(
-            f"{figures['inlier_share']:.0%} of the pixels agree with the camera's motion (middle sample), at least "
-            f"{figures['least_inlier_share']:.0%}"
-        )
-    return "; ".join(parts)
 
 
 def shards(

@@ -10,11 +10,11 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import SampleKey
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
+from segprep.workflows.ledger.figures import ColumnFigures
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
-from segprep.workflows.running.orientations import turned_otherwise
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 
 __all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
@@ -48,7 +48,9 @@ class Summary:
         states: Column to number of samples per state.
         failures: All failed cells of the selection, from this run or before.
         clipped: Column to number of pixels that its code could not express.
-        turned_otherwise: Column to number of cells that EXIF data turned otherwise than their images.
+        absent: Column to reason to number of samples.
+        figures: Column to what its cells say, see `segprep.workflows.ledger.figures`.
+        warnings: Column to what degrades it.
     """
 
     samples: int
@@ -56,7 +58,9 @@ class Summary:
     states: dict[str, dict[str, int]]
     failures: tuple[Failure, ...]
     clipped: dict[str, int]
-    turned_otherwise: dict[str, int]
+    absent: dict[str, dict[str, int]]
+    figures: dict[str, dict[str, float]]
+    warnings: dict[str, list[str]]
 
     @property
     def failed_samples(self) -> int:
@@ -163,8 +167,8 @@ def _remove_leftovers(table: Table, steps: Sequence[Step]) -> None:
 def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: int) -> Summary:
     names = [column.name for step in steps for column in step.outputs]
     states: dict[str, Counter[str]] = {name: Counter() for name in names}
-    clipped: Counter[str] = Counter()
-    turned: Counter[str] = Counter()
+    absent: dict[str, Counter[str]] = {name: Counter() for name in names}
+    figures = {name: ColumnFigures(name) for name in names}
     failures: list[Failure] = []
     samples = 0
     for sample in table.ledger.samples(selection):
@@ -173,10 +177,19 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
             row = sample.cells.get(name)
             states[name]["not made" if row is None else row.state.value] += 1
             if row is not None:
-                clipped[name] += row.facts.get("clipped", 0)
-                turned[name] += turned_otherwise([row.facts])
+                figures[name].add(row)
+                if row.state is CellState.ABSENT:
+                    absent[name][row.reason] += 1
                 if row.state is CellState.FAILED:
                     failures.append(Failure(sample.record.key, name, row.reason))
+    said = {name: each.figures() for name, each in figures.items()}
     return Summary(
-        samples, made, {n: dict(c) for n, c in states.items()}, tuple(failures), dict(+clipped), dict(+turned)
+        samples,
+        made,
+        {name: dict(counts) for name, counts in states.items()},
+        tuple(failures),
+        {name: int(each["clipped_pixels"]) for name, each in said.items() if "clipped_pixels" in each},
+        {name: dict(counts) for name, counts in absent.items() if counts},
+        said,
+        {name: found for name, each in figures.items() if (found := each.warnings())},
     )

@@ -28,6 +28,7 @@ from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
 from segprep.workflows.ledger.disks import writer_lock
 from segprep.workflows.ledger.table import Table
+from segprep.workflows.samples.quantities import examine_quantities
 
 __all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
 
@@ -118,8 +119,8 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     Raises:
         UnknownNameError: If the catalog has no such dataset, or there is no such unit of depth.
         DatasetNotFoundError: If the folder is not that dataset, or samples cannot be told apart.
-        ConfigurationError: If the workspace would lie inside the dataset, there is no such class scheme, or a unit was
-            given and there is no depth.
+        ConfigurationError: If the workspace would lie inside the dataset, there is no such class scheme, a unit was
+            given and there is no depth, or a quantity cannot be as it is read.
         ConflictError: If the workspace holds another dataset.
         WriteFailedError: If the workspace cannot be written.
     """
@@ -158,11 +159,13 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     offered = {name for record in records for name in _columns_of(record)}
     if unit is not None:
         records = _in_unit(records, unit, asked=request.depth_unit is not None)
+    found = examine_quantities(records, source.root, member.SPEC, said=unit is not None)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_failed(place, error) from error
     splits = tuple(dict.fromkeys(record.split for record in records))
+    source.notices.extend(found)
     notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     with writer_lock(place):

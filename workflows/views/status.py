@@ -4,21 +4,19 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.json_values import json_of
 from segprep.datasets.notices import Notice
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
 from segprep.prep.step import Step
-from segprep.workflows.ledger.database import CellState, KnownSample, Selection
+from segprep.workflows.ledger.database import KnownSample, Selection
+from segprep.workflows.ledger.figures import ColumnFigures
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
-from segprep.workflows.running.orientations import turned_otherwise
 from segprep.workflows.stages.registry import recorded_steps
 
-__all__ = ["ColumnStatus", "Status", "motion_figures", "read_status"]
+__all__ = ["ColumnStatus", "Status", "read_status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,9 @@ class ColumnStatus:
         counts: State to number of samples.
         reasons: "state: reason" to number of samples, for everything that is neither done nor plainly not made.
         clipped: Number of pixels that its code could not express.
-        figures: What its cells say about the motion in them, see `motion_figures`; empty for other columns.
-        turned_otherwise: Number of cells that EXIF data turned otherwise than their images.
+        figures: What its cells say, see `segprep.workflows.ledger.figures`.
+        headlines: The same for people.
+        warnings: What degrades it.
     """
 
     split: str
@@ -43,7 +42,8 @@ class ColumnStatus:
     reasons: dict[str, int]
     clipped: int
     figures: dict[str, float]
-    turned_otherwise: int
+    headlines: list[str]
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +70,19 @@ class Status:
 class _Tally:
     """Counts what a step's verdicts over the samples of a split were."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Step) -> None:
+        self.figures = {column.name: ColumnFigures(column.name) for column in step.outputs}
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.clipped = 0
-        self.facts: list[JsonDict] = []
 
     def add(self, step: Step, sample: KnownSample, verdict: Verdict) -> None:
         self.counts[verdict.state] += 1
         if verdict.state not in (State.DONE, State.MISSING):
             self.reasons[f"{verdict.state}: {verdict.reason}"] += 1
         rows = [sample.cells.get(column.name) for column in step.outputs]
-        self.clipped += sum(row.facts.get("clipped", 0) for row in rows if row is not None)
-        self.facts += [row.facts for row in rows if row is not None and row.state is CellState.DONE]
-
-
-def motion_figures(facts: list[JsonDict]) -> dict[str, float]:
-    """Sum up what the cells of a motion column say, so that people see what is wrong with it.
-
-    Returns:
-        For motion images `median_px` (of the samples' median lengths: with the ego flow subtracted it is what static
-        pixels are left with, so a large one means wrong ego motion), `p95_px`, `longest_px` and `clipped_share` of the
-        valid pixels (a large one means that the scale is too large for the motion). For ego flow that was estimated the
-        median and the least `inlier_share`.
-    """
-    lengths = [f["length_px"] for f in facts if "median" in f.get("length_px", {})]
-    inliers = [f["inlier_share"] for f in facts if "inlier_share" in f]
-    found: dict[str, float] = {}
-    if lengths:
-        found["median_px"] = float(np.median([each["median"] for each in lengths]))
-        found["p95_px"] = float(np.median([each["p95"] for each in lengths]))
-        found["longest_px"] = max(each["longest"] for each in lengths)
-        valid = sum(f["shape"][0] * f["shape"][1] * f["length_px"]["valid"] for f in facts if "length_px" in f)
-        found["clipped_share"] = round(sum(f.get("clipped", 0) for f in facts) / max(valid, 1), 6)
-    if inliers:
-        found["inlier_share"] = float(np.median(inliers))
-        found["least_inlier_share"] = min(inliers)
-    return found
+        for row in rows:
+            if row is not None:
+                self.figures[row.column].add(row)
 
 
 def read_status(table: Table) -> Status:
@@ -118,27 +94,26 @@ def read_status(table: Table) -> Status:
     digests = Digests(workspace, may_hash=True)
     for split in ledger.splits():
         samples[split] = 0
-        tallies = [_Tally() for _ in steps]
+        tallies = [_Tally(step) for _, step in steps]
         for sample in ledger.samples(Selection(splits=(split,))):
             samples[split] += 1
             for (_, step), tally in zip(steps, tallies, strict=True):
                 tally.add(step, sample, examine(step, sample, digests))
         columns += [
-            ColumnStatus(
-                split,
-                column.name,
-                command,
-                dict(tally.counts),
-                dict(tally.reasons),
-                tally.clipped,
-                motion_figures(tally.facts),
-                turned_otherwise(tally.facts),
-            )
+            _column_status(split, column.name, command, tally)
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs
         ]
     stores = {split: _store_state(workspace.store_path(split)) for split in samples}
     return Status(samples, tuple(columns), stores, tuple(ledger.notices()))
+
+
+def _column_status(split: str, column: str, command: str, tally: _Tally) -> ColumnStatus:
+    said = tally.figures[column]
+    figures = said.figures()
+    clipped = int(figures.get("clipped_pixels", 0))
+    counts, reasons = dict(tally.counts), dict(tally.reasons)
+    return ColumnStatus(split, column, command, counts, reasons, clipped, figures, said.headlines(), said.warnings())
 
 
 def _store_state(path: Path) -> str:

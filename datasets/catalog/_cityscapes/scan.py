@@ -19,6 +19,8 @@ from segprep.datasets.catalog._cityscapes.calibration import (
     read_timestamp,
 )
 from segprep.datasets.catalog._cityscapes.layout import FrameName, Part
+from segprep.datasets.catalog._common.recordings import assumed_rate
+from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import DisparityCode, IdCode, PlainCode, RawLabelCode
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
@@ -39,7 +41,7 @@ _SizeOf = Callable[[str], tuple[int, int] | None]  # city to (width, height)
 
 
 def scan_cityscapes(
-    root: Path, annotation: str, splits: Iterable[str], direction: Direction, max_gap: float
+    source: DatasetSource, annotation: str, splits: Iterable[str], direction: Direction, max_gap: float
 ) -> Iterator[SampleRecord]:
     """Yield the samples of all splits that have images, sorted by city, sequence and frame.
 
@@ -48,7 +50,7 @@ def scan_cityscapes(
     samples and their neighbours only, and the size of the images from one header per city.
 
     Args:
-        root: Of the dataset.
+        source: The dataset; it gets what is guessed.
         annotation: "gtFine" or "gtCoarse"; the other is not looked at.
         splits: Folders below each part, in this order.
         direction: Which neighbour to look for.
@@ -59,14 +61,15 @@ def scan_cityscapes(
         UnreadableFileError: If a camera, vehicle or timestamp file is broken.
     """
     splits = tuple(splits)
-    layout.require_images(root, annotation, splits)
+    layout.require_images(source.root, annotation, splits)
     for split in splits:
-        yield from _scan_split(root, annotation, split, direction, max_gap)
+        yield from _scan_split(source, annotation, split, direction, max_gap)
 
 
 def _scan_split(
-    root: Path, annotation: str, split: str, direction: Direction, max_gap: float
+    source: DatasetSource, annotation: str, split: str, direction: Direction, max_gap: float
 ) -> Iterator[SampleRecord]:
+    root = source.root
     (images,) = layout.frame_files(root, split, layout.IMAGE)
     (video,) = layout.frame_files(root, split, layout.SEQUENCE_IMAGE)
     if not images and not video:
@@ -87,7 +90,7 @@ def _scan_split(
     in_order = sorted(images.keys() | video.keys())
     for frame in sorted(pictures.keys() | labels.keys() | instances.keys()):
         other = _frame_beside(in_order, frame, direction)
-        times = _times(root, split, [frame] if other is None else [frame, other])
+        times = _times(source, split, [frame] if other is None else [frame, other])
         record = SampleRecord(
             key=make_key(frame.stem),
             split=split,
@@ -118,11 +121,16 @@ def _frame_beside(in_order: Sequence[FrameName], frame: FrameName, direction: Di
     return other if other is not None and (other.city, other.sequence) == (frame.city, frame.sequence) else None
 
 
-def _times(root: Path, split: str, frames: Sequence[FrameName]) -> list[float]:
+def _times(source: DatasetSource, split: str, frames: Sequence[FrameName]) -> list[float]:
     """Return times that can be compared with each other: all from time stamps, or all from frame numbers."""
-    stamps = [read_timestamp(root / layout.TIMESTAMP.path(split, frame)) for frame in frames]
+    stamps = [read_timestamp(source.root / layout.TIMESTAMP.path(split, frame)) for frame in frames]
     known = [stamp for stamp in stamps if stamp is not None]
-    return known if len(known) == len(frames) else [frame.number / FRAME_RATE for frame in frames]
+    if len(known) == len(frames):
+        return known
+    notice = assumed_rate(FRAME_RATE, layout.TIMESTAMP.folder)
+    if len(frames) > 1 and notice not in source.notices:
+        source.notices.append(notice)
+    return [frame.number / FRAME_RATE for frame in frames]
 
 
 def _with_motion(root: Path, record: SampleRecord, frame: FrameName, other: FrameName) -> SampleRecord:

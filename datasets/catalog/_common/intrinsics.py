@@ -1,10 +1,9 @@
-"""Intrinsics of a recording: a text file with numbers, or Open3D's JSON."""
+"""Intrinsics in a file: a text file with numbers, or Open3D's JSON."""
 
 import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -13,37 +12,7 @@ from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.sample import Camera, Matrix
 
-__all__ = ["CAMERA_FILES", "find_camera", "first_size", "intrinsic_matrix", "read_intrinsics", "read_pinhole_json"]
-
-_TEXT_NAMES: Final = ("K.txt", "camera-intrinsics.txt", "intrinsics.txt")
-_JSON_PATTERN: Final = "camera*.json"
-
-CAMERA_FILES: Final = ", ".join((*_TEXT_NAMES, _JSON_PATTERN))
-"""What `find_camera` looks for, as a text to show."""
-
-
-def find_camera(folder: Path, images: Iterable[Path], default: Camera | None = None) -> Camera | None:
-    """Read the intrinsics that lie in a folder; None if no image tells their size.
-
-    Args:
-        folder: Looked through for `CAMERA_FILES`; the first counts.
-        images: Those of the camera. Text files do not say for which size they are: the first readable header does.
-        default: Returned if there are no such files.
-
-    Raises:
-        UnreadableFileError: If the file is broken, or there are several JSON files.
-    """
-    for name in _TEXT_NAMES:
-        K = read_intrinsics(folder / name)
-        if K is not None:
-            size = first_size(images)
-            return None if size is None else Camera(K, *size)
-    files = sorted(folder.glob(_JSON_PATTERN))
-    if len(files) > 1:
-        raise UnreadableFileError(
-            f"{folder} has {', '.join(file.name for file in files)}, and nothing tells which of them holds: keep one"
-        )
-    return read_pinhole_json(files[0]) if files else default
+__all__ = ["first_size", "intrinsic_matrix", "read_intrinsics", "read_pinhole_json"]
 
 
 def first_size(images: Iterable[Path]) -> tuple[int, int] | None:

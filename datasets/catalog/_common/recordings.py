@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from segprep.datasets.catalog._common.text_lines import read_lines
+from segprep.datasets.notices import About, Notice
 
-__all__ = ["SPLIT_LISTS", "find_recordings", "listed_splits", "natural_order"]
+__all__ = ["SPLIT_LISTS", "assumed_rate", "find_recordings", "listed_splits", "natural_order"]
 
 _SPLITS: Final = ("train", "val", "test")
 
@@ -44,6 +45,17 @@ def listed_splits(root: Path) -> dict[str, str]:
             if found.setdefault(name, split) != split:
                 raise line.unreadable(f"{name} is in {found[name]}.txt already: leave it in one of the two")
     return found
+
+
+def assumed_rate(rate: float, lacking: str) -> Notice:
+    """Return the notice of a frame rate that no file says.
+
+    Args:
+        rate: Frames per second.
+        lacking: The file that would say the times; empty if the dataset's layout has none.
+    """
+    where = f"there is no {lacking}" if lacking else "no file says them"
+    return Notice(About.GUESSED, "times", f"{where}: {rate:g} frames per second are taken")
 
 
 def natural_order(name: str) -> tuple[tuple[tuple[str, int], ...], str]:

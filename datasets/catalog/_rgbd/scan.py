@@ -4,15 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from segprep.datasets.catalog._common.calibration_files import find_camera
 from segprep.datasets.catalog._common.files import PICTURES, files_by_stem
-from segprep.datasets.catalog._common.intrinsics import find_camera
-from segprep.datasets.catalog._common.recordings import natural_order
+from segprep.datasets.catalog._common.recordings import assumed_rate, natural_order
 from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.trajectories import read_pose_rows, read_trajectory_log
+from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import Code, DepthCode, PlainCode, RawLabelCode
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, Pose, make_key
 
@@ -37,10 +39,13 @@ def first_folder(recording: Path, names: Sequence[str], suffixes: Sequence[str] 
     return next((recording / name for name in names if files_by_stem(recording / name, suffixes)), None)
 
 
-def scan_recording(name: str, folder: Path, split: str, depth_code: DepthCode) -> Iterator[SampleRecord]:
+def scan_recording(
+    source: DatasetSource, name: str, folder: Path, split: str, depth_code: DepthCode
+) -> Iterator[SampleRecord]:
     """Yield the samples of a recording, in the order of their names.
 
     Args:
+        source: The dataset; its root may have the camera of all recordings, and it gets what is guessed.
         name: Of the recording; empty where the dataset's root is the recording.
         folder: Where it lies.
         split: Of its samples.
@@ -53,8 +58,9 @@ def scan_recording(name: str, folder: Path, split: str, depth_code: DepthCode) -
     images = parts[0]
     stems = sorted({stem for part in parts for stem in part.files}, key=natural_order)
     order = _row_order(folder, sorted(images.files, key=natural_order))
-    poses, times = _poses(folder, order), _times(folder, order)
-    camera = find_camera(folder, (images.folder / images.files[stem] for stem in order if stem in images.files))
+    poses, times = _poses(folder, order), _times(folder, order, source.notices)
+    pictures = [images.folder / images.files[stem] for stem in order if stem in images.files]
+    camera = find_camera((folder, source.root), pictures, source.notices)
     numbered = len({int(stem) for stem in stems if stem.isdecimal()}) == len(stems)
     prefix = f"{name}/" if name else ""
     for index, stem in enumerate(stems):
@@ -117,11 +123,12 @@ def _poses(folder: Path, order: Sequence[str]) -> dict[str, Pose | None]:
     return {order[index]: pose for index, pose in blocks.items()}
 
 
-def _times(folder: Path, order: Sequence[str]) -> dict[str, float]:
+def _times(folder: Path, order: Sequence[str], notices: list[Notice]) -> dict[str, float]:
     """Return seconds since the first image of the rows."""
     path = folder / "timestamps.txt"
     lines = read_lines(path)
     if lines is None:
+        notices.append(assumed_rate(_FRAME_RATE, path.name))
         return {stem: index / _FRAME_RATE for index, stem in enumerate(order)}
     times = [line.finite_numbers(1)[0] for line in lines]
     _check_count(path, len(times), order)

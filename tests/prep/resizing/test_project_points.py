@@ -21,7 +21,8 @@ def run(step: ProjectPoints, points: Array, camera: Camera | None = CAMERA) -> t
     cell: Cell = step(sample)["depth"]
     assert isinstance(cell.values, np.ndarray)
     assert cell.valid is not None
-    assert cell.facts == {"source_size": [40, 20]}
+    assert cell.facts["source_size"] == [40, 20]
+    assert cell.facts["range_m"]["median"] == 8.0
     return cell.values, cell.valid
 
 

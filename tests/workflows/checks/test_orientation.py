@@ -147,11 +147,11 @@ def test_resize_and_status_say_it_also_when_labels_alone_are_made_again(write: W
     for arguments in ((), ("--labels", "nearest")):  # the second leaves the images as they are
         capsys.readouterr()
         assert prep("resize", "--factor", "2", "--json", *arguments) == 0
-        assert json.loads(capsys.readouterr().out)["turned_otherwise"] == {"label": FRAMES}
+        assert json.loads(capsys.readouterr().out)["figures"]["label"]["turned_otherwise"] == FRAMES
     for command in (("resize", "--factor", "2"), ("status",)):
         assert prep(*command) == 0
         said = " ".join(capsys.readouterr().out.split())
-        assert "3 images and their label carry different EXIF orientations" in said
+        assert "label: 3 of 3 files carry another EXIF orientation than their images" in said
         assert "`prep check` says which reading fits" in said
 
 

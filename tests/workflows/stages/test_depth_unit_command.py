@@ -78,11 +78,11 @@ def test_a_new_unit_makes_depth_stale_and_nothing_else_and_status_says_why(drive
 
 
 def test_where_the_scale_stays_the_code_of_the_file_is_the_reason(drive: Path, capsys: Capture) -> None:
-    assert prep("init", "synthetic", drive, "--depth-unit", "mm") == 0
+    assert prep("init", "synthetic", drive, "--depth-unit", "1/100") == 0
     assert prep("resize", "--factor", "2") == 0
-    assert prep("init", "synthetic", drive, "--depth-unit", "sun") == 0
+    assert prep("init", "synthetic", drive, "--depth-unit", "cm") == 0
     (reason,) = status(capsys)["val", "depth"][1]
-    assert reason == 'stale: inputs changed: code of depth (law "linear" -> "rotated-bits")'
+    assert reason == "stale: inputs changed: code of depth (far_code false -> true)"
 
 
 def test_the_unit_is_kept_until_its_line_is_taken_out(drive: Path, capsys: Capture) -> None:
@@ -114,21 +114,24 @@ def test_an_unknown_unit_names_the_known_ones_before_anything_is_written(
     assert not (tmp_path / "other").exists()
 
 
-def test_an_implausible_unit_fails_each_sample_with_the_range_that_was_seen(drive: Path, capsys: Capture) -> None:
-    assert prep("init", "synthetic", drive, "--depth-unit", "m") == 0
+def far_files(drive: Path) -> None:
+    """Make every depth of the drive some kilometres, which `prep init` did not see."""
+    for path in drive.rglob("depth/*.png"):
+        write_image(path, np.tile(np.arange(20_000, 20_000 + 512, dtype=np.uint16), (256, 1)))
+
+
+def test_implausible_depth_fails_each_sample_with_the_range_that_was_seen(drive: Path, capsys: Capture) -> None:
+    assert prep("init", "synthetic", drive, "--depth-unit", "1/20") == 0
+    far_files(drive)
     assert prep("resize", "--factor", "2") == 4
     found = status(capsys)
     counts, reasons = found["train", "depth"]
     assert set(counts) == {"failed"}
     for reason in reasons:
         assert "is implausible, medians of 0.05 to 131.068 m are expected" in reason
-        assert "read as depth in the unit m; if it is another one, say `prep init ... --depth-unit UNIT`" in reason
+        assert "read as depth in the unit 1/20; if it is another one, say `prep init ... --depth-unit UNIT`" in reason
     assert set(found["train", "image"][0]) == {"done"}
-    assert prep("init", "synthetic", drive, "--depth-unit", "1/200") == 0
-    assert prep("resize") == 0
-    assert prep("check", "--workers", "0", "--json") == 0
     capsys.readouterr()
-    assert prep("init", "synthetic", drive, "--depth-unit", "m") == 0
     assert prep("check", "--workers", "0") == 4
     out = capsys.readouterr().out
     assert "depth is implausible in 4 of 4 files" in out

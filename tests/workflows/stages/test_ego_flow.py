@@ -158,6 +158,21 @@ def test_status_shows_whether_range_and_ego_motion_are_right(ready: Path, capsys
     assert figures["flow"]["clipped_share"] > 0.05
 
 
+def test_stages_end_with_what_degrades_their_result(ready: Path, capsys: Captured) -> None:
+    assert prep("flow", "--json") == 0
+    assert _json(capsys)["warnings"] == {}
+    assert prep("flow", "--ego", "none") == 0
+    said = "flow: 3 of 3 cells hold optical flow from which the camera's motion is not subtracted"
+    assert said in capsys.readouterr().out.replace("\n", " ")
+    assert prep("flow", "--ego", "none", "--scale", "256", "--json") == 0
+    found = _json(capsys)
+    assert [text for text in found["warnings"]["flow"] if "are clipped to the range of its code" in text]
+    assert found["figures"]["flow"]["unsubtracted"] == 1
+    assert found["clipped"]["flow"] == found["figures"]["flow"]["clipped_pixels"] > 0
+    assert prep("status") == 0
+    assert "is not subtracted" in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_columns_that_are_made_no_more_stay_out_of_shards(ready: Path, capsys: Captured) -> None:
     prep("flow", "--raw-image")
     assert prep("flow", "--no-raw-image") == 0
