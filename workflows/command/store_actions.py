@@ -13,7 +13,7 @@ from segprep.datasets.workspace import find_workspace
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
 from segprep.workflows.ledger.disks import writer_lock
-from segprep.workflows.ledger.table import open_table
+from segprep.workflows.ledger.table import open_for_writing
 from segprep.workflows.running.cluster import ClusterOptions
 
 __all__ = ["peek", "stats", "verify"]
@@ -102,7 +102,7 @@ def _settle(place: Path) -> None:
 def _repair(damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
     from segprep.workflows.stores.repair import repair_store
 
-    with open_table(place) as table, table.writing():
+    with open_for_writing(place) as table:
         for path, damages in damaged.items():
             with Progress(f"prep verify --repair {path.name}") as progress:
                 repair_store(table, path, damages, ClusterOptions(workers=0), progress)
