@@ -15,6 +15,7 @@ import typer
 from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
+    DamagedCellError,
     ExitCode,
     SegprepError,
     TooManyBadSamplesError,
@@ -25,6 +26,7 @@ from segprep.datasets.sample import JsonDict
 from segprep.prep.step import Origin, Step
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
+from segprep.workflows.ledger.damage import damage_told
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table, open_for_writing, open_table
 from segprep.workflows.running.batches import Interrupted
@@ -131,7 +133,10 @@ def run_stage(call: StageCall) -> None:
             except Interrupted:
                 tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
+            damaged = damage_told(table, summary.damaged, f"prep {call.command}")
         print_result(results.summary(call.command, summary, table.workspace, as_json=call.as_json))
+        if summary.damaged:
+            raise DamagedCellError(damaged)
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
@@ -280,6 +285,9 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
         unprepared = [] if call.splits else sorted(set(table.ledger.splits()) - {p.store.split for p in plans})
         if unprepared:
             tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
+        unequal = results.unequal_columns(plans)
+        if unequal is not None:
+            tell(f"prep: {unequal}")
         if dry_run:
             held = {p.store.split for p in plans if StorePlace(table, p.store.split).holds(p.fingerprint)}
             would = [(p, SplitResult(False, {}) if p.store.split in held else None) for p in plans]

@@ -119,6 +119,7 @@ class StoredInputs:
         Raises:
             MissingInputError: If a file does not exist.
             UnreadableFileError: If it cannot be read or decoded.
+            DamagedCellError: If a cell's file is not the one that was written.
             ConfigurationError: If nothing is known that reads a file of another program.
         """
         root, record = self.workspace.config.dataset_root, self.known.record
@@ -151,8 +152,9 @@ class StoredInputs:
             case Origin.COLUMN:
                 column = self.columns[each.name]
                 if self.integers and column.code is not None:
-                    return Loaded(Cell(*read_train_ids(self.workspace, record.split, column, record.key)), column.kind)
-                return Loaded(decode_cell(self.workspace, record.split, column, record.key), column.kind)
+                    return Loaded(Cell(*read_train_ids(self.workspace, self.known, column)), column.kind)
+                digests = self.known.digests(each.name)
+                return Loaded(decode_cell(self.workspace, record.split, column, record.key, digests), column.kind)
             case Origin.FILE:
                 # It need not be a picture, so its own reader opens it.
                 if each.read is None:
@@ -160,11 +162,12 @@ class StoredInputs:
                 return Loaded(each.read(root / file_source(each, record).path))
 
 
-def read_train_ids(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
+def read_train_ids(workspace: Workspace, known: KnownSample, column: Column) -> tuple[Array, Mask | None]:
     """Read a cell's stored integers and mask as shards hold them: labels are train ids, whatever the files hold.
 
     Raises:
-        MissingInputError, UnreadableFileError: As `read_cell`.
+        MissingInputError, UnreadableFileError, DamagedCellError: As `read_cell`.
     """
-    stored, valid = read_cell(workspace, split, column, key)
+    record = known.record
+    stored, valid = read_cell(workspace, record.split, column, record.key, known.digests(column.name))
     return (workspace.config.class_map.train_ids_of(stored) if column.holds_raw_ids else stored), valid

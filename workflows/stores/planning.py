@@ -45,6 +45,7 @@ class SplitPlan:
         fingerprint: Hash over everything that decides the store's bytes.
         provenance: For the store's attributes.
         left_out: Reason to number of samples.
+        dropping: Columns to number of samples that are left out for nothing but these; no set with image or label.
         augment: What variants are drawn from; None if the samples are stored as they are.
         order: Of the samples, to remember.
         derived: Columns of variants that are made anew.
@@ -57,6 +58,7 @@ class SplitPlan:
     fingerprint: str
     provenance: JsonDict
     left_out: Mapping[str, int]
+    dropping: Mapping[tuple[str, ...], int]
     augment: AugmentRequest | None = None
     order: StoreOrder = field(default_factory=lambda: StoreOrder((), 0))
     derived: tuple[Derived, ...] = ()
@@ -107,7 +109,7 @@ def plan_split(
     steps = recorded_steps(table)
     chosen = _columns(table, steps, samples, columns)
     blocked = _refuse_stale(workspace, _steps_with_inputs(steps, chosen), samples)
-    rows, left_out = _complete_rows(samples, chosen, blocked)
+    rows, left_out, dropping = _complete_rows(samples, chosen, blocked)
     if not rows or (require_all and left_out):
         reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
         raise ConflictError(
@@ -141,6 +143,7 @@ def plan_split(
         key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
         source_bytes=_padded(max(len(encode_json(row.source_paths)) for row in rows)),
         augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
+        traced=True,
     )
     store = kept_layout(store, standing, free=per_shard is None)
     raw_labels = any(column.holds_raw_ids for column in chosen)
@@ -151,9 +154,12 @@ def plan_split(
         content.append(augment.to_json())
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     provenance = _provenance(table, chosen, fingerprint)
+    provenance["selection"] = {"samples": len(samples), "left_out": dict(left_out)}
     if augment is not None:
         provenance["augmentation"] = augment.to_json()
-    return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
+    return SplitPlan(
+        store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, dropping, augment, order, derived
+    )
 
 
 def _padded(length: int) -> int:
@@ -219,24 +225,29 @@ def _steps_with_inputs(steps: Sequence[tuple[str, Step]], columns: Sequence[Colu
 
 def _complete_rows(
     samples: list[KnownSample], chosen: tuple[Column, ...], blocked: Mapping[SampleKey, str]
-) -> tuple[list[KnownSample], Mapping[str, int]]:
+) -> tuple[list[KnownSample], Mapping[str, int], Mapping[tuple[str, ...], int]]:
+    """Return the samples that have all columns, and why others do not: see `left_out` and `dropping` of a plan."""
     rows: list[KnownSample] = []
     left_out: Counter[str] = Counter()
+    lacked: Counter[tuple[str, ...]] = Counter()
     for sample in samples:
-        lacking = []
+        lacking = {}
         for column in chosen:
             row = sample.cells.get(column.name)
             if row is None:
-                lacking.append(f"without {column.name} (not made yet)")
+                lacking[column.name] = f"without {column.name} (not made yet)"
             elif row.state is not CellState.DONE:
-                lacking.append(f"without {column.name} ({row.state})")
-        if not lacking and sample.record.key in blocked:
-            lacking.append(blocked[sample.record.key])
+                lacking[column.name] = f"without {column.name} ({row.state})"
         if lacking:
-            left_out[lacking[0]] += 1
+            left_out[next(iter(lacking.values()))] += 1
+            lacked[tuple(lacking)] += 1
+        elif sample.record.key in blocked:
+            left_out[blocked[sample.record.key]] += 1
         else:
             rows.append(sample)
-    return rows, left_out
+    optional = [names for names in lacked if not {"image", "label"} & set(names) and len(names) < len(chosen)]
+    dropping = {names: sum(n for each, n in lacked.items() if set(each) <= set(names)) for names in optional}
+    return rows, left_out, dropping
 
 
 def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> ArraySpec:
