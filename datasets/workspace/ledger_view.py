@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from segprep.datasets.sample import SampleKey
+from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.folder import Workspace
 
-__all__ = ["CellFile", "DoneCell", "KnownSplit", "read_cells", "read_split"]
+__all__ = ["CellFile", "DoneCell", "KnownSplit", "read_cells", "read_columns", "read_split"]
 
 _WHOLE_STORE = -1  # among the places of shards: the finished store
 
@@ -58,6 +59,17 @@ def read_cells(workspace: Workspace) -> list[DoneCell] | None:
             ]
     except sqlite3.Error:
         return None
+
+
+def read_columns(workspace: Workspace) -> tuple[list[str], list[Column]]:
+    """Return the splits and the columns as they were last made; none if there is no ledger that can be read."""
+    try:
+        with _reading(workspace) as ledger:
+            splits = [split for (split,) in ledger.execute("SELECT DISTINCT split FROM samples ORDER BY split")]
+            specs = [json.loads(spec) for (spec,) in ledger.execute("SELECT spec FROM columns ORDER BY name")]
+    except sqlite3.Error:
+        return [], []
+    return splits, [Column.from_json(spec) for spec in specs]
 
 
 def read_split(workspace: Workspace, split: str) -> KnownSplit | None:

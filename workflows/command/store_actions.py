@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import typer
@@ -20,6 +20,8 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import Workspace, find_workspace
 from segprep.datasets.workspace.cell_files import DamagedCell, damaged_cells
+from segprep.datasets.workspace.ledger_view import read_columns
+from segprep.datasets.workspace.scales import wrong_scale_files
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
 from segprep.workflows.ledger.damage import damage_told, mark_again
@@ -29,6 +31,7 @@ from segprep.workflows.running.cluster import ClusterOptions
 __all__ = ["peek", "stats", "verify"]
 
 _MOST_NAMED = 10
+_WRONG_SCALE = "it does not say what the cells' numbers mean; the command that makes the column writes it again"
 
 
 def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_json: bool) -> None:
@@ -57,7 +60,7 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
         raise DamagedStoreError(findings.unreadable[-1])
     if cells is not None and cells.damaged:
         raise DamagedCellError(cells.told)
-    if any(findings.damages.values()):
+    if any(findings.damages.values()) or (cells is not None and cells.scales):
         raise typer.Exit(ExitCode.DAMAGED_STORE)
 
 
@@ -68,13 +71,15 @@ class _Cells:
     Attributes:
         workspace: The workspace.
         count: How many cells are done.
-        damaged: Those of them whose files are not what was written.
+        scales: Files that say something else of the cells' numbers than the ledger, relative to the workspace.
+        damaged: Those of the cells whose files are not what was written.
         told: What they are and what to run.
     """
 
     workspace: Workspace
     count: int
-    damaged: Sequence[DamagedCell]
+    scales: Sequence[str]
+    damaged: Sequence[DamagedCell] = ()
     told: str = ""
 
 
@@ -108,16 +113,18 @@ def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells | None:
     if found is None:
         return None
     count, damaged = found
+    wrong = wrong_scale_files(workspace, *read_columns(workspace))
+    cells = _Cells(workspace, count, [path.relative_to(workspace.root).as_posix() for path in wrong])
     if not damaged:
-        return _Cells(workspace, count, ())
+        return cells
     try:
         with open_for_writing(place) if table is None else nullcontext(table) as writing:
             damaged = mark_again(writing, damaged)
-            return _Cells(workspace, count, damaged, damage_told(writing, damaged, "prep verify"))
+            return replace(cells, damaged=damaged, told=damage_told(writing, damaged, "prep verify"))
     except (WorkspaceLockedError, WriteFailedError) as error:
         names = ", ".join(cell.file for cell in damaged[:_MOST_NAMED])
         told = f"{len(damaged)} damaged: {names}. Run `prep verify` again when it can note them in the ledger: {error}"
-        return _Cells(workspace, count, damaged, told)
+        return replace(cells, damaged=damaged, told=told)
 
 
 @contextmanager
@@ -149,7 +156,10 @@ def _repair(table: Table | None, damaged: Mapping[Path, Sequence[Damage]], place
 def _print(findings: _Findings, cells: _Cells | None, *, fast: bool, as_json: bool) -> None:
     of_cells: dict[str, Sequence[Damage]] = {}
     if cells is not None:
-        of_cells[str(cells.workspace.root)] = [Damage(c.file, c.reason, (c.key,)) for c in cells.damaged]
+        of_cells[str(cells.workspace.root)] = [
+            *(Damage(c.file, c.reason, (c.key,)) for c in cells.damaged),
+            *(Damage(file, _WRONG_SCALE) for file in cells.scales),
+        ]
     if as_json:
         print_result(results.damages(findings.damages | of_cells, as_json=True))
         return
@@ -161,6 +171,7 @@ def _print(findings: _Findings, cells: _Cells | None, *, fast: bool, as_json: bo
     if cells is not None:
         state = f"{len(cells.damaged)} are damaged" if cells.damaged else "whole"
         told.append(f"{cells.workspace.root}: {cells.count} cells, {state}")
+        told += [f"  {file}: {_WRONG_SCALE}" for file in cells.scales]
     print_result([*lines, *told])
 
 

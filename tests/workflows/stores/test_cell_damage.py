@@ -137,3 +137,21 @@ def test_a_digit_of_a_camera_and_a_bit_of_a_mask_do_not_go_into_a_store(
     assert prep("flow") == 0
     assert prep("shard") == 0
     assert prep("verify") == 0
+
+
+def test_a_scale_that_does_not_fit_the_cells_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Programs without segprep, and `prep init folder`, believe what stands there."""
+    workspace = prepared_drive(tmp_path, splits={"train": 2}, width=32, height=32)
+    monkeypatch.chdir(workspace)
+    scale = Path("train/depth_data/scale.json")
+    before = scale.read_bytes()
+    scale.write_bytes(before.replace(b"0.00", b"0.01"))
+    assert scale.read_bytes() != before
+    capsys.readouterr()
+    assert prep("verify") == 6
+    assert "train/depth_data/scale.json: it does not say what the cells' numbers mean" in capsys.readouterr().out
+    assert prep("resize") == 0
+    assert scale.read_bytes() == before
+    assert prep("verify") == 0
