@@ -1,11 +1,14 @@
 """The one loader: what steps read of a sample, from the dataset's files and the cells of a workspace or elsewhere."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
@@ -129,12 +132,7 @@ class StoredInputs:
             case Origin.SOURCE:
                 source = record.sources[each.name]
                 path = root / source.path
-                try:
-                    data = self.contents.pop(source.path, None) or path.read_bytes()
-                except FileNotFoundError as error:
-                    raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
-                except OSError as error:
-                    raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+                data = self.contents.pop(source.path, None) or self._source(path, source)
                 cell = decode_source(source, data, path)
                 if not isinstance(cell.values, dict):
                     self.sizes[each.name] = cell.values.shape[1], cell.values.shape[0]
@@ -160,6 +158,24 @@ class StoredInputs:
                 if each.read is None:
                     raise ConfigurationError(f"nothing is known that reads {each.name}")
                 return Loaded(each.read(root / file_source(each, record).path))
+
+    def _source(self, path: Path, source: SourceFile) -> bytes:
+        """Read a file of the dataset that was hashed before, if at all, and is what it was then."""
+        try:
+            stat = path.stat()
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
+        except OSError as error:
+            raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+        row = self.known.sources.get(source.path)
+        same_time = row is not None and (row.size, row.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+        if row is not None and same_time and hashlib.sha256(data).hexdigest() != row.digest:
+            raise UnreadableFileError(
+                f"{path} holds something else than when it was read first, with the same size and time. "
+                f"If it is right, run `touch {path}`, then the command again"
+            )
+        return data
 
 
 def read_train_ids(workspace: Workspace, known: KnownSample, column: Column) -> tuple[Array, Mask | None]:

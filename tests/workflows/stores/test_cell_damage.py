@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from segprep.datasets.imageio import read_image, write_image
 from segprep.workflows.ledger.disks import writer_lock
 from support.commands import prep, prepared_drive, tree_bytes
 
@@ -155,3 +156,18 @@ def test_a_scale_that_does_not_fit_the_cells_is_found(
     assert prep("resize") == 0
     assert scale.read_bytes() == before
     assert prep("verify") == 0
+
+
+def test_a_source_whose_content_changed_behind_its_size_and_time_is_not_read(
+    ready: Path, camvid: Path, capsys: Captured
+) -> None:
+    """A cell would carry the fingerprint of what the file was before."""
+    source = next((camvid / "trainannot").iterdir())
+    _spoil(source)
+    capsys.readouterr()
+    assert prep("resize", "--labels", "nearest") == 4
+    assert f"{source} holds something else than when it was read first" in capsys.readouterr().out
+    source.touch()
+    write_image(source, read_image(camvid / "trainannot" / sorted(source.parent.iterdir())[-1].name))
+    assert prep("resize") == 0
+    assert ready.is_dir()
