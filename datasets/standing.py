@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
 from segprep.datasets.sample import Array
@@ -12,7 +13,9 @@ from segprep.datasets.shards.rows import cell_digest
 from segprep.datasets.workspace import Workspace, load_workspace
 from segprep.datasets.workspace.ledger_view import KnownSplit, read_split
 
-__all__ = ["changed_cells", "store_notices"]
+__all__ = ["UNTRACED", "changed_cells", "store_notices"]
+
+UNTRACED: Final = "an older segprep wrote it, so it does not say which samples have changed since: see `prep status`"
 
 
 def store_notices(store: ShardStore) -> list[str]:
@@ -69,7 +72,7 @@ def _changes(store: ShardStore, known: KnownSplit) -> list[str]:
     if gone:
         notices.append(f"{gone} of its {_samples(len(rows))} are not in the workspace any more: run `prep shard`")
     if digests is None:
-        return [*notices, "it does not say from which cells it was made: an older segprep wrote it"]
+        return [*notices, UNTRACED]
     now = known.cells
     found = {key: changed_cells(store.cells, digests[row], now[key]) for key, row in rows.items() if key in now}
     changed = {key: names for key, names in found.items() if names}

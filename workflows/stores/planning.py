@@ -27,7 +27,7 @@ from segprep.workflows.stores.order import StoreOrder, kept_layout, ordered
 from segprep.workflows.stores.place import StorePlace
 from segprep.workflows.stores.variants import Derived, derived_columns, stored_code
 
-__all__ = ["SplitPlan", "plan_split"]
+__all__ = ["SplitPlan", "content_fingerprint", "plan_split", "row_fingerprints"]
 
 _ROOM_BYTES = 32
 _NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
@@ -146,20 +146,41 @@ def plan_split(
         traced=True,
     )
     store = kept_layout(store, standing, free=per_shard is None)
-    raw_labels = any(column.holds_raw_ids for column in chosen)
-    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
-    fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
-    content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
-    if augment is not None:
-        content.append(augment.to_json())
-    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    fingerprints = row_fingerprints(workspace, rows, chosen)
+    drawn = None if augment is None else augment.to_json()
+    fingerprint = content_fingerprint(workspace, store, [fingerprints[key] for key in keys], drawn)
     provenance = _provenance(table, chosen, fingerprint)
     provenance["selection"] = {"samples": len(samples), "left_out": dict(left_out)}
-    if augment is not None:
-        provenance["augmentation"] = augment.to_json()
+    if drawn is not None:
+        provenance["augmentation"] = drawn
     return SplitPlan(
         store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, dropping, augment, order, derived
     )
+
+
+def row_fingerprints(
+    workspace: Workspace, rows: Sequence[KnownSample], columns: Sequence[Column]
+) -> dict[SampleKey, str]:
+    """Return a hash over the cells of each sample, all of which are done, and over what shards make of them."""
+    raw_labels = any(column.holds_raw_ids for column in columns)
+    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
+    found = {}
+    for row in rows:
+        cells = {column.name: row.cells[column.name].fingerprint for column in columns}
+        cells["camera"] = row.fingerprints.get("camera", "")
+        content = [row.record.key, cells, row.source_paths, class_rules]
+        found[row.record.key] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return found
+
+
+def content_fingerprint(
+    workspace: Workspace, store: StorePlan, rows: Sequence[str], augmentation: JsonDict | None
+) -> str:
+    """Return a hash over everything that decides a store's bytes; `rows` are its samples' fingerprints in order."""
+    content = [store.to_json(), workspace.config.class_map.to_json(), rows]
+    if augmentation is not None:
+        content.append(augmentation)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _padded(length: int) -> int:
@@ -280,14 +301,6 @@ def _class_names(workspace: Workspace, column: Column) -> tuple[str, ...]:
         return ()
     own = dict(column.attributes).get("classes")
     return workspace.config.class_map.names if own is None else tuple(own.split(","))
-
-
-def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:
-    cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
-    camera = row.done("camera")
-    cells["camera"] = "" if camera is None else camera.fingerprint
-    content = [row.record.key, cells, row.source_paths, class_rules]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _provenance(table: Table, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:

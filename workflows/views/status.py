@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,13 +11,14 @@ from segprep.datasets.json_values import json_of
 from segprep.datasets.notices import Notice
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.standing import store_notices
+from segprep.datasets.standing import UNTRACED, store_notices
 from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
+from segprep.workflows.stores.untraced import holds_what_the_table_holds
 
 __all__ = ["ColumnStatus", "Status", "motion_figures", "read_status"]
 
@@ -138,19 +138,23 @@ def read_status(table: Table) -> Status:
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs
         ]
-    found = {split: _store_state(workspace.store_path(split), split) for split in samples}
+    found = {split: _store_state(table, split) for split in samples}
     stores = {split: state for split, (state, _) in found.items()}
     told = {split: each for split, (_, each) in found.items()} | _strange_stores(workspace, samples)
     return Status(samples, tuple(columns), stores, told, tuple(ledger.notices()))
 
 
-def _store_state(path: Path, split: str) -> tuple[str, list[str]]:
+def _store_state(table: Table, split: str) -> tuple[str, list[str]]:
     """Return what stands in the place of a split's store, and what the workspace says of it."""
+    path = table.workspace.store_path(split)
     if not path.exists():
         return "unfinished" if path.with_name(f"{path.name}.partial").exists() else "none", []
     try:
         store = ShardStore.open(path, split)
-        return f"{len(store)} samples: {', '.join(store.columns)}", store_notices(store)
+        told = [notice for notice in store_notices(store) if notice != UNTRACED]
+        if store.digest and store.cell_digests is None and not holds_what_the_table_holds(table, store):
+            told.append("some of its samples have changed since: run `prep shard`")
+        return f"{len(store)} samples: {', '.join(store.columns)}", told
     except DamagedStoreError as error:
         return f"damaged: {error}", []
 

@@ -14,6 +14,8 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.verify import verify_store
 from segprep.train.cli import app as train_app
+from segprep.workflows.views.panels import compose
+from segprep.workflows.views.tiles import RgbPicture
 from support.commands import make_camvid, prep, tree_bytes
 
 Captured = pytest.CaptureFixture[str]
@@ -198,7 +200,12 @@ def test_a_store_of_before_such_traces_is_read_kept_and_grows(
         assert prep("shard", "--codec", "none", "--samples-per-shard", "3", "--split", "train") == 0
     before = tree_bytes(TRAIN)
     assert not [path for path in before if path.startswith(("cell_digests", "chunk_crc32c"))]
-    assert _notices(capsys)["train"] == ["it does not say from which cells it was made: an older segprep wrote it"]
+    assert _notices(capsys)["train"] == [], "its one fingerprint is the table's"
+    assert run_app(train_app, "train", ["run", *SMALL]) == 0
+    assert "does not say which samples have changed" in capsys.readouterr().err
+    assert prep("resize", "--labels", "nearest", "--split", "train") == 0
+    assert _notices(capsys)["train"] == ["some of its samples have changed since: run `prep shard`"]
+    assert prep("resize", "--labels", "vote", "--split", "train") == 0
     assert prep("shard", "--codec", "none", "--split", "train") == 0
     assert tree_bytes(TRAIN) == before
     (TRAIN / "pose/c.0.0.0").unlink()
@@ -210,3 +217,18 @@ def test_a_store_of_before_such_traces_is_read_kept_and_grows(
     assert prep("shard", "--codec", "none", "--split", "train") == 0
     whole = {path: data for path, data in before.items() if not path.endswith("zarr.json")}
     assert tree_bytes(TRAIN).items() >= whole.items()
+
+
+def test_a_shown_variant_says_that_its_cells_were_made_anew_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[list[str]] = []
+
+    def noting(title: str, tiles: Any, told: list[str], *rest: Any, **options: Any) -> RgbPicture:
+        notes.append(told)
+        return compose(title, tiles, told, *rest, **options)
+
+    monkeypatch.setattr("segprep.workflows.views.sample_variants.compose", noting)
+    key = ShardStore.open(TRAIN).keys[0]
+    assert prep("show", key, "--variant", "0") == 0
+    assert prep("resize", "--labels", "nearest") == 0
+    assert prep("show", key, "--variant", "0") == 0
+    assert notes == [[], ["not as the store holds it: label made anew since"]]
