@@ -27,7 +27,6 @@ from segprep.datasets.augmentation.color import tone_curve, vignette_gains
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, Matrix
 from segprep.datasets.shards.chunks import encode_chunk, join_shard
-from segprep.datasets.shards.layout import ROW_ARRAYS
 from segprep.prep.augment.warp import GridWarp
 from segprep.workflows.stores.content import ShardTask
 
@@ -95,7 +94,11 @@ def floor_task(task: ShardTask, written: ShardTask) -> FloorTask:
         train_ids,
         (columns["hha"].code.scale, columns["hha"].code.offset),
         to,
-        {to[name]: (folder / layouts[name].file(written.index)).read_bytes() for name in ROW_ARRAYS},
+        {
+            to[name]: (folder / layouts[name].file(written.index)).read_bytes()
+            for name, layout in layouts.items()
+            if not layout.sharded
+        },
     )
 
 

@@ -18,6 +18,7 @@ brackets here:
     |- WriteFailedError (OSError)                   3
     |- ClusterLostError (ConnectionError)           3
     |- TooManyBadSamplesError (RuntimeError)        4
+    |- DamagedCellError (ValueError)                6
     |- ConflictError (FileExistsError)              5
     |  `- WorkspaceLockedError (BlockingIOError)    5
     `- DamagedStoreError (ValueError)               6
@@ -31,6 +32,7 @@ __all__ = [
     "CodeRangeError",
     "ConfigurationError",
     "ConflictError",
+    "DamagedCellError",
     "DamagedStoreError",
     "DatasetNotFoundError",
     "DivergedError",
@@ -147,6 +149,12 @@ class ConflictError(SegprepError, FileExistsError):
 
 class WorkspaceLockedError(ConflictError, BlockingIOError):
     """Another process writes to this workspace."""
+
+
+class DamagedCellError(SegprepError, ValueError):
+    """A cell's file is not the one that was written; the stage that made the cell makes it again."""
+
+    exit_code = ExitCode.DAMAGED_STORE
 
 
 class DamagedStoreError(SegprepError, ValueError):

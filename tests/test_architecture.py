@@ -38,7 +38,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("program",),
         ("augmentation", "codes", "imageio"),
         ("lists", "shards", "synthetic", "workspace"),
-        ("catalog",),
+        ("catalog", "standing"),
         ("conformance",),
     ),
     "flow": (

@@ -126,7 +126,7 @@ def eval_command(
     from segprep.train.command.place import find_place
 
     place = find_place(workspace, [] if shards is None else [shards])
-    report = evaluate_run(place, name, checkpoint, split, at, root, dataset)
+    report = evaluate_run(place, name, checkpoint, split, at, root, dataset, _say)
     if as_json:
         typer.echo(json.dumps(report.metrics))
         return

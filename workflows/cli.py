@@ -37,8 +37,8 @@ __all__ = ["app", "main"]
 app = new_app(
     "prep",
     "Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.",
-    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store, "
-    "130 interrupted.",
+    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store or "
+    "cell, 130 interrupted.",
 )
 
 _HERE = Path()
@@ -336,7 +336,7 @@ def verify(
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
-    """Check that Zarr stores hold what was written; exit with 6 if not."""
+    """Check that stores and, if none is named, the workspace's cells are what was written; exit with 6 if not."""
     from segprep.workflows.command import store_actions as store_commands
 
     store_commands.verify(stores or [], workspace, fast=fast, repair=repair, as_json=as_json)

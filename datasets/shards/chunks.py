@@ -22,6 +22,7 @@ __all__ = [
     "CODECS",
     "BloscSettings",
     "checked_body",
+    "checksum_of",
     "decode_chunk",
     "encode_chunk",
     "join_shard",
@@ -152,6 +153,11 @@ def checked_body(data: bytes | memoryview, what: str) -> memoryview:
     if len(view) < _CRC_BYTES or _crc(view[:-_CRC_BYTES]) != bytes(view[-_CRC_BYTES:]):
         raise DamagedStoreError(f"the crc32c checksum of {what} differs from the stored one")
     return view[:-_CRC_BYTES]
+
+
+def checksum_of(chunk: bytes | memoryview) -> int:
+    """Return the crc32c that stands behind a chunk; it is not compared."""
+    return int.from_bytes(chunk[-_CRC_BYTES:], "little")
 
 
 def _crc(data: bytes | memoryview) -> bytes:

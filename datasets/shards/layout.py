@@ -18,6 +18,10 @@ from segprep.datasets.shards.chunks import CODECS
 from segprep.datasets.shards.columns import ArraySpec, valid_name
 
 __all__ = [
+    "CAMERA_CELL",
+    "CELL_DIGESTS",
+    "CELL_DIGEST_BYTES",
+    "CHUNK_CHECKSUMS",
     "MAX_KEY_BYTES",
     "ROW_ARRAYS",
     "SCHEMA_VERSION",
@@ -31,6 +35,13 @@ SCHEMA_VERSION = 1
 """Readers refuse stores with a higher one."""
 
 ROW_ARRAYS = ("augmentation", "camera_K", "key", "motion", "pose", "source_paths", "source_size", "variant")
+CELL_DIGESTS = "cell_digests"
+"""Row array of traced stores: the first bytes of the fingerprint of each cell that a row was made from."""
+CHUNK_CHECKSUMS = "chunk_crc32c"
+"""Row array of traced stores: the checksum of each of a row's chunks, which ties a chunk to its place."""
+CELL_DIGEST_BYTES = 8
+CAMERA_CELL = "camera"
+"""Stands behind the columns in the order of a row's cells."""
 
 _TARGET_SHARD_BYTES = 64 * 2**20
 _MIN_SAMPLES_PER_SHARD = 32
@@ -94,6 +105,8 @@ class StorePlan:
         key_bytes: Length of the longest key in UTF-8.
         source_bytes: Length of the longest `encode_json(source_paths)`.
         augmentation_bytes: Length of the longest `encode_json(augmentation)`; 2 suffices for stores without variants.
+        traced: Whether the store says from which cells each row was made, and which chunks belong to it. Stores that
+            were written before segprep kept this do not.
     """
 
     split: str
@@ -104,6 +117,7 @@ class StorePlan:
     key_bytes: int
     source_bytes: int
     augmentation_bytes: int = 2
+    traced: bool = False
 
     def __post_init__(self) -> None:
         if self.rows < 1 or not self.specs:
@@ -114,7 +128,7 @@ class StorePlan:
             raise ConfigurationError(f"there is no codec {self.codec!r}. Known: {', '.join(CODECS)}")
         if not 1 <= self.key_bytes <= MAX_KEY_BYTES or min(self.source_bytes, self.augmentation_bytes) < 2:
             raise ConfigurationError("key_bytes must lie in 1..200, source_bytes and augmentation_bytes be 2 or more")
-        names = [*ROW_ARRAYS, *(s.name for s in self.specs), *(valid_name(s.name) for s in self.specs if s.masked)]
+        names = [*ROW_ARRAYS, *((CELL_DIGESTS, CHUNK_CHECKSUMS) if self.traced else ()), *self.sharded]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ConfigurationError(f"array names that would be used twice in a store: {', '.join(twice)}")
@@ -127,6 +141,16 @@ class StorePlan:
     def shards(self) -> int:
         """Number of shards."""
         return -(-self.rows // self.samples_per_shard)
+
+    @property
+    def sharded(self) -> tuple[str, ...]:
+        """Names of the arrays with a chunk per sample: columns, each with its mask behind it."""
+        return tuple(n for s in self.specs for n in ((s.name, valid_name(s.name)) if s.masked else (s.name,)))
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cells that a row is made from, in the order in which `CELL_DIGESTS` has them."""
+        return (*(spec.name for spec in self.specs), CAMERA_CELL)
 
     def shard_rows(self, shard: int) -> range:
         """Return the rows of a shard; the last one may have fewer than the others."""
@@ -152,6 +176,12 @@ class StorePlan:
             self._row_array("source_size", "int32", ("width_height",), (2,)),
             self._row_array("variant", "int32", (), ()),
         ]
+        if self.traced:
+            digests = (len(self.cells), CELL_DIGEST_BYTES)
+            layouts += [
+                self._row_array(CELL_DIGESTS, "uint8", ("cell", "cell_digest_byte"), digests),
+                self._row_array(CHUNK_CHECKSUMS, "uint32", ("chunk_array",), (len(self.sharded),)),
+            ]
         return {layout.name: layout for layout in layouts}
 
     def to_json(self) -> JsonDict:
@@ -165,6 +195,7 @@ class StorePlan:
             "key_bytes": self.key_bytes,
             "source_bytes": self.source_bytes,
             "augmentation_bytes": self.augmentation_bytes,
+            **({"traced": True} if self.traced else {}),
         }
 
     @classmethod
@@ -179,6 +210,7 @@ class StorePlan:
             key_bytes=data["key_bytes"],
             source_bytes=data["source_bytes"],
             augmentation_bytes=data["augmentation_bytes"],
+            traced=data.get("traced", False),
         )
 
     def _column(

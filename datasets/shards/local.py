@@ -1,6 +1,7 @@
 """Reading the arrays of a store that lies on this machine and that segprep wrote, without zarr-python."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
-from segprep.datasets.shards.chunks import decode_chunk
 from segprep.datasets.shards.mapping import MappedFiles, MappedShard, Snapshot, ask_for, disk_waits
 from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.root import REMEDY, StoreRoot, record_of, wrong_size
+from segprep.datasets.shards.row_files import RowFiles
 
 __all__ = ["LocalArrays"]
 
@@ -32,6 +33,7 @@ class LocalArrays:
         self._plan = root.plan
         self._layouts = root.plan.arrays()
         self._files = MappedFiles(path, root)
+        self._row_files = RowFiles(path, root)
         self._shards: dict[str, list[MappedShard]] = {}
         self._asks = False
 
@@ -94,26 +96,13 @@ class LocalArrays:
 
     def rows(self, name: str) -> Array:
         """See `StoreArrays.rows`."""
-        parts = [self._rows_of(name, shard) for shard in range(self._plan.shards)]
+        parts = [self._row_files.read(name, shard) for shard in range(self._plan.shards)]
         return np.concatenate(parts)
 
     def rows_near(self, name: str, row: int) -> tuple[Array, int]:
         """See `StoreArrays.rows_near`."""
         shard, place = divmod(row, self._plan.samples_per_shard)
-        return self._rows_of(name, shard), place
-
-    def _rows_of(self, name: str, shard: int) -> Array:
-        layout = self._layouts[name]
-        file, rows = layout.file(shard), self._plan.shard_rows(shard)
-        reason = wrong_size(self._path / file, self._root.files[file])
-        if reason is None:
-            try:
-                content = (self._path / file).read_bytes()
-                shape = (layout.rows_per_file, *layout.shape[1:])
-                return decode_chunk(content, shape, layout.dtype, layout.codec)[: len(rows)]
-            except (DamagedStoreError, OSError) as error:
-                reason = str(error)
-        raise UnreadableRowsError(f"shard file {file}", reason, name, rows)
+        return self._row_files.read(name, shard), place
 
     def _unreadable(self, name: str, row: int, error: Exception) -> UnreadableRowsError:
         file = self._layouts[name].file(row // self._plan.samples_per_shard)
@@ -126,7 +115,12 @@ class LocalArrays:
             files = [layout.file(shard) for shard in range(self._plan.shards)]
             shards = self._shards[name] = [
                 MappedShard(
-                    path / file, self._root.files[file].size, layout, len(self._plan.shard_rows(i)), self._files
+                    path / file,
+                    self._root.files[file].size,
+                    layout,
+                    len(self._plan.shard_rows(i)),
+                    self._files,
+                    partial(self._row_files.checksums, name, i),
                 )
                 for i, file in enumerate(files)
             ]

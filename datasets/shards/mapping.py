@@ -1,6 +1,7 @@
 """Shard files mapped into memory: where each sample's chunk lies, and its values decoded or copied from there.
 
-A chunk's checksum is compared when the process first reads it. Comparing it at every read would make uncompressed
+A chunk's checksum is compared when the process first reads it, and with what the store says of this place: a whole file
+of another column, shard or store is found, too. Comparing it at every read would make uncompressed
 samples half as fast and LZ4's a seventh slower, and protect from nothing but changes that the file's time hides.
 
 A file that is cut while a batch is copied from it ends the process by SIGBUS, as every program that maps files; so does
@@ -15,6 +16,7 @@ import struct
 import sys
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +25,10 @@ import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shards.chunks import CODECS, checked_body, read_index
+from segprep.datasets.shards.chunks import CODECS, checked_body, checksum_of, read_index
 from segprep.datasets.shards.layout import ArrayLayout
 from segprep.datasets.shards.metadata import ROOT_FILE
-from segprep.datasets.shards.root import StoreRoot, read_root
+from segprep.datasets.shards.root import OTHER_CONTENT, StoreRoot, read_root
 
 if sys.platform == "linux":
     import resource
@@ -119,9 +121,18 @@ class MappedShard:
         layout: The array that it belongs to.
         samples: How many samples it holds.
         files: Notes what is mapped.
+        checksums: Gives those of the chunks that belong here, (samples,) uint32; None where nobody recorded them.
     """
 
-    def __init__(self, path: Path, size: int, layout: ArrayLayout, samples: int, files: MappedFiles) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        layout: ArrayLayout,
+        samples: int,
+        files: MappedFiles,
+        checksums: Callable[[], Array | None],
+    ) -> None:
         self._path = path
         self._size = size
         self._shape = layout.shape[1:]
@@ -131,6 +142,7 @@ class MappedShard:
         self._samples = samples
         self._samples_per_shard = layout.rows_per_file
         self._files = files
+        self._checksums = checksums
         self._snapshot: Snapshot | None = None
         self._compared: tuple[_Identity, bytearray] | None = None
 
@@ -224,6 +236,9 @@ class MappedShard:
             # The checksum's library keeps other threads from running: here, not there, the disk is waited for.
             chunk[::_TOUCHED_BYTES].copy()
             body = np.frombuffer(checked_body(chunk.data, "a chunk"), np.uint8)
+            recorded = self._checksums()
+            if recorded is not None and checksum_of(chunk.data) != recorded[place]:
+                raise DamagedStoreError(OTHER_CONTENT)
             compressed = self._compressed and len(body) >= _BLOSC_HEADER.size
             holds = _BLOSC_HEADER.unpack_from(body.data) if compressed else (len(body), len(body))
             if holds != (self._sample_bytes, len(body)):

@@ -1,23 +1,26 @@
 """Reading the arrays of every other store with zarr-python: remote ones, and those that another program wrote.
 
-zarr-python reads a file that is missing or empty as fill values without an error; here both are errors.
+zarr-python reads a file that is missing or empty as fill values without an error; here both are errors. So are
+files and chunks of another place, where the store says which belong here.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import zarr
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
-from segprep.datasets.shards.root import StoreRoot, is_foreign, parse_root
+from segprep.datasets.shards.chunks import checksum_of
+from segprep.datasets.shards.layout import CHUNK_CHECKSUMS
+from segprep.datasets.shards.root import OTHER_CONTENT, FileRecord, StoreRoot, is_foreign, parse_root, record_of
 
 __all__ = ["ZarrArrays", "other_root"]
 
@@ -34,6 +37,8 @@ class ZarrArrays:
 
     def __init__(self, location: Path | str, root: StoreRoot) -> None:
         self._location = location
+        self._plan = root.plan
+        self._files = root.files
         self._layouts = root.plan.arrays()
         self._arrays: dict[str, zarr.Array[Any]] = {}
         self._pid = os.getpid()
@@ -93,9 +98,22 @@ class ZarrArrays:
         if self._pid != os.getpid():  # what a store has open does not survive a fork
             self._arrays, self._pid = {}, os.getpid()
         if name not in self._arrays:
-            store = _CompleteStore(_open(self._location))
+            checksums = self._checksums() if name in self._plan.sharded else {}
+            store = _CompleteStore(_open(self._location), self._files, checksums)
             self._arrays[name] = zarr.open_array(store, path=name, mode="r", zarr_format=3)
         return self._arrays[name]
+
+    def _checksums(self) -> Mapping[str, frozenset[int]]:
+        """Return the checksums of the chunks that belong into each shard file, as far as the store says them."""
+        if not self._plan.traced:
+            return {}
+        whole = self._block(CHUNK_CHECKSUMS, range(self._plan.rows))
+        return {
+            self._layouts[name].file(shard): frozenset(whole[rows.start : rows.stop, column].tolist())
+            for shard in range(self._plan.shards)
+            for rows in [self._plan.shard_rows(shard)]
+            for column, name in enumerate(self._plan.sharded)
+        }
 
 
 def other_root(location: Path | str) -> StoreRoot | None:
@@ -125,13 +143,27 @@ def _open(location: Path | str) -> Store:
 
 
 class _CompleteStore(WrapperStore[Store]):
-    """A store in which no chunk is missing."""
+    """A store in which no chunk is missing, and none is of another place.
+
+    Args:
+        store: Where the bytes come from.
+        files: What is known of files, by path; of those of another program nothing is.
+        checksums: Those of the chunks of shard files, as far as they are known, by path.
+    """
+
+    def __init__(self, store: Store, files: Mapping[str, FileRecord], checksums: Mapping[str, frozenset[int]]) -> None:
+        super().__init__(store)
+        self._files = files
+        self._checksums = checksums
+
+    def _with_store(self, store: Store) -> Self:
+        return type(self)(store, self._files, self._checksums)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return what the store holds.
 
         Raises:
-            DamagedStoreError: If it holds nothing under the key of a chunk.
+            DamagedStoreError: If it holds nothing under the key of a chunk, or what belongs somewhere else.
         """
         found = await super().get(key, prototype, byte_range)
         if not found and not key.endswith(_METADATA):
@@ -139,4 +171,13 @@ class _CompleteStore(WrapperStore[Store]):
                 f"{key} is {'missing' if found is None else 'empty'}. zarr-python leaves out chunks of nothing but "
                 "fill values unless its option write_empty_chunks is set"
             )
+        if found and self._is_of_another_place(key, found.to_bytes(), byte_range):
+            raise DamagedStoreError(f"{key}: {OTHER_CONTENT}")
         return found
+
+    def _is_of_another_place(self, key: str, content: bytes, byte_range: ByteRequest | None) -> bool:
+        if byte_range is None:
+            return key in self._files and record_of(content) != self._files[key]
+        # A shard's index is asked for by its distance from the end, and has no other checksum than its own.
+        is_chunk = isinstance(byte_range, RangeByteRequest) and key in self._checksums
+        return is_chunk and checksum_of(content) not in self._checksums[key]

@@ -15,6 +15,8 @@ from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.statistics import Statistics, statistics_from_json
 
 __all__ = [
+    "MISPLACED_REMEDY",
+    "OTHER_CONTENT",
     "REMEDY",
     "FileRecord",
     "StoreRoot",
@@ -25,9 +27,14 @@ __all__ = [
     "read_root",
     "record_of",
     "wrong_size",
+    "wrong_split",
 ]
 
 REMEDY = "Copy the store anew, or run `prep verify --repair` in its workspace"
+MISPLACED_REMEDY = "Put the stores back in their places, or run `prep shard`, which makes them anew"
+OTHER_CONTENT = "its content is not what was written here"
+
+_USUAL_SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +181,22 @@ def wrong_size(path: Path, record: FileRecord) -> str | None:
     except OSError as error:
         return f"the file is not accessible: {error.strerror}"
     return None if size == record.size else f"it has {size} bytes instead of {record.size}"
+
+
+def wrong_split(store: Path | str, plan: StorePlan, split: str | None = None) -> str | None:
+    """Return what is wrong with a store's place, or None: a store says of which split it is.
+
+    Args:
+        store: Where it lies.
+        plan: What it holds.
+        split: What it must hold. None if only its name tells: a store that is called as splits usually are must hold
+            the split of this name; any other name says nothing.
+    """
+    name = str(store).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].removesuffix(".zarr")
+    expected = name if split is None and name in _USUAL_SPLITS else split
+    if expected is None or plan.split == expected:
+        return None
+    return f"it holds split {plan.split} and stands in the place of split {expected}"
 
 
 def _is_intact(attributes: JsonDict) -> bool:

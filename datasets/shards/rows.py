@@ -8,9 +8,9 @@ import numpy as np
 
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.sample import Array, Matrix, SampleKey
-from segprep.datasets.shards.layout import StorePlan, encode_json
+from segprep.datasets.shards.layout import CELL_DIGEST_BYTES, CELL_DIGESTS, StorePlan, encode_json
 
-__all__ = ["RowInfo", "ShardRows", "cells_of", "row_values", "text_of"]
+__all__ = ["RowInfo", "ShardRows", "cell_digest", "cells_of", "row_values", "text_of"]
 
 RowCell = tuple[Array, Array | None]
 
@@ -28,6 +28,7 @@ class RowInfo:
         camera_K: (3, 3) intrinsics at the stored size, or None.
         pose: (4, 4) camera to world in metres, or None.
         motion: (4, 4) transform of points to the neighbour's camera, or None.
+        cells: Name of each cell that the row was made from to its fingerprint in hexadecimal.
     """
 
     key: SampleKey
@@ -38,6 +39,7 @@ class RowInfo:
     camera_K: Matrix | None = None
     pose: Matrix | None = None
     motion: Matrix | None = None
+    cells: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,13 +71,18 @@ def text_of(padded: Array) -> str:
     return padded.tobytes().rstrip(b"\0").decode()
 
 
+def cell_digest(fingerprint: str | None) -> bytes:
+    """Return what `CELL_DIGESTS` keeps of a cell's fingerprint; zeros where there is no cell."""
+    return bytes.fromhex(fingerprint or "")[:CELL_DIGEST_BYTES].ljust(CELL_DIGEST_BYTES, b"\0")
+
+
 def row_values(plan: StorePlan, rows: Sequence[RowInfo]) -> dict[str, Array]:
-    """Return the values of every row array, (n, ...), by name.
+    """Return the values of every row array that says something of samples, (n, ...), by name.
 
     Raises:
         CodeRangeError: If a text is longer than the plan says.
     """
-    return {
+    values: dict[str, Array] = {
         "augmentation": _texts(
             rows, [encode_json(r.augmentation) for r in rows], plan.augmentation_bytes, "augmentation"
         ),
@@ -87,6 +94,10 @@ def row_values(plan: StorePlan, rows: Sequence[RowInfo]) -> dict[str, Array]:
         "source_size": np.array([r.source_size for r in rows], np.int32),
         "variant": np.array([r.variant for r in rows], np.int32),
     }
+    if plan.traced:
+        digests = b"".join(cell_digest(r.cells.get(name)) for r in rows for name in plan.cells)
+        values[CELL_DIGESTS] = np.frombuffer(digests, np.uint8).reshape(len(rows), len(plan.cells), CELL_DIGEST_BYTES)
+    return values
 
 
 def _texts(rows: Sequence[RowInfo], texts: Sequence[bytes], width: int, what: str) -> Array:

@@ -12,9 +12,10 @@ from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError, Unkno
 from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, SampleKey
 from segprep.datasets.shards.arrays import Corner, StoreArrays, UnreadableRowsError
 from segprep.datasets.shards.columns import ArraySpec, valid_name
+from segprep.datasets.shards.layout import CELL_DIGESTS
 from segprep.datasets.shards.local import LocalArrays
 from segprep.datasets.shards.remote import ZarrArrays, other_root
-from segprep.datasets.shards.root import REMEDY, StoreRoot, read_root
+from segprep.datasets.shards.root import MISPLACED_REMEDY, REMEDY, StoreRoot, read_root, wrong_split
 from segprep.datasets.shards.rows import text_of
 from segprep.datasets.shards.statistics import Statistics
 
@@ -44,18 +45,24 @@ class ShardStore:
         self._arrays: StoreArrays = LocalArrays(Path(path), root) if local else ZarrArrays(path, root)
 
     @classmethod
-    def open(cls, path: Path | str) -> "ShardStore":
+    def open(cls, path: Path | str, split: str | None = None) -> "ShardStore":
         """Open a store after the checks that are cheap: attributes, metadata, presence and size of every file.
 
         Args:
             path: A folder, or a URL of a kind that fsspec knows, for example `s3://bucket/train.zarr`.
+            split: The split that it must hold. None if only its name tells: `train.zarr`, `val.zarr` and `test.zarr`
+                must hold what they are called.
 
         Raises:
-            DamagedStoreError: If there is no store, it is unfinished, of a newer schema, or a check fails. Names the
-                files and the samples in them.
+            DamagedStoreError: If there is no store, it is unfinished, of a newer schema, of another split, or a check
+                fails. Names the files and the samples in them.
         """
         path = path if isinstance(path, str) and "://" in path else Path(path).absolute()
-        store = cls(path, _root(path))
+        root = _root(path)
+        misplaced = wrong_split(path, root.plan, split)
+        if misplaced is not None:
+            raise DamagedStoreError(f"{path}: {misplaced}. {MISPLACED_REMEDY}")
+        store = cls(path, root)
         try:
             store._arrays.check()
         except UnreadableRowsError as error:
@@ -115,6 +122,24 @@ class ShardStore:
     def variants(self) -> npt.NDArray[np.int32]:
         """(rows,) int32: 0 is the untouched original, others are augmentations."""
         return self._row_array("variant")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the workspace's cells that each row was made from: the columns, and the camera."""
+        return self._root.plan.cells
+
+    @property
+    def cell_digests(self) -> npt.NDArray[np.uint8] | None:
+        """(rows, cells, 8) uint8: the first bytes of the fingerprint of each cell, zeros where there was none.
+
+        None if the store does not tell: it was written before segprep kept them, or by another program.
+        """
+        return self._row_array(CELL_DIGESTS) if self._root.plan.traced else None
+
+    @property
+    def digest(self) -> str:
+        """What changes when anything of the store changes; empty for stores of other programs."""
+        return str(self._root.to_attributes()["digest"]) if self._root.files else ""
 
     def read(self, column: str, index: int) -> Array:
         """Return one sample of a column, (H, W[, C]), as stored.

@@ -18,6 +18,7 @@ from segprep.datasets.shards.root import (
     read_root,
     record_of,
     wrong_size,
+    wrong_split,
 )
 from segprep.datasets.shards.rows import text_of
 
@@ -85,6 +86,9 @@ def _replaced(path: Path, root: StoreRoot) -> bool:
 def _damages(path: Path, root: StoreRoot, *, fast: bool) -> list[Damage]:
     plan = root.plan
     damages = _metadata_damages(path, root)
+    misplaced = wrong_split(path, plan)
+    if misplaced is not None:
+        damages.append(Damage(ROOT_FILE, misplaced))
     keys = _Keys(path, plan)
     for layout in plan.arrays().values():
         for shard in range(plan.shards):

@@ -20,9 +20,9 @@ from segprep.datasets.errors import (
     SizeMismatchError,
 )
 from segprep.datasets.sample import Array, JsonDict
-from segprep.datasets.shards.chunks import encode_chunk, join_shard
+from segprep.datasets.shards.chunks import checksum_of, encode_chunk, join_shard
 from segprep.datasets.shards.columns import ArraySpec, valid_name
-from segprep.datasets.shards.layout import ArrayLayout, StorePlan
+from segprep.datasets.shards.layout import CHUNK_CHECKSUMS, ArrayLayout, StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, array_files, root_file
 from segprep.datasets.shards.parts import ColumnParts, EncodedRows
 from segprep.datasets.shards.root import FileRecord, StoreRoot, record_of, wrong_size
@@ -101,10 +101,15 @@ def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows | Encod
     layouts = plan.arrays()
     files: dict[str, FileRecord] = {}
     statistics: dict[str, Statistics] = {}
+    checksums: list[list[int]] = []
 
     def write(name: str, parts: list[bytes]) -> None:
         file = layouts[name].file(index)
         files[file] = _write(path / file, parts)
+
+    def write_chunks(name: str, chunks: Sequence[bytes]) -> None:
+        checksums.append([checksum_of(chunk) for chunk in chunks])
+        write(name, join_shard(chunks, plan.samples_per_shard))
 
     for spec in plan.specs:
         parts = rows.columns[spec.name] if isinstance(rows, EncodedRows) else _encoded(spec, plan.codec, rows)
@@ -112,10 +117,13 @@ def write_shard(path: Path, plan: StorePlan, index: int, rows: ShardRows | Encod
             raise SizeMismatchError(f"column {spec.name} has {len(parts.chunks)} rows of {len(expected)}")
         if parts.statistics is not None:
             statistics[spec.name] = parts.statistics
-        write(spec.name, join_shard(parts.chunks, plan.samples_per_shard))
+        write_chunks(spec.name, parts.chunks)
         if spec.masked:
-            write(valid_name(spec.name), join_shard(parts.mask_chunks, plan.samples_per_shard))
-    for name, values in row_values(plan, rows.rows).items():
+            write_chunks(valid_name(spec.name), parts.mask_chunks)
+    values_of = row_values(plan, rows.rows)
+    if plan.traced:
+        values_of[CHUNK_CHECKSUMS] = np.array(checksums, np.uint32).T
+    for name, values in values_of.items():
         write(name, [_encode_rows(layouts[name], values)])
     return ShardReport(index, files, statistics)
 

@@ -1,18 +1,19 @@
 """Columns and their cells: what a column holds, and how a cell becomes a file and back."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_from_json, source_code_from_json
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
-from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import decode_image, encode_image, image_orientation, read_image
+from segprep.datasets.errors import CodeRangeError, DamagedCellError, MissingInputError, UnreadableFileError
+from segprep.datasets.imageio import decode_image, encode_image, image_orientation
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.imageio.scans import decode_velodyne
 from segprep.datasets.kinds import Flip, Kind, rule
@@ -23,6 +24,7 @@ from segprep.datasets.workspace import Workspace
 __all__ = [
     "Cell",
     "Column",
+    "Digests",
     "StoredCell",
     "decode_cell",
     "decode_file",
@@ -31,6 +33,11 @@ __all__ = [
     "read_cell",
     "read_record_cell",
 ]
+
+Digests = Mapping[str, str]
+"""SHA-256 in hexadecimal of files, by path relative to the workspace."""
+
+_UNKNOWN: Final[Digests] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,52 +190,82 @@ def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
     return StoredCell(tuple(files), Cell(*column.code.decode(stored, encoded.valid), facts))
 
 
-def read_cell(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
+def read_cell(
+    workspace: Workspace, split: str, column: Column, key: SampleKey, digests: Digests = _UNKNOWN
+) -> tuple[Array, Mask | None]:
     """Read a cell's stored integers and mask, as the shards hold them.
+
+    Args:
+        workspace: Where it is.
+        split: Of the sample.
+        column: What it holds.
+        key: The sample.
+        digests: What the ledger knows of its files.
 
     Raises:
         MissingInputError: If a file does not exist.
+        DamagedCellError: If a file is not the one that was written.
         UnreadableFileError: If it cannot be decoded or does not fit the column's code.
     """
     if column.code is None:
         raise CodeRangeError(f"column {column.name} holds JSON, not arrays")
     path = workspace.cell_path(split, column.name, key, column.extension)
     try:
-        stored, valid = column.code.from_file(read_image(path))
+        stored, valid = column.code.from_file(decode_image(_content(path, _digest(workspace, path, digests)), path))
     except CodeRangeError as error:
         raise UnreadableFileError(f"{path}: {error}") from error
     if column.has_mask_files:
-        mask = read_image(workspace.mask_path(split, column.name, key))
+        path = workspace.mask_path(split, column.name, key)
+        mask = decode_image(_content(path, _digest(workspace, path, digests)), path)
         if mask.shape != stored.shape[:2]:
             raise UnreadableFileError(
-                f"{workspace.mask_path(split, column.name, key)} is {mask.shape[1]}x{mask.shape[0]}, its image is "
-                f"{stored.shape[1]}x{stored.shape[0]}"
+                f"{path} is {mask.shape[1]}x{mask.shape[0]}, its image is {stored.shape[1]}x{stored.shape[0]}"
             )
         valid = mask > 0
     return stored, valid
 
 
-def decode_cell(workspace: Workspace, split: str, column: Column, key: SampleKey) -> Cell:
-    """Read a cell as steps see it: metres, pixels, ids; JSON for cameras."""
+def decode_cell(workspace: Workspace, split: str, column: Column, key: SampleKey, digests: Digests = _UNKNOWN) -> Cell:
+    """Read a cell as steps see it: metres, pixels, ids; JSON for cameras. Arguments and errors as `read_cell`."""
     if column.code is None:
-        return Cell(read_record_cell(workspace.cell_path(split, column.name, key, column.extension)))
-    stored, valid = read_cell(workspace, split, column, key)
+        path = workspace.cell_path(split, column.name, key, column.extension)
+        return Cell(read_record_cell(path, _digest(workspace, path, digests)))
+    stored, valid = read_cell(workspace, split, column, key, digests)
     return Cell(*column.code.decode(stored, valid))
 
 
-def read_record_cell(path: Path) -> JsonDict:
-    """Read a JSON cell.
+def read_record_cell(path: Path, digest: str | None = None) -> JsonDict:
+    """Read a JSON cell, and compare it with the SHA-256 of what was written if that is known.
 
     Raises:
         MissingInputError: If it does not exist.
+        DamagedCellError: If it is not the file that was written.
         UnreadableFileError: If it is no JSON object.
     """
+    content = _content(path, digest)
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path} does not exist") from error
+        data = json.loads(content)
     except ValueError as error:
         raise UnreadableFileError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(data, dict):
         raise UnreadableFileError(f"{path} holds {type(data).__name__}, not a JSON object")
+    return data
+
+
+def _digest(workspace: Workspace, path: Path, digests: Digests) -> str | None:
+    return digests.get(path.relative_to(workspace.root).as_posix())
+
+
+def _content(path: Path, digest: str | None) -> bytes:
+    """Return a file's bytes, if they are those that were written as far as anybody knows."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise MissingInputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedCellError(
+            f"{path} is damaged: its content is not what was written. `prep verify` names the command that mends it"
+        )
     return data

@@ -63,6 +63,7 @@ CLASS_MAP = ClassMap(
 def infos() -> list[RowInfo]:
     """Rows 1 and 2 are one sample and its augmentation; row 3 knows nothing of its camera."""
     rng = np.random.default_rng(1)
+    names = [*(spec.name for spec in SPECS), "camera"]
     rows = []
     for i in range(ROWS):
         key = SampleKey("aachen_%C3%A9_1" if i in (1, 2) else f"aachen_{i}")
@@ -77,6 +78,7 @@ def infos() -> list[RowInfo]:
                 camera_K=rng.normal(size=(3, 3)) if known else None,
                 pose=rng.normal(size=(4, 4)) if known else None,
                 motion=rng.normal(size=(4, 4)) if known else None,
+                cells={name: f"{i:02x}{n:02x}" * 16 for n, name in enumerate(names if known else names[:-1], 1)},
             )
         )
     return rows
@@ -103,9 +105,10 @@ def blocks() -> dict[str, Array]:
     return made
 
 
-def make_plan(codec: str) -> StorePlan:
+def make_plan(codec: str, *, traced: bool = False) -> StorePlan:
     """Return the plan of the whole store: shards of 3."""
-    return StorePlan("train", SPECS, ROWS, 3, codec, key_bytes=15, source_bytes=80, augmentation_bytes=20)
+    sizes = {"key_bytes": 15, "source_bytes": 80, "augmentation_bytes": 20}
+    return StorePlan("train", SPECS, ROWS, 3, codec, **sizes, traced=traced)
 
 
 def shard_rows(plan: StorePlan, index: int) -> ShardRows:

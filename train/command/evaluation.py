@@ -1,11 +1,12 @@
 """What `train eval` does, between the command line and the parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.standing import store_notices
 from segprep.datasets.workspace import find_workspace
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.evaluation.predictions import SourceLabels
@@ -28,6 +29,7 @@ def evaluate_run(
     at: str | None,
     root: Path | None,
     dataset: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
@@ -39,6 +41,7 @@ def evaluate_run(
         at: `source` or `network` size; None takes `source` where the original labels can be read.
         root: Folder of the original dataset; None asks the workspace of the shards.
         dataset: Which data set's head, of a run that learned several; its results go to `eval-<split>-<dataset>/`.
+        say: Gets sentences for the user.
 
     Raises:
         ConfigurationError: If there is no checkpoint, the classes differ, or `at` is `source` and cannot be.
@@ -54,7 +57,9 @@ def evaluate_run(
     head = _head(state.names, dataset, run.name)
     folders = shards_of(place, config.shards)
     folder = folders[head] if len(folders) == len(state.names) else folders[0]
-    store = ShardStore.open(folder / f"{split}.zarr")
+    store = ShardStore.open(folder / f"{split}.zarr", split)
+    for notice in store_notices(store):
+        say(f"{store.path}: {notice}")
     reader = Reader(store, config.data.inputs, config.data.target)
     state.check_classes(head, reader)
     columns = input_columns(reader.columns, store.statistics)

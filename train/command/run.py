@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.errors import ConflictError
+from segprep.datasets.standing import store_notices
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
@@ -104,7 +105,7 @@ def resume_run(
         if file is None:
             run = find_run(place.runs, name)
             config = parse_config(read_toml(run.config_path), str(run.config_path))
-            return [_resumed(place, run, config, processes, max_minutes)]
+            return [_resumed(place, run, config, processes, max_minutes, say)]
         trained = []
         for run_name, config in read_configuration(place, name or "", file, {}):
             run = Run(place.runs / run_name)
@@ -113,7 +114,7 @@ def resume_run(
             elif parse_config(read_toml(run.config_path), str(run.config_path)) != config:
                 raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
             else:
-                trained.append(_resumed(place, run, config, processes, max_minutes))
+                trained.append(_resumed(place, run, config, processes, max_minutes, say))
             if trained[-1].outcome.why in ("interrupted", "time"):
                 break
     return trained
@@ -122,7 +123,7 @@ def resume_run(
 def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
-    training = _training(place, config, processes)
+    training = _training(place, config, processes, say)
     for sentence in load_start(training.segmenter.network, config.model, place.runs):
         if processes.first:
             say(sentence)
@@ -134,19 +135,22 @@ def _started(
 
 
 def _resumed(
-    place: TrainingPlace, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None
+    place: TrainingPlace, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
-    training = _training(place, config, processes)
+    training = _training(place, config, processes, say)
     if not training.restore(run):
         for _ in load_start(training.segmenter.network, config.model, place.runs):
             pass
     return _train(training, run, max_minutes)
 
 
-def _training(place: TrainingPlace, config: RunConfig, processes: Processes) -> Training:
-    return Training(
-        config, open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target), processes
-    )
+def _training(place: TrainingPlace, config: RunConfig, processes: Processes, say: Say) -> Training:
+    sources = open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target)
+    if processes.first:
+        for store in (store for source in sources for store in (source.train, source.val) if store is not None):
+            for notice in store_notices(store):
+                say(f"{store.path}: {notice}")
+    return Training(config, sources, processes)
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:

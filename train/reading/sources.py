@@ -80,9 +80,9 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str], target: str = "
     sources = []
     for folder, name in zip(folders, _names(folders), strict=True):
         val = folder / "val.zarr"
-        train = ShardStore.open(folder / "train.zarr")
+        train = ShardStore.open(folder / "train.zarr", "train")
         class_map = Reader(train, inputs, target).class_map
-        sources.append(Source(name, train, ShardStore.open(val) if val.exists() else None, class_map, target))
+        sources.append(Source(name, train, ShardStore.open(val, "val") if val.exists() else None, class_map, target))
     for source in sources:
         _check(source)
         _check_columns(sources[0], source, inputs)

@@ -15,6 +15,7 @@ import typer
 from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
+    DamagedCellError,
     ExitCode,
     SegprepError,
     TooManyBadSamplesError,
@@ -25,8 +26,9 @@ from segprep.datasets.sample import JsonDict
 from segprep.prep.step import Origin, Step
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
+from segprep.workflows.ledger.damage import damage_told
 from segprep.workflows.ledger.database import Selection
-from segprep.workflows.ledger.table import Table, open_table
+from segprep.workflows.ledger.table import Table, open_for_writing, open_table
 from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, plan, run_steps
@@ -100,7 +102,8 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
 
 def run_stage(call: StageCall) -> None:
     """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
-    with _open(call) as table:
+    place = _workspace_of(call)
+    with open_table(place) if call.dry_run else open_for_writing(place) as table:
         table.require_splits(call.run.selection.splits)
         resolved = {stage: resolve(stage, given, table) for stage, given in call.stages.items()}
         made: dict[str, list[Step]] = {}
@@ -121,11 +124,7 @@ def run_stage(call: StageCall) -> None:
             verdicts = plan(table, steps, call.run)
             print_result(results.plan(call.command, arguments, steps, verdicts, as_json=call.as_json))
             return
-        with (
-            table.writing(),
-            _recorded(table, call.command, arguments),
-            Progress(f"prep {call.command}", quiet=call.quiet) as progress,
-        ):
+        with _recorded(table, call.command, arguments), Progress(f"prep {call.command}", quiet=call.quiet) as progress:
             for stage, each in made.items():
                 table.ledger.set_columns([c for step in each for c in step.outputs], stage, values[stage])
             write_scales(table, steps)
@@ -134,7 +133,10 @@ def run_stage(call: StageCall) -> None:
             except Interrupted:
                 tell(f"prep: interrupted; what was finished is kept. `prep {call.command}` goes on from here")
                 raise typer.Exit(ExitCode.INTERRUPTED) from None
+            damaged = damage_told(table, summary.damaged, f"prep {call.command}")
         print_result(results.summary(call.command, summary, table.workspace, as_json=call.as_json))
+        if summary.damaged:
+            raise DamagedCellError(damaged)
         if summary.failed_samples > call.max_bad * summary.samples:
             raise TooManyBadSamplesError(
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
@@ -261,7 +263,7 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
     from segprep.workflows.stores.planning import plan_split
     from segprep.workflows.stores.writing import SplitResult, write_split
 
-    with open_table(place) as table:
+    with open_table(place) if dry_run else open_for_writing(place) as table:
         table.require_splits(call.splits)
         if call.augment is not None:
             table.require_splits(call.augment_splits)
@@ -283,6 +285,9 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
         unprepared = [] if call.splits else sorted(set(table.ledger.splits()) - {p.store.split for p in plans})
         if unprepared:
             tell(f"prep: nothing was made for split {', '.join(unprepared)} yet; it gets no store")
+        unequal = results.unequal_columns(plans)
+        if unequal is not None:
+            tell(f"prep: {unequal}")
         if dry_run:
             held = {p.store.split for p in plans if StorePlace(table, p.store.split).holds(p.fingerprint)}
             would = [(p, SplitResult(False, {}) if p.store.split in held else None) for p in plans]
@@ -296,7 +301,7 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
             "augment": None if call.augment is None else call.augment.to_json(),
             "augment_splits": list(call.augment_splits),
         }
-        with table.writing(), _recorded(table, "shard", arguments):
+        with _recorded(table, "shard", arguments):
             written = []
             for each in plans:
                 with Progress(f"prep shard {each.store.split}", quiet=quiet) as progress:
@@ -308,13 +313,13 @@ def shard(place: Path, call: ShardCall, *, dry_run: bool, as_json: bool, quiet: 
     print_result(results.shards(table.workspace, written, as_json=as_json))
 
 
-def _open(call: StageCall) -> Table:
+def _workspace_of(call: StageCall) -> Path:
     dataset, root, out = call.explicit
     if dataset is None and root is None and out is None:
-        return open_table(call.workspace)
+        return call.workspace
     if dataset is None or root is None or out is None:
         raise ConfigurationError("--dataset, --root and --out belong together; without them the workspace is used")
-    return Table(initialise(out, InitRequest(dataset, (root,))).workspace)
+    return initialise(out, InitRequest(dataset, (root,))).workspace.root
 
 
 @contextmanager

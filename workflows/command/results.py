@@ -22,7 +22,18 @@ from segprep.workflows.stores.planning import SplitPlan
 from segprep.workflows.stores.writing import SplitResult
 from segprep.workflows.views.status import Status
 
-__all__ = ["damages", "flow_errors", "inventory", "lists", "plan", "row", "shards", "status", "summary"]
+__all__ = [
+    "damages",
+    "flow_errors",
+    "inventory",
+    "lists",
+    "plan",
+    "row",
+    "shards",
+    "status",
+    "summary",
+    "unequal_columns",
+]
 
 _MOST_LINES = 10
 
@@ -109,6 +120,7 @@ def status(found: Status) -> list[RenderableType]:
     if stale:
         notes.append("to mend what is stale: " + ", ".join(f"`prep {command}`" for command in stale))
     notes += [f"shards {split}: {state}" for split, state in found.stores.items()]
+    notes += [f"shards {split}: {notice}" for split, notices in found.store_notices.items() for notice in notices]
     notes += map(str, found.notices)
     return [*_state_table("samples per state", counts), *notes]
 
@@ -140,6 +152,7 @@ def shards(
                 "shards": p.store.shards,
                 "columns": [c.name for c in p.columns],
                 "left_out": dict(p.left_out),
+                "dropping": {",".join(names): n for names, n in p.dropping.items()},
                 "clipped": {} if result is None else dict(result.clipped),
             }
             for p, result in plans
@@ -151,11 +164,29 @@ def shards(
         of = "" if p.augment is None else f"{p.store.rows} variants of "
         lines.append(f"{path}: {word}, {of}{len(p.fingerprints)} samples in {p.store.shards} shards; columns {columns}")
         lines += [f"  left out: {n} {reason}" for reason, n in sorted(p.left_out.items())]
+        for names, n in p.dropping.items():
+            lines.append(f"  {n} more would go in without {', '.join(names)}: {_without(p, names)}")
         clipped = {} if result is None else result.clipped
         lines += [
             f"  {n} pixels of {name} were clipped to the range of its code" for name, n in sorted(clipped.items())
         ]
     return list[RenderableType](lines)
+
+
+def _without(plan: SplitPlan, columns: Sequence[str]) -> str:
+    return f"`prep shard --columns {','.join(c.name for c in plan.columns if c.name not in columns)}`"
+
+
+def unequal_columns(plans: Sequence[SplitPlan]) -> str | None:
+    """Say which columns only some of the splits' stores get; None if all get the same."""
+    names = {p.store.split: {column.name for column in p.columns} for p in plans}
+    common = set.intersection(*names.values())
+    lacking = {split: sorted(set.union(*names.values()) - own) for split, own in names.items()}
+    if not any(lacking.values()):
+        return None
+    told = "; ".join(f"{split} has no {', '.join(missing)}" for split, missing in lacking.items() if missing)
+    remedy = f"; `prep shard --columns {','.join(sorted(common))}` gives all of them the same" if common else ""
+    return f"the splits' stores get different columns: {told}{remedy}"
 
 
 def lists(written: ListReport) -> list[RenderableType]:

@@ -1,53 +1,86 @@
 """The `prep` commands about finished stores."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import typer
 
-from segprep.datasets.errors import DamagedStoreError, ExitCode, StoreNotFoundError, WorkspaceNotFoundError
+from segprep.datasets.errors import (
+    DamagedCellError,
+    DamagedStoreError,
+    ExitCode,
+    StoreNotFoundError,
+    WorkspaceLockedError,
+    WorkspaceNotFoundError,
+    WriteFailedError,
+)
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.shards.verify import Damage
-from segprep.datasets.workspace import find_workspace
+from segprep.datasets.workspace import Workspace, find_workspace
+from segprep.datasets.workspace.cell_files import DamagedCell, damaged_cells
+from segprep.datasets.workspace.ledger_view import read_columns
+from segprep.datasets.workspace.scales import wrong_scale_files
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
-from segprep.workflows.ledger.disks import writer_lock
-from segprep.workflows.ledger.table import open_table
+from segprep.workflows.ledger.damage import damage_told, mark_again
+from segprep.workflows.ledger.table import Table, open_for_writing
 from segprep.workflows.running.cluster import ClusterOptions
 
 __all__ = ["peek", "stats", "verify"]
 
+_MOST_NAMED = 10
+_WRONG_SCALE = "it does not say what the cells' numbers mean; the command that makes the column writes it again"
+
 
 def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_json: bool) -> None:
     """`prep verify`."""
-    if repair:
-        _settle(place)
-    paths = _stores(stores, place)
-    findings = _findings(paths, fast=fast)
-    # Twice, because attributes that are damaged hide what else is.
-    for _ in range(2 if repair else 0):
-        damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
-        if damaged:
-            for line in results.damages(findings.damages, as_json=False):
-                tell(str(line))
-            _repair(damaged, place)
-            findings = _findings(paths, fast=False)
-    if as_json:
-        print_result(results.damages(findings.damages, as_json=True))
-    else:
-        sound = {path for path in findings.foreign if not findings.damages[path]}
-        ours = {path: damages for path, damages in findings.damages.items() if path not in sound}
-        checked = "shapes and dtypes agree" if fast else "every sample decodes, and labels hold no other ids"
-        told = [f"{path}: another program wrote it, without checksums to compare; {checked}" for path in sorted(sound)]
-        lines = results.damages(ours, as_json=False) if ours else []
-        print_result([*lines, *told])
+    with _repairing(place) if repair else nullcontext() as table:
+        paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
+        cells = None if stores else _cells(place, table, fast=fast)
+        if not paths and not (cells and cells.count):
+            raise StoreNotFoundError("there is no store yet: run `prep shard` first")
+        findings = _findings(paths, fast=fast)
+        # Twice, because attributes that are damaged hide what else is.
+        for _ in range(2 if repair else 0):
+            damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
+            if damaged:
+                for line in results.damages(findings.damages, as_json=False):
+                    tell(str(line))
+                _repair(table, damaged, place)
+                findings = _findings(paths, fast=False)
+    _print(findings, cells, fast=fast, as_json=as_json)
+    for path, notices in findings.notices.items():
+        for notice in notices:
+            tell(f"prep: {path}: {notice}")
     for message in findings.unreadable[:-1]:
         tell(f"prep: {message}")
     if findings.unreadable:
         raise DamagedStoreError(findings.unreadable[-1])
-    if any(findings.damages.values()):
+    if cells is not None and cells.damaged:
+        raise DamagedCellError(cells.told)
+    if any(findings.damages.values()) or (cells is not None and cells.scales):
         raise typer.Exit(ExitCode.DAMAGED_STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What was found in the cells of a workspace.
+
+    Attributes:
+        workspace: The workspace.
+        count: How many cells are done.
+        scales: Files that say something else of the cells' numbers than the ledger, relative to the workspace.
+        damaged: Those of the cells whose files are not what was written.
+        told: What they are and what to run.
+    """
+
+    workspace: Workspace
+    count: int
+    scales: Sequence[str]
+    damaged: Sequence[DamagedCell] = ()
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +89,97 @@ class _Findings:
 
     Attributes:
         damages: By path.
+        notices: What the workspace says of those that are whole, by path.
         foreign: The paths of those that another program wrote.
         unreadable: Why stores, which are not among the others, could not be checked.
     """
 
     damages: dict[str, Sequence[Damage]] = field(default_factory=dict)
+    notices: dict[str, list[str]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
 
 
+def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells | None:
+    """Check the cells of a workspace, and remember which are damaged: then their stages make them again.
+
+    Args:
+        place: In the workspace.
+        table: It, if this process writes to it already.
+        fast: Compare nothing but sizes.
+    """
+    workspace = find_workspace(place)
+    found = damaged_cells(workspace, fast=fast)
+    if found is None:
+        return None
+    count, damaged = found
+    wrong = wrong_scale_files(workspace, *read_columns(workspace))
+    cells = _Cells(workspace, count, [path.relative_to(workspace.root).as_posix() for path in wrong])
+    if not damaged:
+        return cells
+    try:
+        with open_for_writing(place) if table is None else nullcontext(table) as writing:
+            damaged = mark_again(writing, damaged)
+            return replace(cells, damaged=damaged, told=damage_told(writing, damaged, "prep verify"))
+    except (WorkspaceLockedError, WriteFailedError) as error:
+        names = ", ".join(cell.file for cell in damaged[:_MOST_NAMED])
+        told = f"{len(damaged)} damaged: {names}. Run `prep verify` again when it can note them in the ledger: {error}"
+        return replace(cells, damaged=damaged, told=told)
+
+
+@contextmanager
+def _repairing(place: Path) -> Iterator[Table | None]:
+    """Open the workspace for writing, and end what a killed command has left of its last step; None outside of one."""
+    from segprep.workflows.stores.place import settle, unsettled
+
+    with ExitStack() as opened:
+        table = None
+        with suppress(WorkspaceNotFoundError):  # stores may lie elsewhere
+            table = opened.enter_context(open_for_writing(place))
+        for store in () if table is None else unsettled(table.workspace):
+            settle(store)
+        yield table
+
+
+def _repair(table: Table | None, damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
+    from segprep.workflows.stores.repair import repair_store
+
+    if table is None:
+        find_workspace(place)  # which says that there is none
+        return
+    for path, damages in damaged.items():
+        with Progress(f"prep verify --repair {path.name}") as progress:
+            repair_store(table, path, damages, ClusterOptions(workers=0), progress)
+        tell(f"prep: {path} is repaired")
+
+
+def _print(findings: _Findings, cells: _Cells | None, *, fast: bool, as_json: bool) -> None:
+    of_cells: dict[str, Sequence[Damage]] = {}
+    if cells is not None:
+        of_cells[str(cells.workspace.root)] = [
+            *(Damage(c.file, c.reason, (c.key,)) for c in cells.damaged),
+            *(Damage(file, _WRONG_SCALE) for file in cells.scales),
+        ]
+    if as_json:
+        print_result(results.damages(findings.damages | of_cells, as_json=True))
+        return
+    sound = {path for path in findings.foreign if not findings.damages[path]}
+    ours = {path: damages for path, damages in findings.damages.items() if path not in sound}
+    checked = "shapes and dtypes agree" if fast else "every sample decodes, and labels hold no other ids"
+    told = [f"{path}: another program wrote it, without checksums to compare; {checked}" for path in sorted(sound)]
+    lines = results.damages(ours, as_json=False) if ours else []
+    if cells is not None:
+        state = f"{len(cells.damaged)} are damaged" if cells.damaged else "whole"
+        told.append(f"{cells.workspace.root}: {cells.count} cells, {state}")
+        told += [f"  {file}: {_WRONG_SCALE}" for file in cells.scales]
+    print_result([*lines, *told])
+
+
 def _findings(paths: Sequence[Path], *, fast: bool) -> _Findings:
+    from segprep.datasets.shards import ShardStore
     from segprep.datasets.shards.foreign import foreign_root, inspect_foreign
     from segprep.datasets.shards.verify import verify_store
+    from segprep.datasets.standing import store_notices
 
     found = _Findings()
     for path in paths:
@@ -75,6 +187,8 @@ def _findings(paths: Sequence[Path], *, fast: bool) -> _Findings:
             root = foreign_root(path)
             if root is None:
                 found.damages[str(path)] = verify_store(path, fast=fast)
+                if not found.damages[str(path)]:
+                    found.notices[str(path)] = store_notices(ShardStore.open(path))
             else:
                 found.damages[str(path)] = inspect_foreign(path, root, fast=fast)
                 found.foreign.add(str(path))
@@ -83,30 +197,6 @@ def _findings(paths: Sequence[Path], *, fast: bool) -> _Findings:
         except DamagedStoreError as error:
             found.unreadable.append(str(error))
     return found
-
-
-def _settle(place: Path) -> None:
-    """End what a killed command has left of its last step, so that there is one store to check."""
-    from segprep.workflows.stores.place import settle, unsettled
-
-    try:
-        workspace = find_workspace(place)
-    except WorkspaceNotFoundError:  # stores may lie elsewhere
-        return
-    if unsettled(workspace):
-        with writer_lock(workspace.root):
-            for store in unsettled(workspace):
-                settle(store)
-
-
-def _repair(damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
-    from segprep.workflows.stores.repair import repair_store
-
-    with open_table(place) as table, table.writing():
-        for path, damages in damaged.items():
-            with Progress(f"prep verify --repair {path.name}") as progress:
-                repair_store(table, path, damages, ClusterOptions(workers=0), progress)
-            tell(f"prep: {path} is repaired")
 
 
 def stats(stores: Sequence[Path], place: Path, *, as_json: bool) -> None:

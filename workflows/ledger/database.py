@@ -12,9 +12,11 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.workspace.cell_files import DamagedCell
 from segprep.datasets.workspace.cells import Column
 from segprep.workflows.ledger.disks import is_network_disk
 from segprep.workflows.ledger.rows import (
+    DAMAGE,
     CellRow,
     CellState,
     ColumnRow,
@@ -236,6 +238,14 @@ class Ledger:
             self._db.executemany(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
                 [(s.path, s.size, s.mtime_ns, s.digest) for s in sources],
+            )
+
+    def mark_damaged(self, cells: Iterable[DamagedCell]) -> None:
+        """Remember that files of done cells are not what was written, so that their stage makes them again."""
+        with self.transaction():
+            self._db.executemany(
+                f"UPDATE cells SET facts = json_set(facts, '$.{DAMAGE}', ?) WHERE key = ? AND \"column\" = ?",
+                [(f"{cell.file}: {cell.reason}", cell.key, cell.column) for cell in cells],
             )
 
     def set_columns(self, columns: Iterable[Column], command: str, arguments: JsonDict) -> None:

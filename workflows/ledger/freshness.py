@@ -168,6 +168,9 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
         return Verdict(State.STALE, "a source that was missing is back", fingerprint, inputs)
     if failed is not None:
         return Verdict(State.STALE if retry_failed else State.FAILED, failed.reason, fingerprint, inputs)
+    damage = next((row.damage for row in present if row.damage), "")
+    if damage:
+        return Verdict(State.STALE, f"damaged: {damage}", fingerprint, inputs)
     intact = [digests.intact(row.files) for row in present]
     if False in intact:
         return Verdict(State.STALE, "its file is gone or was changed", fingerprint, inputs)

@@ -11,6 +11,7 @@ from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Column
 
 __all__ = [
+    "DAMAGE",
     "CellRow",
     "CellState",
     "ColumnRow",
@@ -21,6 +22,9 @@ __all__ = [
     "cell_from_values",
     "cell_values",
 ]
+
+DAMAGE = "damage"
+"""Name of the fact that says so: the cell is made again, and then has it no more."""
 
 
 class CellState(StrEnum):
@@ -77,6 +81,16 @@ class CellRow:
     reason: str = ""
     facts: JsonDict = field(default_factory=dict)
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each file by its path."""
+        return {file.path: file.digest for file in self.files}
+
+    @property
+    def damage(self) -> str:
+        """What was found to be wrong with a file of a done cell since it was written; empty for nothing."""
+        return str(self.facts.get(DAMAGE, ""))
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnRow:
@@ -99,6 +113,15 @@ class KnownSample:
     def source_paths(self) -> dict[str, str]:
         """The dataset's files of the sample, relative to its root."""
         return {name: source.path for name, source in self.record.sources.items()}
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprints of its done cells by column."""
+        return {name: cell.fingerprint for name, cell in self.cells.items() if cell.state is CellState.DONE}
+
+    def digests(self, column: str) -> dict[str, str]:
+        """Return what is known of a cell's files: SHA-256 by path."""
+        return self.cells[column].digests if column in self.cells else {}
 
     def done(self, column: str) -> CellRow | None:
         """Return the row of a cell that is done; None of any other."""

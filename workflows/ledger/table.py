@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Self
 
 from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
-from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace
+from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace, load_workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.disks import writer_lock
 
-__all__ = ["Table", "open_table"]
+__all__ = ["Table", "open_for_writing", "open_table"]
 
 
 class Table:
@@ -39,17 +39,6 @@ class Table:
 
     def __exit__(self, *exc: object) -> None:
         self.ledger.__exit__(*exc)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one process that writes to the workspace.
-
-        Raises:
-            WorkspaceLockedError: If another process is; names host and process.
-            WriteFailedError: If the lock cannot be made.
-        """
-        with writer_lock(self.workspace.root):
-            yield
 
     def columns(self) -> dict[str, Column]:
         """Return the columns by name; `ledger.columns` knows the commands that made them, too."""
@@ -88,3 +77,20 @@ def open_table(place: Path) -> Table:
         ConflictError, WriteFailedError: As `Table`.
     """
     return Table(find_workspace(place))
+
+
+@contextmanager
+def open_for_writing(place: Path) -> Iterator[Table]:
+    """Open the workspace that `place` lies in as the one process that writes to it.
+
+    It is read when no other process can change it any more, so that what is decided by it is still true when it is
+    written.
+
+    Raises:
+        WorkspaceLockedError: If another process writes; names host and process.
+        WriteFailedError: If the lock cannot be made.
+        WorkspaceNotFoundError, ConfigurationError, ConflictError: As `open_table`.
+    """
+    root = find_workspace(place).root
+    with writer_lock(root), Table(load_workspace(root)) as table:
+        yield table

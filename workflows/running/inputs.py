@@ -1,12 +1,15 @@
 """The one loader: what steps read of a sample, from the dataset's files and the cells of a workspace or elsewhere."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_orientation, image_size
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
+from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
@@ -124,6 +127,7 @@ class StoredInputs:
         Raises:
             MissingInputError: If a file does not exist.
             UnreadableFileError: If it cannot be read or decoded.
+            DamagedCellError: If a cell's file is not the one that was written.
             ConfigurationError: If nothing is known that reads a file of another program.
         """
         root, record = self.workspace.config.dataset_root, self.known.record
@@ -133,12 +137,7 @@ class StoredInputs:
             case Origin.SOURCE:
                 source = record.sources[each.name]
                 path = root / source.path
-                try:
-                    data = self.contents.pop(source.path, None) or path.read_bytes()
-                except FileNotFoundError as error:
-                    raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
-                except OSError as error:
-                    raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+                data = self.contents.pop(source.path, None) or self._source(path, source)
                 cell = decode_source(source, data, path)
                 orientation = UPRIGHT if source.kind is Kind.POINTS else image_orientation(path, data)
                 if not isinstance(cell.values, dict):
@@ -159,24 +158,44 @@ class StoredInputs:
             case Origin.COLUMN:
                 column = self.columns[each.name]
                 if self.integers and column.code is not None:
-                    return Loaded(Cell(*read_train_ids(self.workspace, record.split, column, record.key)), column.kind)
-                return Loaded(decode_cell(self.workspace, record.split, column, record.key), column.kind)
+                    return Loaded(Cell(*read_train_ids(self.workspace, self.known, column)), column.kind)
+                digests = self.known.digests(each.name)
+                return Loaded(decode_cell(self.workspace, record.split, column, record.key, digests), column.kind)
             case Origin.FILE:
                 # It need not be a picture, so its own reader opens it.
                 if each.read is None:
                     raise ConfigurationError(f"nothing is known that reads {each.name}")
                 return Loaded(each.read(root / file_source(each, record).path))
 
+    def _source(self, path: Path, source: SourceFile) -> bytes:
+        """Read a file of the dataset that was hashed before, if at all, and is what it was then."""
+        try:
+            stat = path.stat()
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
+        except OSError as error:
+            raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+        row = self.known.sources.get(source.path)
+        same_time = row is not None and (row.size, row.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+        if row is not None and same_time and hashlib.sha256(data).hexdigest() != row.digest:
+            raise UnreadableFileError(
+                f"{path} holds something else than when it was read first, with the same size and time. "
+                f"If it is right, run `touch {path}`, then the command again"
+            )
+        return data
+
 
 def _size_of(name: str, size: Sequence[int], orientation: int) -> Loaded:
     return Loaded(Cell({f"{name}_size": tuple(size)}), orientation=orientation)
 
 
-def read_train_ids(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[Array, Mask | None]:
+def read_train_ids(workspace: Workspace, known: KnownSample, column: Column) -> tuple[Array, Mask | None]:
     """Read a cell's stored integers and mask as shards hold them: labels are train ids, whatever the files hold.
 
     Raises:
-        MissingInputError, UnreadableFileError: As `read_cell`.
+        MissingInputError, UnreadableFileError, DamagedCellError: As `read_cell`.
     """
-    stored, valid = read_cell(workspace, split, column, key)
+    record = known.record
+    stored, valid = read_cell(workspace, record.split, column, record.key, known.digests(column.name))
     return (workspace.config.class_map.train_ids_of(stored) if column.holds_raw_ids else stored), valid

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from segprep.datasets.atomic import remove_partials
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import SampleKey
+from segprep.datasets.workspace.cell_files import DamagedCell
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.figures import ColumnFigures
@@ -51,6 +52,7 @@ class Summary:
         absent: Column to reason to number of samples.
         figures: Column to what its cells say, see `segprep.workflows.ledger.figures`.
         warnings: Column to what degrades it.
+        damaged: Cells that this run read and that are not what was written; what it would make of them is not made.
     """
 
     samples: int
@@ -61,6 +63,7 @@ class Summary:
     absent: dict[str, dict[str, int]]
     figures: dict[str, dict[str, float]]
     warnings: dict[str, list[str]]
+    damaged: tuple[DamagedCell, ...] = ()
 
     @property
     def failed_samples(self) -> int:
@@ -99,7 +102,7 @@ def run_steps(table: Table, steps: Sequence[Step], options: RunOptions, progress
     work = partial(process_batch, Job(table.workspace, run.steps, table.columns(), options.retry_failed))
     if run_in_batches(work, run.pending(), options.cluster, run.settle):
         _remove_leftovers(table, steps)
-    return _summarise(table, steps, options.selection, len(run.touched))
+    return replace(_summarise(table, steps, options.selection, len(run.touched)), damaged=tuple(run.damaged))
 
 
 class _Run:
@@ -112,6 +115,7 @@ class _Run:
         self._progress = progress
         self._failed = 0
         self.touched: set[SampleKey] = set()
+        self.damaged: list[DamagedCell] = []
 
     def pending(self) -> Iterator[KnownSample]:
         """Yield the samples that need work."""
@@ -126,6 +130,9 @@ class _Run:
         if isinstance(result, WorkerDied):
             result = self._lost(samples[0])
         self._table.ledger.record(result.cells, result.sources)
+        if result.damaged:
+            self._table.ledger.mark_damaged(result.damaged)
+            self.damaged += result.damaged
         self._remove_replaced(samples, result)
         self.touched.update(row.key for row in result.cells)
         self._failed += len({row.key for row in result.cells if row.state is CellState.FAILED})

@@ -2,14 +2,15 @@
 
 import hashlib
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
-from segprep.datasets.errors import SegprepError, WriteFailedError
+from segprep.datasets.errors import DamagedCellError, SegprepError, WriteFailedError
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.cell_files import DamagedCell, wrong_content
 from segprep.datasets.workspace.cells import Column, StoredCell, encode_cell
 from segprep.prep.step import Absent, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
@@ -38,10 +39,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a task returns: rows to commit."""
+    """What a task returns: rows to commit, and cells that were read and are not what was written."""
 
     cells: tuple[CellRow, ...]
     sources: tuple[SourceRow, ...]
+    damaged: tuple[DamagedCell, ...] = ()
 
 
 def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
@@ -55,17 +57,20 @@ def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
     staged: list[StagedFile] = []
     cells: list[_NewCell] = []
     sources: dict[str, SourceRow] = {}
+    damaged: list[DamagedCell] = []
     try:
         for sample in samples:
             work = _SampleWork(job, sample, staged)
             work.run()
             cells += work.cells
+            damaged += work.damaged
             sources.update(work.digests.hashed)
         commit(staged)
     except BaseException:
         discard(staged)
         raise
-    return BatchResult(tuple(_with_times(job.workspace.root, cell) for cell in cells), tuple(sources.values()))
+    rows = tuple(_with_times(job.workspace.root, cell) for cell in cells)
+    return BatchResult(rows, tuple(sources.values()), tuple(damaged))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class _SampleWork:
         stored = StoredInputs(job.workspace, sample, job.columns, self.digests.contents)
         self._inputs = SampleInputs(sample.record.key, stored.read)
         self.cells: list[_NewCell] = []
+        self.damaged: list[DamagedCell] = []
 
     def run(self) -> None:
         for step in self._job.steps:
@@ -108,11 +114,27 @@ class _SampleWork:
                 case State.ABSENT:
                     self._note(step, verdict, _Nothing(CellState.ABSENT, verdict.reason))
                 case _:
-                    made = _made(step, self._known.record.key, self._inputs)
-                    if isinstance(made, _Nothing):
-                        self._note(step, verdict, made)
-                    else:
-                        self._write(step, verdict, made)
+                    self._make(step, verdict)
+
+    def _make(self, step: Step, verdict: Verdict) -> None:
+        try:
+            made = _made(step, self._known.record.key, self._inputs)
+        except DamagedCellError:
+            # The step did not fail: it goes on as soon as its input is made again.
+            self.damaged += self._damaged_inputs(step)
+            return
+        if isinstance(made, _Nothing):
+            self._note(step, verdict, made)
+        else:
+            self._write(step, verdict, made)
+
+    def _damaged_inputs(self, step: Step) -> Iterator[DamagedCell]:
+        for each in step.inputs:
+            row = self._known.done(each.name) if each.origin is Origin.COLUMN else None
+            for file in () if row is None else row.files:
+                reason = wrong_content(self._job.workspace.root / file.path, file.size, file.digest)
+                if reason is not None:
+                    yield DamagedCell(self._known.record.key, each.name, file.path, reason)
 
     def _refresh_times(self, step: Step) -> None:
         """Note new times of unchanged files, so that they need no hashing again."""
@@ -160,7 +182,7 @@ def _made(step: Step, key: SampleKey, inputs: SampleInputs) -> dict[str, StoredC
     try:
         cells = step(inputs.sample(step))
         return {column.name: encode_cell(column, key, cells[column.name]) for column in step.outputs}
-    except WriteFailedError:
+    except (WriteFailedError, DamagedCellError):
         raise
     except Absent as nothing:
         return _Nothing(CellState.ABSENT, str(nothing))

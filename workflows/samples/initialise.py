@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -121,10 +122,14 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
         DatasetNotFoundError: If the folder is not that dataset, or samples cannot be told apart.
         ConfigurationError: If the workspace would lie inside the dataset, there is no such class scheme, a unit was
             given and there is no depth, or a quantity cannot be as it is read.
-        ConflictError: If the workspace holds another dataset.
+        ConflictError: If the workspace holds another dataset, or another process writes to it.
         WriteFailedError: If the workspace cannot be written.
     """
-    place = place.absolute()
+    with ExitStack() as held:
+        return _initialise(place.absolute(), request, held)
+
+
+def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory:
     dataset = request.dataset
     member: DatasetMember = CATALOG.load(dataset)
     source = _source(member, request)
@@ -133,7 +138,10 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
             f"the workspace {place} would lie inside the dataset {source.root}, which is never written to: go to "
             "another folder, or name one with -C DIR"
         )
-    existing = load_workspace(place).config if (place / CONFIG_NAME).exists() else None
+    existing = None
+    if (place / CONFIG_NAME).exists():  # its lock first: what it says must still be true when it is written
+        held.enter_context(writer_lock(place))
+        existing = load_workspace(place).config
     if existing is not None and existing.dataset != dataset:
         raise ConflictError(f"{place} holds the dataset {existing.dataset}; make another workspace for {dataset}")
     direction = request.direction
@@ -168,10 +176,13 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
     source.notices.extend(found)
     notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
-    with writer_lock(place):
-        workspace = write_config(place, config, replace_classes=request.classes is not None)
-        with Table(workspace) as table:
-            table.ledger.replace_samples(records, notices)
+    if existing is None:
+        held.enter_context(writer_lock(place))
+        if (place / CONFIG_NAME).exists():
+            raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
+    workspace = write_config(place, config, replace_classes=request.classes is not None)
+    with Table(workspace) as table:
+        table.ledger.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,

@@ -191,7 +191,7 @@ def _cells_record(
         if column is not None and column.code is not None:
             sources[name] = SourceFile(path, column.kind, column.code.to_json())
         else:
-            camera = Camera.from_json(read_record_cell(workspace.root / path))
+            camera = Camera.from_json(read_record_cell(workspace.root / path, cell.files[0].digest))
     near = sample.record.neighbour
     shown = near is not None and near.direction.value in sources
     return replace(sample.record, sources=sources, camera=camera, neighbour=near if shown else None)

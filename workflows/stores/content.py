@@ -59,7 +59,7 @@ def _plain_rows(task: ShardTask) -> ShardRows:
     def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
         everywhere = np.ones(specs[name].shape[:2], np.bool_)
         for sample in samples:
-            stored, valid = read_train_ids(task.workspace, task.store.split, columns[name], sample.record.key)
+            stored, valid = read_train_ids(task.workspace, sample, columns[name])
             yield stored, (everywhere if valid is None else valid) if specs[name].masked else None
 
     infos = [_row_info(sample, 0, {}, load_sample(task.workspace, sample, ())) for sample in samples]
@@ -99,4 +99,5 @@ def _row_info(known: KnownSample, number: int, augmentation: JsonDict, variant: 
         camera_K=None if variant.camera is None else variant.camera.K,
         pose=None if variant.pose is None else variant.pose.matrix,
         motion=None if motion is None else np.array(motion, np.float64),
+        cells=known.fingerprints,
     )

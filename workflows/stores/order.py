@@ -65,6 +65,7 @@ def kept_layout(new: StorePlan, old: StorePlan | None, *, free: bool) -> StorePl
         max(new.key_bytes, old.key_bytes),
         max(new.source_bytes, old.source_bytes),
         max(new.augmentation_bytes, old.augmentation_bytes),
+        old.traced,
     )
 
 

@@ -10,7 +10,15 @@ from segprep.datasets.errors import ConflictError, DamagedStoreError
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.layout import StorePlan
-from segprep.datasets.shards.root import StoreRoot, is_foreign, newer_schema, parse_root, read_attributes, read_root
+from segprep.datasets.shards.root import (
+    StoreRoot,
+    is_foreign,
+    newer_schema,
+    parse_root,
+    read_attributes,
+    read_root,
+    wrong_split,
+)
 from segprep.datasets.shards.swap import exchange
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.ledger.table import Table
@@ -61,9 +69,23 @@ class StorePlace:
     def holds(self, fingerprint: str) -> bool:
         """Whether a store stands there, with files of the right sizes and just this content."""
         try:
-            return self.final.exists() and ShardStore.open(self.final).provenance.get("fingerprint") == fingerprint
+            if not self.final.exists():
+                return False
+            return ShardStore.open(self.final, self.split).provenance.get("fingerprint") == fingerprint
         except DamagedStoreError:
             return False
+
+    def standing_root(self, path: Path | None = None) -> StoreRoot | None:
+        """Return the attributes of the store that stands there; None if they are damaged or of another split's store.
+
+        Args:
+            path: Where it stands for the moment; None for its own place.
+        """
+        path = path or self.final
+        with contextlib.suppress(DamagedStoreError):
+            root = read_root(path)
+            return root if wrong_split(path, root.plan, self.split) is None else None
+        return None
 
     def standing_plan(self) -> StorePlan | None:
         """Return the plan of the store that stands there, damaged or not; None if there is none.
@@ -89,9 +111,10 @@ class StorePlace:
                 f"{path} has schema version {attributes['schema_version']} and was written by a newer segprep: update "
                 "segprep, or move the store away"
             )
+        standing = self.standing_root(path)
+        if standing is not None:
+            return standing.plan
         known = self.last_finished()
-        with contextlib.suppress(DamagedStoreError):
-            return read_root(path).plan
         if known is None and not self.shard_reports():
             raise ConflictError(f"{path} is in the way and no store of this workspace: move it away")
         return None if known is None else known.root.plan

@@ -27,7 +27,7 @@ from segprep.workflows.stores.order import StoreOrder, kept_layout, ordered
 from segprep.workflows.stores.place import StorePlace
 from segprep.workflows.stores.variants import Derived, derived_columns, stored_code
 
-__all__ = ["SplitPlan", "plan_split"]
+__all__ = ["SplitPlan", "content_fingerprint", "plan_split", "row_fingerprints"]
 
 _ROOM_BYTES = 32
 _NEIGHBOURS = tuple(d.value for d in Direction)  # half of the bytes, and seldom trained on: only by name
@@ -45,6 +45,7 @@ class SplitPlan:
         fingerprint: Hash over everything that decides the store's bytes.
         provenance: For the store's attributes.
         left_out: Reason to number of samples.
+        dropping: Columns to number of samples that are left out for nothing but these; no set with image or label.
         augment: What variants are drawn from; None if the samples are stored as they are.
         order: Of the samples, to remember.
         derived: Columns of variants that are made anew.
@@ -57,6 +58,7 @@ class SplitPlan:
     fingerprint: str
     provenance: JsonDict
     left_out: Mapping[str, int]
+    dropping: Mapping[tuple[str, ...], int]
     augment: AugmentRequest | None = None
     order: StoreOrder = field(default_factory=lambda: StoreOrder((), 0))
     derived: tuple[Derived, ...] = ()
@@ -107,7 +109,7 @@ def plan_split(
     steps = recorded_steps(table)
     chosen = _columns(table, steps, samples, columns)
     blocked = _refuse_stale(workspace, _steps_with_inputs(steps, chosen), samples)
-    rows, left_out = _complete_rows(samples, chosen, blocked)
+    rows, left_out, dropping = _complete_rows(samples, chosen, blocked)
     if not rows or (require_all and left_out):
         reasons = "; ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()))
         raise ConflictError(
@@ -141,19 +143,44 @@ def plan_split(
         key_bytes=min(_padded(max(len(key.encode()) for key in keys)), MAX_KEY_BYTES),
         source_bytes=_padded(max(len(encode_json(row.source_paths)) for row in rows)),
         augmentation_bytes=drawn_bytes if augment is None else _padded(drawn_bytes),
+        traced=True,
     )
     store = kept_layout(store, standing, free=per_shard is None)
-    raw_labels = any(column.holds_raw_ids for column in chosen)
-    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
-    fingerprints = {row.record.key: _row_fingerprint(row, chosen, class_rules) for row in rows}
-    content = [store.to_json(), workspace.config.class_map.to_json(), [fingerprints[key] for key in keys]]
-    if augment is not None:
-        content.append(augment.to_json())
-    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    fingerprints = row_fingerprints(workspace, rows, chosen)
+    drawn = None if augment is None else augment.to_json()
+    fingerprint = content_fingerprint(workspace, store, [fingerprints[key] for key in keys], drawn)
     provenance = _provenance(table, chosen, fingerprint)
-    if augment is not None:
-        provenance["augmentation"] = augment.to_json()
-    return SplitPlan(store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, augment, order, derived)
+    provenance["selection"] = {"samples": len(samples), "left_out": dict(left_out)}
+    if drawn is not None:
+        provenance["augmentation"] = drawn
+    return SplitPlan(
+        store, chosen, numbered, fingerprints, fingerprint, provenance, left_out, dropping, augment, order, derived
+    )
+
+
+def row_fingerprints(
+    workspace: Workspace, rows: Sequence[KnownSample], columns: Sequence[Column]
+) -> dict[SampleKey, str]:
+    """Return a hash over the cells of each sample, all of which are done, and over what shards make of them."""
+    raw_labels = any(column.holds_raw_ids for column in columns)
+    class_rules = workspace.config.class_map.pixel_rules() if raw_labels else None
+    found = {}
+    for row in rows:
+        cells = {column.name: row.cells[column.name].fingerprint for column in columns}
+        cells["camera"] = row.fingerprints.get("camera", "")
+        content = [row.record.key, cells, row.source_paths, class_rules]
+        found[row.record.key] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return found
+
+
+def content_fingerprint(
+    workspace: Workspace, store: StorePlan, rows: Sequence[str], augmentation: JsonDict | None
+) -> str:
+    """Return a hash over everything that decides a store's bytes; `rows` are its samples' fingerprints in order."""
+    content = [store.to_json(), workspace.config.class_map.to_json(), rows]
+    if augmentation is not None:
+        content.append(augmentation)
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _padded(length: int) -> int:
@@ -219,24 +246,29 @@ def _steps_with_inputs(steps: Sequence[tuple[str, Step]], columns: Sequence[Colu
 
 def _complete_rows(
     samples: list[KnownSample], chosen: tuple[Column, ...], blocked: Mapping[SampleKey, str]
-) -> tuple[list[KnownSample], Mapping[str, int]]:
+) -> tuple[list[KnownSample], Mapping[str, int], Mapping[tuple[str, ...], int]]:
+    """Return the samples that have all columns, and why others do not: see `left_out` and `dropping` of a plan."""
     rows: list[KnownSample] = []
     left_out: Counter[str] = Counter()
+    lacked: Counter[tuple[str, ...]] = Counter()
     for sample in samples:
-        lacking = []
+        lacking = {}
         for column in chosen:
             row = sample.cells.get(column.name)
             if row is None:
-                lacking.append(f"without {column.name} (not made yet)")
+                lacking[column.name] = f"without {column.name} (not made yet)"
             elif row.state is not CellState.DONE:
-                lacking.append(f"without {column.name} ({row.state})")
-        if not lacking and sample.record.key in blocked:
-            lacking.append(blocked[sample.record.key])
+                lacking[column.name] = f"without {column.name} ({row.state})"
         if lacking:
-            left_out[lacking[0]] += 1
+            left_out[next(iter(lacking.values()))] += 1
+            lacked[tuple(lacking)] += 1
+        elif sample.record.key in blocked:
+            left_out[blocked[sample.record.key]] += 1
         else:
             rows.append(sample)
-    return rows, left_out
+    optional = [names for names in lacked if not {"image", "label"} & set(names) and len(names) < len(chosen)]
+    dropping = {names: sum(n for each, n in lacked.items() if set(each) <= set(names)) for names in optional}
+    return rows, left_out, dropping
 
 
 def _spec(workspace: Workspace, column: Column, rows: list[KnownSample]) -> ArraySpec:
@@ -269,14 +301,6 @@ def _class_names(workspace: Workspace, column: Column) -> tuple[str, ...]:
         return ()
     own = dict(column.attributes).get("classes")
     return workspace.config.class_map.names if own is None else tuple(own.split(","))
-
-
-def _row_fingerprint(row: KnownSample, chosen: tuple[Column, ...], class_rules: JsonDict | None) -> str:
-    cells = {c.name: row.cells[c.name].fingerprint for c in chosen}
-    camera = row.done("camera")
-    cells["camera"] = "" if camera is None else camera.fingerprint
-    content = [row.record.key, cells, row.source_paths, class_rules]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _provenance(table: Table, chosen: tuple[Column, ...], fingerprint: str) -> JsonDict:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
+from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.program.progress import Progress
-from segprep.datasets.shards.root import read_root
 from segprep.datasets.shards.verify import Damage
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
@@ -45,11 +44,10 @@ def repair_store(
 def _plan(place: StorePlace, path: Path) -> SplitPlan:
     """Return the plan by which a store was made: by its attributes, else by what the ledger knows of them."""
     known = place.last_finished()
-    try:
-        root = read_root(path)
-    except DamagedStoreError as error:
+    root = place.standing_root()
+    if root is None:
         if known is None:
-            raise ConflictError(f"{error}; and nobody knows how it was made: `prep shard` makes it anew") from error
+            raise ConflictError(f"{path} is damaged, and nobody knows how it was made: `prep shard` makes it anew")
         root = known.root
     augment = root.provenance.get("augmentation")
     plan = plan_split(

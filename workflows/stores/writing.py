@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from segprep.datasets.atomic import atomic_write_bytes, sync_folder, write_failed
-from segprep.datasets.errors import ConflictError, DamagedStoreError, WriteFailedError
+from segprep.datasets.errors import ConflictError, DamagedCellError, DamagedStoreError, SegprepError, WriteFailedError
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
-from segprep.datasets.shards.root import read_root, record_of, wrong_size
+from segprep.datasets.shards.root import StoreRoot, read_root, record_of, wrong_size
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
+from segprep.datasets.workspace.cell_files import damaged_cells
+from segprep.workflows.ledger.damage import damage_told
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
@@ -63,6 +65,7 @@ def write_split(
     Raises:
         Interrupted: After Ctrl-C; finished shards are kept for the next run.
         ConflictError: If a repaired store would hold something else than before.
+        DamagedCellError: If a cell is not what was written; such cells are then stale.
         WriteFailedError: If the workspace cannot be written, or a worker died.
     """
     place = StorePlace(table, plan.store.split)
@@ -83,8 +86,10 @@ def write_split(
         # Before the store is in its place: a killed run is then repeated with the same order.
         place.remember(plan.order, FinishedStore(read_root(place.building), plan.keys))
         put_in_place(place.building, place.final)
+    except DamagedCellError as error:
+        raise _damage(table, plan) or error from error
     except OSError as error:
-        if isinstance(error, (WriteFailedError, ConflictError, DamagedStoreError)):
+        if isinstance(error, SegprepError):
             raise
         raise write_failed(error.filename or place.final, error) from error
     clipped = Counter[str]()
@@ -93,12 +98,20 @@ def write_split(
     return SplitResult(True, clipped)
 
 
+def _damage(table: Table, plan: SplitPlan) -> DamagedCellError | None:
+    """Return an error that names all damaged cells of a store's rows, and remember them; None if there are none."""
+    columns = {*plan.store.cells, *(source.name for each in plan.derived for source in each.sources)}
+    _, damaged = damaged_cells(table.workspace, keys=frozenset(plan.keys), columns=columns) or (0, [])
+    if not damaged:
+        return None
+    table.ledger.mark_damaged(damaged)
+    return DamagedCellError(damage_told(table, damaged, "prep shard"))
+
+
 def _refuse_other_content(place: StorePlace) -> None:
     """Refuse a repaired store whose files are not those that the damaged one was finished with."""
-    found = read_root(place.building)
-    try:
-        before = read_root(place.final)
-    except DamagedStoreError:
+    found, before = read_root(place.building), place.standing_root()
+    if before is None:
         known = place.last_finished()
         before = found if known is None else known.root  # stores that are older than this memory of the ledger
     if found != before:
@@ -165,21 +178,30 @@ class _Shards:
     def _kept(self, fingerprints: Sequence[str]) -> dict[int, JsonDict]:
         """Return the reports of the shards that are there with just their content, or now are."""
         kept: dict[int, JsonDict] = {}
+        standing = self.place.standing_root()
         for index, (fingerprint, report) in sorted(self.place.shard_reports().items()):
             if index not in range(len(fingerprints)):
                 continue
             if fingerprint != fingerprints[index]:
                 # Killed in a moment, its files are no more what that report says.
                 self.place.record_shard(index, "", report)
-            elif self._is_there(index, ShardReport.from_json(report)):
+            elif self._is_there(index, ShardReport.from_json(report), standing):
                 kept[index] = report
         return kept
 
-    def _is_there(self, index: int, report: ShardReport) -> bool:
-        building = self.place.building
+    def _is_there(self, index: int, report: ShardReport, standing: StoreRoot | None) -> bool:
+        building, final = self.place.building, self.place.final
         if index in self.rebuild:  # its files there may be links to the damaged ones
             return _holds_exactly(building, report)
-        return _holds(building, report) or _taken_over(self.place.final, building, report)
+        if _holds(building, report):
+            return True
+        if standing is None:  # then nobody says what its files are
+            there = _holds_exactly(final, report)
+        else:
+            there = standing.files.items() >= report.files.items() and _holds(final, report)
+        if there:
+            _take_over(final, building, report)
+        return there
 
     def _task(self, index: int) -> ShardTask:
         plan, table = self.plan, self.place.table
@@ -199,17 +221,14 @@ def _holds_exactly(store: Path, report: ShardReport) -> bool:
     )
 
 
-def _taken_over(old: Path, new: Path, report: ShardReport) -> bool:
-    """Give the files of a shard to the new store, too, if the old one has them."""
-    if not _holds(old, report):
-        return False
+def _take_over(old: Path, new: Path, report: ShardReport) -> None:
+    """Give the files of a shard of the old store to the new one, too."""
     for name in report.files:
         (new / name).unlink(missing_ok=True)
         try:
             os.link(old / name, new / name)
         except OSError:  # a disk without links
             atomic_write_bytes(new / name, (old / name).read_bytes(), durable=True)
-    return True
 
 
 def _shard_fingerprint(plan: SplitPlan, index: int) -> str:

@@ -79,7 +79,7 @@ def evaluate_column(table: Table, selection: Selection, column: str, pattern: st
             except MissingInputError:
                 lacking["truth"] += 1
                 continue
-            cell = decode_cell(workspace, sample.record.split, vectors, sample.record.key)
+            cell = decode_cell(workspace, sample.record.split, vectors, sample.record.key, sample.digests(column))
             if isinstance(cell.values, dict) or cell.valid is None:
                 raise SizeMismatchError(f"column {column} holds no vectors")
             estimate = FlowField(cell.values, cell.valid)

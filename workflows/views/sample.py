@@ -5,6 +5,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Column, read_cell, read_record_cell
+from segprep.workflows.ledger.rows import KnownSample
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.views.panels import compose, text_tile
 from segprep.workflows.views.tiles import RgbPicture, draw_column
@@ -29,7 +30,7 @@ def draw_sample(table: Table, key: SampleKey) -> RgbPicture:
             notes.append(f"{name}: {'not made' if cell is None else f'{cell.state}: {cell.reason}'}")
             continue
         try:
-            tiles.append(_tile(workspace, sample.record.split, column, key))
+            tiles.append(_tile(workspace, sample, column))
         except SegprepError as error:
             notes.append(f"{name}: {error}")
     if not tiles:
@@ -39,11 +40,13 @@ def draw_sample(table: Table, key: SampleKey) -> RgbPicture:
     return compose(f"{key}  (split {sample.record.split})", tiles, notes, workspace.config.class_map)
 
 
-def _tile(workspace: Workspace, split: str, column: Column, key: SampleKey) -> tuple[str, RgbPicture]:
+def _tile(workspace: Workspace, sample: KnownSample, column: Column) -> tuple[str, RgbPicture]:
+    record, digests = sample.record, sample.digests(column.name)
     if column.kind is Kind.CAMERA:
-        data = read_record_cell(workspace.cell_path(split, column.name, key, column.extension))
-        return column.name, text_tile(_camera_lines(data))
-    return draw_column(column, *read_cell(workspace, split, column, key), workspace.config.class_map)
+        path = workspace.cell_path(record.split, column.name, record.key, column.extension)
+        return column.name, text_tile(_camera_lines(read_record_cell(path, next(iter(digests.values()), None))))
+    pixels = read_cell(workspace, record.split, column, record.key, digests)
+    return draw_column(column, *pixels, workspace.config.class_map)
 
 
 def _camera_lines(data: JsonDict) -> list[str]:

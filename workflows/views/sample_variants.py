@@ -11,6 +11,7 @@ from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedSt
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Mask, Sample, SampleKey
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.standing import changed_cells
 from segprep.datasets.workspace import WorkspaceConfig
 from segprep.datasets.workspace.cells import Column
 from segprep.prep.augment.coding import encoded
@@ -71,7 +72,7 @@ def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> RgbPictur
     known, workspace = table.ledger.sample(key), table.workspace
     path = workspace.store_path(known.record.split)
     try:
-        store = ShardStore.open(path)
+        store = ShardStore.open(path, known.record.split)
     except (StoreNotFoundError, DamagedStoreError) as error:
         raise ConfigurationError(f"variant {variant} cannot be made again without its store: {error}") from error
     rows = [i for i, each in enumerate(store.keys) if each == key and store.variants[i] == variant]
@@ -84,6 +85,10 @@ def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> RgbPictur
         sample, notes = variants.augmented(augmentation), [_text(augmentation)]
     else:
         sample, notes = load_sample(workspace, known, columns), []
+    digests = store.cell_digests
+    changed = [] if digests is None else changed_cells(store.cells, digests[rows[0]], known.fingerprints)
+    if changed:
+        notes.append(f"not as the store holds it: {', '.join(changed)} made anew since")
     tiles = _tiles(workspace.config, sample, variants.columns, f"variant {variant}")
     return compose(f"{key}, variant {variant}", tiles, notes, workspace.config.class_map, note_color=_NOTE)
 

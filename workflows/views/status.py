@@ -1,20 +1,23 @@
 """`prep status`: what exists, what failed, what is stale and why."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.json_values import json_of
 from segprep.datasets.notices import Notice
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
+from segprep.datasets.standing import UNTRACED, store_notices
+from segprep.datasets.workspace import Workspace
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import KnownSample, Selection
 from segprep.workflows.ledger.figures import ColumnFigures
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
+from segprep.workflows.stores.untraced import holds_what_the_table_holds
 
 __all__ = ["ColumnStatus", "Status", "read_status"]
 
@@ -54,12 +57,14 @@ class Status:
         samples: Split to number of samples.
         columns: Each column of each split.
         stores: Split to what stands in its store's place.
+        store_notices: Split to what the workspace says of this store: what has changed since it was written.
         notices: What was guessed, and what looked wrong, when the dataset was listed.
     """
 
     samples: dict[str, int]
     columns: tuple[ColumnStatus, ...]
     stores: dict[str, str]
+    store_notices: dict[str, list[str]]
     notices: tuple[Notice, ...]
 
     def to_json(self) -> JsonDict:
@@ -104,8 +109,10 @@ def read_status(table: Table) -> Status:
             for (command, step), tally in zip(steps, tallies, strict=True)
             for column in step.outputs
         ]
-    stores = {split: _store_state(workspace.store_path(split)) for split in samples}
-    return Status(samples, tuple(columns), stores, tuple(ledger.notices()))
+    found = {split: _store_state(table, split) for split in samples}
+    stores = {split: state for split, (state, _) in found.items()}
+    told = {split: each for split, (_, each) in found.items()} | _strange_stores(workspace, samples)
+    return Status(samples, tuple(columns), stores, told, tuple(ledger.notices()))
 
 
 def _column_status(split: str, column: str, command: str, tally: _Tally) -> ColumnStatus:
@@ -116,11 +123,21 @@ def _column_status(split: str, column: str, command: str, tally: _Tally) -> Colu
     return ColumnStatus(split, column, command, counts, reasons, clipped, figures, said.headlines(), said.warnings())
 
 
-def _store_state(path: Path) -> str:
+def _store_state(table: Table, split: str) -> tuple[str, list[str]]:
+    """Return what stands in the place of a split's store, and what the workspace says of it."""
+    path = table.workspace.store_path(split)
     if not path.exists():
-        return "unfinished" if path.with_name(f"{path.name}.partial").exists() else "none"
+        return "unfinished" if path.with_name(f"{path.name}.partial").exists() else "none", []
     try:
-        store = ShardStore.open(path)
+        store = ShardStore.open(path, split)
+        told = [notice for notice in store_notices(store) if notice != UNTRACED]
+        if store.digest and store.cell_digests is None and not holds_what_the_table_holds(table, store):
+            told.append("some of its samples have changed since: run `prep shard`")
+        return f"{len(store)} samples: {', '.join(store.columns)}", told
     except DamagedStoreError as error:
-        return f"damaged: {error}"
-    return f"{len(store)} samples: {', '.join(store.columns)}"
+        return f"damaged: {error}", []
+
+
+def _strange_stores(workspace: Workspace, splits: Iterable[str]) -> dict[str, list[str]]:
+    names = {path.name.removesuffix(".zarr") for path in workspace.shards_dir.glob("*.zarr")}
+    return {name: ["the workspace has no split of this name"] for name in sorted(names - set(splits))}

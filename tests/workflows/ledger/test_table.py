@@ -11,7 +11,7 @@ from segprep.datasets.errors import (
     WorkspaceNotFoundError,
 )
 from segprep.workflows.ledger.database import Selection
-from segprep.workflows.ledger.table import open_table
+from segprep.workflows.ledger.table import open_for_writing, open_table
 from segprep.workflows.samples.initialise import InitRequest, initialise
 from support.commands import make_camvid
 
@@ -44,15 +44,10 @@ def test_selections_mean_the_splits_that_prep_toml_names(place: Path) -> None:
 
 
 def test_one_table_writes_at_a_time(place: Path) -> None:
-    with open_table(place) as first, open_table(place) as second:
-        with (
-            first.writing(),
-            pytest.raises(WorkspaceLockedError, match="is being written by process"),
-            second.writing(),
-        ):
-            pass
-        with second.writing():
-            pass
+    with open_for_writing(place), pytest.raises(WorkspaceLockedError, match="is being written by process"):
+        open_for_writing(place).__enter__()
+    with open_for_writing(place) as table:
+        assert table.workspace.root == place
 
 
 def test_a_dataset_that_is_not_mounted_is_told_with_the_place_to_correct(place: Path, tmp_path: Path) -> None:

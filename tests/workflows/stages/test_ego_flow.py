@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from segprep.datasets.codes import DepthCode, KittiFlowCode
-from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.imageio import encode_image, read_image, write_image
 from segprep.datasets.sample import Array, JsonDict, Mask
 from segprep.datasets.synthetic import Motion, drive_world, motion, write_drive
+from support.cells import rewrite_cell
 from support.commands import prep
 
 pytestmark = pytest.mark.usefixtures("ws")
@@ -303,7 +304,7 @@ def _edit_camera(frame: int, change: Callable[[JsonDict], None]) -> None:
     path = Path(f"train/camera_data/train_drive00_{frame:06d}.json")
     data = json.loads(path.read_text())
     change(data)
-    path.write_text(json.dumps(data))
+    rewrite_cell(path, json.dumps(data).encode())
 
 
 def _set_motion(value: object) -> Callable[[JsonDict], None]:
@@ -354,7 +355,7 @@ def test_a_sample_whose_motion_the_dataset_does_not_know_has_no_ego_flow(ready: 
 
 def test_depth_of_another_size_is_refused(ready: Path, capsys: Captured) -> None:
     path = Path("train/depth_data/train_drive00_000002.png")
-    write_image(path, DepthCode(0.005).encode(np.full((64, 128), 5.0), None).stored)
+    rewrite_cell(path, encode_image(".png", DepthCode(0.005).encode(np.full((64, 128), 5.0), None).stored))
     capsys.readouterr()
     assert prep("flow", "--json") == 4
     assert "depth is (64, 128)" in _json(capsys)["failed"][0]["reason"]
