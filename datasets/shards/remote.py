@@ -41,6 +41,7 @@ class ZarrArrays:
         self._files = root.files
         self._layouts = root.plan.arrays()
         self._arrays: dict[str, zarr.Array[Any]] = {}
+        self._checksums: Array | None = None
         self._pid = os.getpid()
 
     def check(self) -> None:
@@ -98,22 +99,19 @@ class ZarrArrays:
         if self._pid != os.getpid():  # what a store has open does not survive a fork
             self._arrays, self._pid = {}, os.getpid()
         if name not in self._arrays:
-            checksums = self._checksums() if name in self._plan.sharded else {}
-            store = _CompleteStore(_open(self._location), self._files, checksums)
+            store = _CompleteStore(_open(self._location), self._files, self._checksums_of(name))
             self._arrays[name] = zarr.open_array(store, path=name, mode="r", zarr_format=3)
         return self._arrays[name]
 
-    def _checksums(self) -> Mapping[str, frozenset[int]]:
-        """Return the checksums of the chunks that belong into each shard file, as far as the store says them."""
-        if not self._plan.traced:
+    def _checksums_of(self, name: str) -> Mapping[str, frozenset[int]]:
+        """Return the checksums of the chunks that belong into each file of a column, if the store says them."""
+        if not self._plan.traced or name not in self._plan.sharded:
             return {}
-        whole = self._block(CHUNK_CHECKSUMS, range(self._plan.rows))
-        return {
-            self._layouts[name].file(shard): frozenset(whole[rows.start : rows.stop, column].tolist())
-            for shard in range(self._plan.shards)
-            for rows in [self._plan.shard_rows(shard)]
-            for column, name in enumerate(self._plan.sharded)
-        }
+        if self._checksums is None:
+            self._checksums = self._block(CHUNK_CHECKSUMS, range(self._plan.rows))
+        of_rows = self._checksums[:, self._plan.sharded.index(name)].tolist()
+        shards = {self._layouts[name].file(shard): self._plan.shard_rows(shard) for shard in range(self._plan.shards)}
+        return {file: frozenset(of_rows[rows.start : rows.stop]) for file, rows in shards.items()}
 
 
 def other_root(location: Path | str) -> StoreRoot | None:

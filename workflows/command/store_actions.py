@@ -11,6 +11,7 @@ from segprep.datasets.errors import (
     DamagedCellError,
     DamagedStoreError,
     ExitCode,
+    SegprepError,
     StoreNotFoundError,
     WorkspaceLockedError,
     WorkspaceNotFoundError,
@@ -54,12 +55,13 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
     for path, notices in findings.notices.items():
         for notice in notices:
             tell(f"prep: {path}: {notice}")
-    for message in findings.unreadable[:-1]:
-        tell(f"prep: {message}")
-    if findings.unreadable:
-        raise DamagedStoreError(findings.unreadable[-1])
+    errors: list[SegprepError] = [DamagedStoreError(message) for message in findings.unreadable]
     if cells is not None and cells.damaged:
-        raise DamagedCellError(cells.told)
+        errors.append(DamagedCellError(cells.told))
+    for error in errors[:-1]:
+        tell(f"prep: {error}")
+    if errors:
+        raise errors[-1]
     if any(findings.damages.values()) or (cells is not None and cells.scales):
         raise typer.Exit(ExitCode.DAMAGED_STORE)
 
