@@ -146,7 +146,7 @@ class ConflictError(SegprepError, FileExistsError):
 
 
 class WorkspaceLockedError(ConflictError, BlockingIOError):
-    """Another process writes to this workspace."""
+    """Another process writes to this workspace or run."""
 
 
 class DamagedStoreError(SegprepError, ValueError):

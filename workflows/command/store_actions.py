@@ -8,11 +8,11 @@ import typer
 
 from segprep.datasets.errors import DamagedStoreError, ExitCode, StoreNotFoundError, WorkspaceNotFoundError
 from segprep.datasets.program.progress import Progress
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import find_workspace
 from segprep.workflows.command import results
 from segprep.workflows.command.printing import print_result, tell
-from segprep.workflows.ledger.disks import writer_lock
 from segprep.workflows.ledger.table import open_table
 from segprep.workflows.running.cluster import ClusterOptions
 

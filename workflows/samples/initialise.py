@@ -21,10 +21,10 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import find_lists
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
-from segprep.workflows.ledger.disks import writer_lock
 from segprep.workflows.ledger.table import Table
 
 __all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
