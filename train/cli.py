@@ -55,6 +55,12 @@ def run_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run, or the one that --name says.")
     ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="With --resume: go on from best or step-N instead of last.", autocompletion=offer(checkpoints)
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML configuration; flags win.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -86,10 +92,12 @@ def run_command(
     if resume and flags:
         raise ConfigurationError(
             "--resume goes on by the run's own configuration: leave out every option but --name, --config of a "
-            "protocol, --shards and --max-minutes"
+            "protocol, --checkpoint, --shards and --max-minutes"
         )
+    if checkpoint is not None and (config is not None or not resume):
+        raise ConfigurationError("--checkpoint says from where --resume goes on with one run: give it with --resume")
     if resume:
-        trained = commands.resume_run(place, name, config, max_minutes, _say)
+        trained = commands.resume_run(place, name, config, max_minutes, _say, checkpoint or "last")
     else:
         trained = commands.start_run(place, name, config, flags, max_minutes, _say)
     _report(trained, workspace, max_minutes, as_json)
@@ -126,7 +134,7 @@ def eval_command(
     from segprep.train.command.place import find_place
 
     place = find_place(workspace, [] if shards is None else [shards])
-    report = evaluate_run(place, name, checkpoint, split, at, root, dataset)
+    report = evaluate_run(place, name, checkpoint, split, at, root, dataset, _say)
     if as_json:
         typer.echo(json.dumps(report.metrics))
         return

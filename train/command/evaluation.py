@@ -1,6 +1,6 @@
 """What `train eval` does, between the command line and the parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ def evaluate_run(
     at: str | None,
     root: Path | None,
     dataset: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
@@ -39,24 +40,28 @@ def evaluate_run(
         at: `source` or `network` size; None takes `source` where the original labels can be read.
         root: Folder of the original dataset; None asks the workspace of the shards.
         dataset: Which data set's head, of a run that learned several; its results go to `eval-<split>-<dataset>/`.
+        say: Gets sentences for the user.
 
     Raises:
+        ConflictError: If the configuration is another than the run was trained by.
+        DamagedStoreError: If the checkpoint is damaged.
         ConfigurationError: If there is no checkpoint, the classes differ, or `at` is `source` and cannot be.
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
     pointers = ("best", "last") if checkpoint is None else (checkpoint_name(checkpoint),)
     pointer = next((p for p in pointers if (run.checkpoints / p).exists()), None)
-    loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer)
+    loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer, say)
     if pointer is None or loaded is None:
         raise ConfigurationError(f"the run {run.root} has no checkpoint {' or '.join(pointers)} yet: train it first")
-    state = RunState.from_json(loaded.state)
+    state = RunState.of(loaded)
     head = _head(state.names, dataset, run.name)
     folders = shards_of(place, config.shards)
     folder = folders[head] if len(folders) == len(state.names) else folders[0]
     store = ShardStore.open(folder / f"{split}.zarr")
     reader = Reader(store, config.data.inputs, config.data.target)
     state.check_classes(head, reader)
+    state.check_config(config, run.config_path)
     columns = input_columns(reader.columns, store.statistics)
     model = replace(config.model, compile=False)  # which takes longer than most evaluations
     segmenter = build_segmenter(model, columns, state.class_counts, state.scalings, config.data.blank)

@@ -28,7 +28,7 @@ from segprep.train.models import MODELS
 from segprep.train.network.config import NetworkConfig
 from segprep.train.reading.config import DataConfig
 
-__all__ = ["RunConfig", "config_toml", "parse_config", "read_toml"]
+__all__ = ["RunConfig", "config_table", "config_toml", "parse_config", "read_toml"]
 
 _DEFAULT_AUGMENTATION = "flip"
 _NETWORK_KEYS = tuple(each.name for each in dataclasses.fields(NetworkConfig) if each.name != "options")
@@ -100,12 +100,17 @@ def parse_config(table: Mapping[str, Any], origin: str, said: Mapping[str, Any] 
     return from_table(RunConfig, rest, place, **own)
 
 
-def config_toml(config: RunConfig) -> str:
-    """Return the TOML text from which `parse_config` makes an equal configuration, every default written out."""
+def config_table(config: RunConfig) -> dict[str, Any]:
+    """Return the tables from which `parse_config` makes an equal configuration, every default written out."""
     table = {k: v for k, v in dataclasses.asdict(config).items() if v not in (None, ())}
     table["model"] |= table["model"].pop("options")
     table["augmentation"] = config.augmentation.to_json()
-    return tomlkit.dumps(table)
+    return table
+
+
+def config_toml(config: RunConfig) -> str:
+    """Return the same as TOML text."""
+    return tomlkit.dumps(config_table(config))
 
 
 def _taken(tables: dict[str, Any], name: str, place: Place) -> Mapping[str, Any]:

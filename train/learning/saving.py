@@ -68,8 +68,8 @@ class Saver:
         """
         load_into(self._segmenter.network, checkpoint)
         self._optimizer.load_state_dict(dict(checkpoint.optimizer))
-        if self._average is not None and checkpoint.averaged is not None:
-            self._average.load(checkpoint.averaged)
+        if self._average is not None:
+            self._average.load(checkpoint.weights if checkpoint.averaged is None else checkpoint.averaged)
         if checkpoint.scaler is not None:
             self._scaler.load_state_dict(dict(checkpoint.scaler))
         self._set_random_states(checkpoint)

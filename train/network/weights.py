@@ -18,7 +18,7 @@ from segprep.train.models._network import Network
 from segprep.train.network.checkpoint import check_names
 from segprep.train.network.imagenet import imagenet_file
 
-__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "read_weights"]
+__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "part_of", "read_weights"]
 
 _WRAPPERS: Final = ("state_dict", "model")
 _PREFIX: Final = "module."  # of what torch's data-parallel wrappers save
@@ -50,7 +50,7 @@ class LoadReport:
     @property
     def sentence(self) -> str:
         """What people should read: every name that did not match; those that begin fresh are counted by part."""
-        parts = Counter(map(_part, self.unfilled))
+        parts = Counter(map(part_of, self.unfilled))
         sorts = {
             "left out for their shape": [f"{name} {theirs} instead of {own}" for name, theirs, own in self.mismatched],
             "in the file but not in the network": list(self.unused),
@@ -182,14 +182,14 @@ def _load(
         raise ConfigurationError(f"{path} holds no weights {what} that fit this network; it holds {names} ...")
     for inner, tensor in fitting.items():
         own[inner].copy_(tensor)  # the state's tensors are the network's own memory
-    touched = set(map(_part, fitting))
+    touched = set(map(part_of, fitting))
     unfilled = [
         name
         for name in own
         if name not in fitting
         and not name.startswith(_HEADS)
         and not name.endswith(_COUNTER)
-        and (_part(name) in touched or not part_only)
+        and (part_of(name) in touched or not part_only)
     ]
     return LoadReport(path, tuple(fitting), tuple(unused), tuple(unfilled), tuple(mismatched))
 
@@ -204,7 +204,8 @@ def _translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return translated
 
 
-def _part(name: str) -> str:
+def part_of(name: str) -> str:
+    """Return which part of a network a name belongs to."""
     return ".".join(name.split(".")[:_PART])
 
 
