@@ -151,7 +151,9 @@ def main() -> None:
 
 def _further(shards: list[Path] | None, more: list[Path] | None) -> list[Path]:
     if more and not shards:
-        raise ConfigurationError(f"{more[0]}: folders of shards come after --shards")
+        raise ConfigurationError(
+            f"{more[0]}: folders of shards come after --shards; a list, as of --inputs, is written without blanks"
+        )
     return more or []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.train.command.place import TrainingPlace, shards_of
-from segprep.train.learning.beginning import begin, fresh_segmenter
+from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
@@ -135,9 +135,10 @@ def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     sources = _sources(place, config)
-    segmenter = fresh_segmenter(config, sources, processes)
-    begin(segmenter, config, place.runs, say)
+    segmenter = first_segmenter(config, sources, processes, place.runs, say)
     training = Training(config, sources, segmenter, processes)
+    if (why := training.validation.why_undefined()) is not None:
+        raise ConfigurationError(f"{why}: choose another checkpoint.metric, or shard other samples for val")
     run = processes.once(lambda: create_run(place.runs, name, config_toml(config)))
     with _only_writer(run, processes):
         processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
@@ -159,12 +160,16 @@ def _resumed(
             known = ", ".join(each.path.name for each in list_checkpoints(run.checkpoints)) or "none"
             raise ConfigurationError(f"{run.root} has no checkpoint {checkpoint}. There are: {known}")
         sources = _sources(place, config)
-        segmenter = fresh_segmenter(config, sources, processes)
-        if saved is None:
-            begin(segmenter, config, place.runs, say)
+        segmenter = (
+            first_segmenter(config, sources, processes, place.runs, say)
+            if saved is None
+            else fresh_segmenter(config, sources, processes)
+        )
         training = Training(config, sources, segmenter, processes)
+        if (why := training.validation.why_undefined()) is not None:
+            say(why)
         if saved is not None:
-            training.restore(run, saved)
+            training.restore(run, saved, say)
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")
         return _train(training, run, max_minutes)

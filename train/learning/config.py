@@ -129,5 +129,8 @@ def _parse_network(table: Mapping[str, Any], place: Place) -> NetworkConfig:
         own["precision"] = native_precision(default_device())
     config = from_table(NetworkConfig, own, place, options={})
     rest = {key: value for key, value in table.items() if key not in own}
-    options = from_table(MODELS.load(config.name).Config, rest, place, known=_NETWORK_KEYS)
-    return dataclasses.replace(config, options=dataclasses.asdict(options))
+    module = MODELS.load(config.name)
+    options = from_table(module.Config, rest, place, known=_NETWORK_KEYS)
+    by_weights = getattr(module, "BACKBONE_OPTIONS", {}) if config.weights else {}
+    unsaid = {key: value for key, value in by_weights.items() if key not in rest}
+    return dataclasses.replace(config, options={**dataclasses.asdict(options), **unsaid})

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,10 +18,12 @@ from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.augment.online import OnlineAugmentation
+from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
 from segprep.train.learning.config import RunConfig, config_table
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
+from segprep.train.learning.old_best import judged_anew
 from segprep.train.learning.optimizers import build_optimizer, set_rate
 from segprep.train.learning.saving import Saver
 from segprep.train.learning.schedule import Plateau, learning_rate
@@ -113,7 +115,7 @@ class Training:
         """Number of trainable values."""
         return sum(p.numel() for p in self.segmenter.parameters() if p.requires_grad)
 
-    def restore(self, run: Run, checkpoint: Checkpoint) -> None:
+    def restore(self, run: Run, checkpoint: Checkpoint, say: Callable[[str], None] = lambda _: None) -> None:
         """Go back to a checkpoint of the run.
 
         Raises:
@@ -123,6 +125,7 @@ class Training:
         state = RunState.of(checkpoint)
         self._check_samples(state, run)
         state.check_config(self.config, run.config_path)
+        state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
         self._saver.restore(checkpoint)
         self.step, self.best, self._plateau = state.step, state.best, state.plateau
 
@@ -164,8 +167,8 @@ class Training:
                 if stopped or due:
                     # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
                     entry |= self._validate_and_save(run, monitor, validate=due)
-                    if progress is not None and "val_mean_iou" in entry:
-                        progress.note(f"step {self.step}: {text}, validation mean IoU {entry['val_mean_iou']:.4f}")
+                    if progress is not None and due and self.validation.possible:
+                        progress.note(f"step {self.step}: {text}, {self._validated(entry)}")
                 monitor.log(entry)
                 if progress is not None:
                     progress.advance(1, text)
@@ -257,9 +260,15 @@ class Training:
             scalings=self.segmenter.scalings,
             scores=scores,
             config=as_json(config_table(self.config)),
+            rule=MEAN_RULE,
         )
         self._saver.save(run.checkpoints, state, best=better)
         return scores
+
+    def _validated(self, entry: JsonDict) -> str:
+        mean = f"validation mean IoU {entry['val_mean_iou']:.4f}" if "val_mean_iou" in entry else "nothing is labelled"
+        metric = self.config.checkpoint.metric
+        return mean if self.best is not None else f"{mean}; {metric} is not defined, so that no checkpoint is the best"
 
     def _check_samples(self, state: RunState, run: Run) -> None:
         """Refuse other samples than the run began with, before their classes fail to fit the weights."""

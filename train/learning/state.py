@@ -36,6 +36,7 @@ class RunState:
         scalings: What is subtracted from and divided out of each input column.
         scores: What the validation at this step found, as in the log; empty without one.
         config: Tables of the run's configuration; None in checkpoints of earlier versions.
+        rule: Over which classes `best` and `scores` have their means, see `MEAN_RULE`.
     """
 
     step: int
@@ -48,6 +49,7 @@ class RunState:
     scalings: Mapping[str, InputScaling]
     scores: Mapping[str, float]
     config: JsonDict | None = None
+    rule: str = "present"
 
     @property
     def class_counts(self) -> tuple[int, ...]:

@@ -1,16 +1,16 @@
 """What a network begins with, if not with fresh weights."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError
+from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
 from segprep.train.models._network import Network
-from segprep.train.network.checkpoint import WEIGHTS_FILE, damaged_checkpoint, list_checkpoints
+from segprep.train.network.checkpoint import WEIGHTS_FILE
 from segprep.train.network.config import NetworkConfig
-from segprep.train.network.seal import UNSEALED, open_seal
+from segprep.train.network.origin import check_backbone_options, check_origin
 from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
 __all__ = ["load_start"]
@@ -18,14 +18,17 @@ __all__ = ["load_start"]
 _IMAGENET: Final = "imagenet"
 
 
-def load_start(network: Network, config: NetworkConfig, runs: Path, say: Callable[[str], None]) -> Iterator[LoadReport]:
+def load_start(
+    network: Network, config: NetworkConfig, inputs: Sequence[str], runs: Path, say: Callable[[str], None]
+) -> Iterator[LoadReport]:
     """Load what `weights`, `start` and `experts` name, and yield what became of each file.
 
     Args:
         network: With fresh weights.
         config: Of the network.
+        inputs: Its columns.
         runs: Folder of the runs that may be named.
-        say: Gets a sentence for each checkpoint without checksums.
+        say: Gets sentences about where the weights come from.
 
     Raises:
         ConfigurationError: If there is no such run or file, or its weights are for another network.
@@ -39,35 +42,19 @@ def load_start(network: Network, config: NetworkConfig, runs: Path, say: Callabl
             raise ConfigurationError(
                 f"network {config.name!r} has no encoder that ImageNet weights fit: leave out weights"
             )
+        check_backbone_options(module, config.options)
         path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
         yield load_backbone(network, module, path)
     if config.start:
         path = _weights_of(config.start, runs)
-        _check_checkpoint(path, say)
+        check_origin(path, module, config.options, inputs, say)
         yield load_network(network, path)
     for column, expert in config.experts.items():
         if not hasattr(module, "from_expert"):
             raise ConfigurationError(f"network {config.name!r} has no experts: leave out experts")
         path = _weights_of(expert, runs)
-        _check_checkpoint(path, say)
+        check_origin(path, module, config.options, [column], say)
         yield load_expert(network, module, column, path)
-
-
-def _check_checkpoint(path: Path, say: Callable[[str], None]) -> None:
-    """Compare weights that lie in a checkpoint with their digest, or say that it has none.
-
-    Raises:
-        DamagedStoreError: If they are damaged; names a checkpoint of the run that is whole.
-    """
-    folder = path.resolve().parent
-    if folder not in [each.path for each in list_checkpoints(folder.parent)]:
-        return  # a file that people brought
-    try:
-        _, has_checksums = open_seal(folder, [path.name])
-    except DamagedStoreError as error:
-        raise damaged_checkpoint(folder, str(error)) from error
-    if not has_checksums:
-        say(f"the checkpoint {folder} {UNSEALED}")
 
 
 def _weights_of(name: str, runs: Path) -> Path:
