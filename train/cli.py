@@ -85,6 +85,8 @@ def run_command(
 
     flags = said_tables(given, settings or ())
     place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
+    if print_config and resume:
+        raise ConfigurationError("--print-config shows what a new run would take; that of a run is in its config.toml")
     if print_config:
         for _, each in commands.read_configuration(place, name or "run", config, flags):
             typer.echo(config_toml(each))

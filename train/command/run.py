@@ -13,6 +13,7 @@ from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
+from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.sources import Source, open_sources
@@ -135,6 +136,9 @@ def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     sources = _sources(place, config)
+    check_validated(config, sources)
+    for sentence in unused_entries(config, sources):
+        say(sentence)
     segmenter = first_segmenter(config, sources, processes, place.runs, say)
     training = Training(config, sources, segmenter, processes)
     if (why := training.validation.why_undefined()) is not None:

@@ -65,7 +65,7 @@ def first_segmenter(
             raise ConfigurationError(f"network {config.model.name!r}: {error}") from error
     segmenter = fresh_segmenter(config, sources, processes)
     filled: set[str] = set()
-    for report in load_start(segmenter.network, config.model, config.data.inputs, runs, say):
+    for report in load_start(segmenter, config.model, runs, say):
         say(report.sentence)
         filled.update(report.loaded)
     freeze(config.optimizer.frozen, segmenter.network)

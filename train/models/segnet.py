@@ -38,8 +38,7 @@ class Config:
     stride_in_3x3: bool = option(
         False,
         help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
-        "in its first one, as in Keras.",
-        unsaid="true with weights, else false",
+        "in its first one, as in Keras. Such weights, if given, make it true.",
     )
 
 

@@ -71,8 +71,7 @@ class Config:
     stride_in_3x3: bool = option(
         False,
         help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
-        "in its first one, as published.",
-        unsaid="true with weights, else false",
+        "in its first one, as published. Such weights, if given, make it true.",
     )
     dropout: float = option(
         0.4,

@@ -1,16 +1,16 @@
 """What a network begins with, if not with fresh weights."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
-from segprep.train.models._network import Network
 from segprep.train.network.checkpoint import WEIGHTS_FILE
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.origin import check_backbone_options, check_origin
+from segprep.train.network.segmenter import Segmenter
 from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
 __all__ = ["load_start"]
@@ -19,14 +19,13 @@ _IMAGENET: Final = "imagenet"
 
 
 def load_start(
-    network: Network, config: NetworkConfig, inputs: Sequence[str], runs: Path, say: Callable[[str], None]
+    segmenter: Segmenter, config: NetworkConfig, runs: Path, say: Callable[[str], None]
 ) -> Iterator[LoadReport]:
     """Load what `weights`, `start` and `experts` name, and yield what became of each file.
 
     Args:
-        network: With fresh weights.
-        config: Of the network.
-        inputs: Its columns.
+        segmenter: With fresh weights.
+        config: Of its network.
         runs: Folder of the runs that may be named.
         say: Gets sentences about where the weights come from.
 
@@ -35,7 +34,7 @@ def load_start(
         UnreadableFileError: If a file cannot be read.
         DamagedStoreError: If a run's checkpoint is damaged.
     """
-    module = MODELS.load(config.name)
+    module, network = MODELS.load(config.name), segmenter.network
     if config.weights:
         named = config.weights == _IMAGENET
         if not hasattr(module, "BACKBONE"):
@@ -47,13 +46,14 @@ def load_start(
         yield load_backbone(network, module, path)
     if config.start:
         path = _weights_of(config.start, runs)
-        check_origin(path, module, config.options, inputs, say)
+        check_origin(path, module, config.options, segmenter.scalings, say)
         yield load_network(network, path)
     for column, expert in config.experts.items():
         if not hasattr(module, "from_expert"):
             raise ConfigurationError(f"network {config.name!r} has no experts: leave out experts")
         path = _weights_of(expert, runs)
-        check_origin(path, module, config.options, [column], say)
+        own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
+        check_origin(path, module, config.options, own, say)
         yield load_expert(network, module, column, path)
 
 

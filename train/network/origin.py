@@ -1,12 +1,14 @@
 """What the run was trained by whose weights another one takes, and what is different now."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError
+from segprep.datasets.json_values import json_of
+from segprep.train.models._network import InputScaling
 from segprep.train.network.checkpoint import damaged_checkpoint, list_checkpoints
 from segprep.train.network.seal import UNSEALED, open_seal
 
@@ -33,7 +35,7 @@ def check_origin(
     path: Path,
     module: ModuleType,
     options: Mapping[str, Any],
-    inputs: Sequence[str],
+    scalings: Mapping[str, InputScaling],
     say: Callable[[str], None],
 ) -> None:
     """Compare weights that lie in a checkpoint with their digest, and the options of their run with those of today.
@@ -44,7 +46,7 @@ def check_origin(
         path: The weights.
         module: Of the network that takes them.
         options: Of that network.
-        inputs: Columns of the part that takes them.
+        scalings: Of the columns of the part that takes them.
         say: Gets a sentence for what differs, and where there are no checksums.
 
     Raises:
@@ -69,9 +71,13 @@ def check_origin(
     }
     if decisive := [text for name, text in changed.items() if name in getattr(module, "BACKBONE_OPTIONS", {})]:
         raise ConfigurationError(f"{folder} was trained with {decisive[0]}: set it alike, or its features would differ")
-    trained = tables.get("data", {}).get("inputs", list(inputs))
-    if list(trained) != list(inputs):
-        changed["inputs"] = f"inputs {','.join(trained)} (now {','.join(inputs)})"
+    inputs = tables.get("data", {}).get("inputs", list(scalings))
+    if inputs != list(scalings):
+        changed["inputs"] = f"inputs {','.join(inputs)} (now {','.join(scalings)})"
+    for name, own in scalings.items():
+        former = state.get("scalings", {}).get(name)
+        if former is not None and former != json_of(own):
+            changed[f"scaling of {name}"] = f"another scaling of {name}: its shards have other statistics"
     if changed:
         say(f"{folder} was trained with {', '.join(changed.values())}")
 

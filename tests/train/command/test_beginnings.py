@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.learning.config import parse_config
 from segprep.train.models import segnet, smsnet
+from segprep.train.models._network import InputScaling
 from segprep.train.network.origin import check_backbone_options, check_origin
 from segprep.train.network.seal import sealed
 from support.networks import make_column
@@ -47,28 +49,31 @@ def test_an_option_that_contradicts_the_weights_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("trained", "inputs", "said"),
+    ("trained", "inputs", "centre", "said"),
     [
-        ({"decoder_relu": True}, ["image"], ["decoder_relu = true (now false)"]),
-        ({"decoder_relu": False}, ["nir"], ["inputs nir (now image)"]),
-        ({"decoder_relu": False}, ["image"], []),
+        ({"decoder_relu": True}, ["image"], 3.0, ["decoder_relu = true (now false)"]),
+        ({"decoder_relu": False}, ["nir"], 3.0, ["inputs nir (now image)"]),
+        ({"decoder_relu": False}, ["image"], 4.0, ["another scaling of image: its shards have other statistics"]),
+        ({"decoder_relu": False}, ["image"], 3.0, []),
     ],
 )
 def test_what_differs_from_the_run_that_weights_come_from_is_said(
-    trained: dict[str, object], inputs: list[str], said: list[str], tmp_path: Path
+    trained: dict[str, object], inputs: list[str], centre: float, said: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "step-00000004"
     folder.mkdir()
     weights = folder / "weights.safetensors"
     weights.write_bytes(b"weights")
-    state = {"config": {"model": trained | {"stride_in_3x3": True}, "data": {"inputs": inputs}}}
+    state: dict[str, Any] = {"config": {"model": trained | {"stride_in_3x3": True}, "data": {"inputs": inputs}}}
+    state["scalings"] = {"image": {"centre": [centre], "spread": [1.0]}}
     (folder / "state.json").write_bytes(sealed(state, {weights.name: b"weights"}))
     found: list[str] = []
     options = {"decoder_relu": False, "stride_in_3x3": True}
-    check_origin(weights, segnet, options, ["image"], found.append)
+    scalings = {"image": InputScaling((3.0,), (1.0,))}
+    check_origin(weights, segnet, options, scalings, found.append)
     assert found == [f"{folder} was trained with {text}" for text in said]
     with pytest.raises(ConfigurationError, match=r"was trained with stride_in_3x3 = true \(now false\): set it alike"):
-        check_origin(weights, segnet, options | {"stride_in_3x3": False}, ["image"], found.append)
+        check_origin(weights, segnet, options | {"stride_in_3x3": False}, scalings, found.append)
 
 
 def test_smsnet_refuses_the_motion_image_in_the_first_place(
@@ -99,3 +104,30 @@ def test_a_blank_between_inputs_is_taken_off_or_told(
     file.write_text('[data]\ninputs = ["image, flow"]')
     assert train("run", *_STEP, "--config", file) == 2
     assert "empty or with a blank" in capfd.readouterr().err
+
+
+def test_entries_that_do_nothing_are_told(train: Callable[..., int], capfd: pytest.CaptureFixture[str]) -> None:
+    idle = {
+        "loss.gamma=3": "loss.kind is 'cross_entropy'",
+        "optimizer.momentum=0.5": "optimizer.kind is 'adam'",
+        "schedule.patience=4": "schedule.kind is 'poly'",
+        "data.weights=[2]": "there is one data set",
+    }
+    settings = [each for setting in idle for each in ("--set", setting)]
+    assert train("run", *_STEP, "--base-channels", 2, *settings, "--set", "optimizer.beta1=0.8") == 0
+    err = capfd.readouterr().err
+    for setting, why in idle.items():
+        assert f"{setting.partition('=')[0]} has no effect, because {why}\n" in err
+    assert err.count("has no effect") == len(idle)
+
+
+def test_a_plateau_without_validation_is_refused(
+    train: Callable[..., int], shards: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (shards / "val.zarr").rename(shards / "later.zarr")
+    assert train("run", *_STEP, "--schedule", "plateau") == 2
+    assert "'plateau' follows validations, but there is no val.zarr beside " in capfd.readouterr().err
+
+
+def test_the_configuration_of_a_run_that_goes_on_is_not_printed_as_another_one(train: Callable[..., int]) -> None:
+    assert train("run", "--resume", "--print-config") == 2
