@@ -156,7 +156,8 @@ def damaged_checkpoint(path: Path, why: str) -> DamagedStoreError:
         why: Which of its files, and what is wrong with it.
     """
     whole = next((each.path.name for each in reversed(list_checkpoints(path.parent)) if _is_whole(each, path)), None)
-    other = f"take {whole} beside it, which is whole (--checkpoint {whole})" if whole else "remove the run"
+    ways = f"--checkpoint {whole}, or its {WEIGHTS_FILE} for --start"
+    other = f"take {whole} beside it, which is whole ({ways})" if whole else "remove the run"
     return DamagedStoreError(f"the checkpoint {path} is damaged ({why}): copy it back, or {other}")
 
 
