@@ -1,11 +1,13 @@
 """The best checkpoint: by which rule it is chosen, and metrics that can choose none."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
@@ -44,6 +46,23 @@ def test_a_metric_that_can_never_choose_is_refused_before_a_run_begins(
     assert train("run", *_SMALL) == 2
     assert "val.zarr is labelled: mean_iou is not defined there" in capfd.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_where_a_store_counts_no_pixels_the_first_validation_tells(
+    tmp_path: Path, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    columns = make_scenes(range(2))
+    columns["label"] = np.full_like(columns["label"], 255)
+    shutil.rmtree(tmp_path / "shards" / "val.zarr")
+    store = write_store(tmp_path / "shards" / "val.zarr", columns)
+    attributes = zarr.open_group(store, mode="r+", use_consolidated=False).attrs
+    for name in ("files", "digest"):
+        del attributes[name]
+    attributes["statistics"] = {}
+    assert train("run", *_SMALL) == 0
+    err = capfd.readouterr().err
+    assert "nothing is labelled; mean_iou is not defined, so that no checkpoint is the best" in err
+    assert not (tmp_path / "runs" / "run-001" / "checkpoints" / "best").exists()
 
 
 def test_a_best_checkpoint_of_the_former_rule_is_validated_anew(
