@@ -65,8 +65,8 @@ class Config:
     )
     frozen_image: bool = option(
         False,
-        help="Whether the image's stream keeps its weights and moving statistics, as in both publications. Senseless "
-        "with fresh weights, so it is off.",
+        help="Whether the image's stream keeps its weights and moving statistics, as in both publications. It "
+        "needs weights from a file, so it is off.",
     )
     stride_in_3x3: bool = option(
         False,
