@@ -23,6 +23,7 @@ import torch
 from _measure import in_turn, load_line, table
 from _read_data import Scale, make_arrays, write_store
 
+from segprep.train.learning.beginning import fresh_segmenter
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.loop import Training
 from segprep.train.learning.losses import Loss
@@ -33,6 +34,7 @@ from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Reader
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import create_run
+from segprep.train.runs.processes import Processes
 
 _FULL = {"scale": ((256, 128), 8, 64, 32), "steps": 16, "skipped": 4, "rounds": 5, "base_channels": 16}
 _TINY = {"scale": ((32, 16), 1, 4, 4), "steps": 3, "skipped": 1, "rounds": 1, "base_channels": 2}
@@ -71,7 +73,9 @@ def trained(shards: Path, network: str, augmentation: str, options: dict[str, An
     shutil.rmtree(runs, ignore_errors=True)
     TrainingStep.__call__ = timed  # type: ignore[method-assign]
     try:
-        Training(config, open_sources([shards], config.data.inputs)).train(create_run(runs, "bench", ""))
+        sources = open_sources([shards], config.data.inputs)
+        training = Training(config, sources, fresh_segmenter(config, sources, Processes()))
+        training.train(create_run(runs, "bench", ""))
     finally:
         TrainingStep.__call__ = update  # type: ignore[method-assign]
     return per_step(begins, options["skipped"])

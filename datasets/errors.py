@@ -148,7 +148,7 @@ class ConflictError(SegprepError, FileExistsError):
 
 
 class WorkspaceLockedError(ConflictError, BlockingIOError):
-    """Another process writes to this workspace."""
+    """Another process writes to this workspace or run."""
 
 
 class DamagedCellError(SegprepError, ValueError):

@@ -55,6 +55,12 @@ def run_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the last run, or the one that --name says.")
     ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="With --resume: go on from best or step-N instead of last.", autocompletion=offer(checkpoints)
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML configuration; flags win.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -79,6 +85,8 @@ def run_command(
 
     flags = said_tables(given, settings or ())
     place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
+    if print_config and resume:
+        raise ConfigurationError("--print-config shows what a new run would take; that of a run is in its config.toml")
     if print_config:
         for _, each in commands.read_configuration(place, name or "run", config, flags):
             typer.echo(config_toml(each))
@@ -86,10 +94,12 @@ def run_command(
     if resume and flags:
         raise ConfigurationError(
             "--resume goes on by the run's own configuration: leave out every option but --name, --config of a "
-            "protocol, --shards and --max-minutes"
+            "protocol, --checkpoint, --shards and --max-minutes"
         )
+    if checkpoint is not None and (config is not None or not resume):
+        raise ConfigurationError("--checkpoint says from where --resume goes on with one run: give it with --resume")
     if resume:
-        trained = commands.resume_run(place, name, config, max_minutes, _say)
+        trained = commands.resume_run(place, name, config, max_minutes, _say, checkpoint or "last")
     else:
         trained = commands.start_run(place, name, config, flags, max_minutes, _say)
     _report(trained, workspace, max_minutes, as_json)
@@ -143,7 +153,9 @@ def main() -> None:
 
 def _further(shards: list[Path] | None, more: list[Path] | None) -> list[Path]:
     if more and not shards:
-        raise ConfigurationError(f"{more[0]}: folders of shards come after --shards")
+        raise ConfigurationError(
+            f"{more[0]}: folders of shards come after --shards; a list, as of --inputs, is written without blanks"
+        )
     return more or []
 
 

@@ -44,16 +44,18 @@ def evaluate_run(
         say: Gets sentences for the user.
 
     Raises:
+        ConflictError: If the configuration is another than the run was trained by.
+        DamagedStoreError: If the checkpoint is damaged.
         ConfigurationError: If there is no checkpoint, the classes differ, or `at` is `source` and cannot be.
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
     pointers = ("best", "last") if checkpoint is None else (checkpoint_name(checkpoint),)
     pointer = next((p for p in pointers if (run.checkpoints / p).exists()), None)
-    loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer)
+    loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer, say)
     if pointer is None or loaded is None:
         raise ConfigurationError(f"the run {run.root} has no checkpoint {' or '.join(pointers)} yet: train it first")
-    state = RunState.from_json(loaded.state)
+    state = RunState.of(loaded)
     head = _head(state.names, dataset, run.name)
     folders = shards_of(place, config.shards)
     folder = folders[head] if len(folders) == len(state.names) else folders[0]
@@ -62,6 +64,7 @@ def evaluate_run(
         say(f"{store.path}: {notice}")
     reader = Reader(store, config.data.inputs, config.data.target)
     state.check_classes(head, reader)
+    state.check_config(config, run.config_path)
     columns = input_columns(reader.columns, store.statistics)
     model = replace(config.model, compile=False)  # which takes longer than most evaluations
     segmenter = build_segmenter(model, columns, state.class_counts, state.scalings, config.data.blank)

@@ -1,19 +1,23 @@
 """What `train run` does, between the command line and the parts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.errors import ConflictError
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
 from segprep.train.command.place import TrainingPlace, shards_of
+from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
-from segprep.train.network.initial import load_start
+from segprep.train.learning.unused import check_validated, unused_entries
+from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
 from segprep.train.network.segmenter import default_device
-from segprep.train.reading.sources import open_sources
+from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
 
@@ -77,6 +81,7 @@ def start_run(
         say: Gets sentences for the user.
     """
     with joined_processes(default_device()) as processes:
+        say = say if processes.first else _silent
         name = processes.gathered(name or next_name(place.runs))[0]
         trained = []
         for run_name, config in read_configuration(place, name, file, flags):
@@ -87,9 +92,14 @@ def start_run(
 
 
 def resume_run(
-    place: TrainingPlace, name: str | None, file: Path | None, max_minutes: float | None, say: Say = lambda _: None
+    place: TrainingPlace,
+    name: str | None,
+    file: Path | None,
+    max_minutes: float | None,
+    say: Say = lambda _: None,
+    checkpoint: str = "last",
 ) -> list[TrainedRun]:
-    """Go on with the named run or the last one, by its own configuration, from its last checkpoint.
+    """Go on with the named run or the last one, by its own configuration, from one of its checkpoints.
 
     Args:
         place: Where.
@@ -97,15 +107,18 @@ def resume_run(
         file: Of a protocol: its finished runs are left, the first unfinished one goes on, the others begin.
         max_minutes: See `Training.train`.
         say: Gets sentences for the user.
+        checkpoint: Of the one run, as people write it.
 
     Raises:
+        ConfigurationError: If there is no such checkpoint.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
     with joined_processes(default_device()) as processes:
+        say = say if processes.first else _silent
         if file is None:
             run = find_run(place.runs, name)
             config = parse_config(read_toml(run.config_path), str(run.config_path))
-            return [_resumed(place, run, config, processes, max_minutes, say)]
+            return [_resumed(place, run, config, processes, max_minutes, say, checkpoint)]
         trained = []
         for run_name, config in read_configuration(place, name or "", file, {}):
             run = Run(place.runs / run_name)
@@ -123,34 +136,64 @@ def resume_run(
 def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
-    training = _training(place, config, processes, say)
-    for sentence in load_start(training.segmenter.network, config.model, place.runs):
-        if processes.first:
-            say(sentence)
-    run = Run(place.runs / name)
-    if processes.first:
-        run = create_run(place.runs, name, config_toml(config))
-        run.describe_shards([source.to_json() for source in training.sources])
-    return _train(training, run, max_minutes)
+    sources = _sources(place, config, say)
+    check_validated(config, sources)
+    for sentence in unused_entries(config, sources):
+        say(sentence)
+    segmenter = first_segmenter(config, sources, processes, place.runs, say)
+    training = Training(config, sources, segmenter, processes)
+    if (why := training.validation.why_undefined()) is not None:
+        raise ConfigurationError(f"{why}: choose another checkpoint.metric, or shard other samples for val")
+    run = processes.once(lambda: create_run(place.runs, name, config_toml(config)))
+    with _only_writer(run, processes):
+        processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
+        return _train(training, run, max_minutes)
 
 
 def _resumed(
-    place: TrainingPlace, run: Run, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
+    place: TrainingPlace,
+    run: Run,
+    config: RunConfig,
+    processes: Processes,
+    max_minutes: float | None,
+    say: Say,
+    checkpoint: str = "last",
 ) -> TrainedRun:
-    training = _training(place, config, processes, say)
-    if not training.restore(run):
-        for _ in load_start(training.segmenter.network, config.model, place.runs):
-            pass
-    return _train(training, run, max_minutes)
+    with _only_writer(run, processes):
+        saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
+        if saved is None and checkpoint != "last":
+            known = ", ".join(each.path.name for each in list_checkpoints(run.checkpoints)) or "none"
+            raise ConfigurationError(f"{run.root} has no checkpoint {checkpoint}. There are: {known}")
+        sources = _sources(place, config, say)
+        segmenter = (
+            first_segmenter(config, sources, processes, place.runs, say)
+            if saved is None
+            else fresh_segmenter(config, sources, processes)
+        )
+        training = Training(config, sources, segmenter, processes)
+        if (why := training.validation.why_undefined()) is not None:
+            say(why)
+        if saved is not None:
+            training.restore(run, saved, say)
+        if lost := processes.once(lambda: run.cut_log(training.step)):
+            say(f"{run.log_path}: {lost} lines that cannot be read are left out")
+        return _train(training, run, max_minutes)
 
 
-def _training(place: TrainingPlace, config: RunConfig, processes: Processes, say: Say) -> Training:
+@contextmanager
+def _only_writer(run: Run, processes: Processes) -> Iterator[None]:
+    """Hold the run's lock; of several processes the first one does it for all."""
+    with ExitStack() as held:
+        processes.once(lambda: held.enter_context(writer_lock(run.root)))
+        yield
+
+
+def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source, ...]:
     sources = open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target)
-    if processes.first:
-        for store in (store for source in sources for store in (source.train, source.val) if store is not None):
-            for notice in store_notices(store):
-                say(f"{store.path}: {notice}")
-    return Training(config, sources, processes)
+    for store in (store for source in sources for store in (source.train, source.val) if store is not None):
+        for notice in store_notices(store):
+            say(f"{store.path}: {notice}")
+    return sources
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
@@ -160,3 +203,7 @@ def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRu
 
 def _where(origin: str, stage: ProtocolStage, table: Mapping[str, Any]) -> str:
     return f"{origin}, stage {stage.run}" if "stage" in table else origin
+
+
+def _silent(_: str) -> None:
+    """Say nothing: of several processes one talks."""

@@ -1,7 +1,7 @@
 """The confusion matrix from which every number of an evaluation comes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,14 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.names import nearest_name
 
-__all__ = ["ConfusionMatrix", "check_metric", "metric_names"]
+__all__ = ["MEAN_RULE", "ConfusionMatrix", "check_metric", "class_of_metric", "metric_names"]
 
 _Ids = npt.NDArray[Any]
 
 _IOU = "iou/"
+
+MEAN_RULE: Final = "union"
+"""Which classes `mean_iou` is over: those with a union above 0. In earlier versions "present", those in the targets."""
 
 
 class ConfusionMatrix:
@@ -65,26 +68,29 @@ class ConfusionMatrix:
         return present
 
     def iou(self) -> npt.NDArray[np.float64]:
-        """Return (classes,) intersection over union, diagonal / (row + column - diagonal); NaN for absent classes.
+        """Return (classes,) intersection over union, diagonal / (row + column - diagonal).
 
-        A class is absent if no target holds it; pixels wrongly predicted as it still count against the true classes.
-        Two classes, [[3, 1], [0, 4]]: 3 / 4 and 4 / 5.
+        A class that no target holds has 0 where it is predicted, and NaN where it is not: there is no union then. So
+        do cityscapesScripts and PARIS. Two classes, [[3, 1], [0, 4]]: 3 / 4 and 4 / 5.
         """
         hits = np.diag(self.counts)
         union = self.counts.sum(0) + self.counts.sum(1) - hits
-        return np.where(self.present, hits / np.maximum(union, 1), np.nan)
+        return np.where(union > 0, hits / np.maximum(union, 1), np.nan)
 
     def mean_iou(self) -> float:
-        """Return the mean IoU over the classes that are present; NaN without any valid pixel."""
-        present = self.iou()[self.present]
-        return float(present.mean()) if present.size else float("nan")
+        """Return the mean IoU over the classes with a union above 0; NaN without any valid pixel."""
+        return _mean(self.iou())
+
+    def mean_iou_of_present(self) -> float:
+        """Return the mean IoU over the classes that targets hold; NaN without any valid pixel."""
+        return _mean(self.iou()[self.present])
 
     def pixel_accuracy(self) -> float:
         """Return the share of valid pixels that are predicted right; NaN without any valid pixel."""
         return float(np.trace(self.counts) / self.pixels) if self.pixels else float("nan")
 
     def named(self, name: str, classes: Sequence[str]) -> float:
-        """Return a metric by its name; NaN where it is not defined, as the IoU of a class that no target holds.
+        """Return a metric by its name; NaN where it is not defined, as the IoU of a class without a union.
 
         Args:
             name: One of `metric_names`.
@@ -97,6 +103,8 @@ class ConfusionMatrix:
         match name:
             case "mean_iou":
                 return self.mean_iou()
+            case "mean_iou_of_present":
+                return self.mean_iou_of_present()
             case "pixel_accuracy":
                 return self.pixel_accuracy()
             case _:
@@ -105,7 +113,12 @@ class ConfusionMatrix:
 
 def metric_names(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the names that `ConfusionMatrix.named` knows; higher is better for all of them."""
-    return ("mean_iou", "pixel_accuracy", *(f"{_IOU}{name}" for name in classes))
+    return ("mean_iou", "mean_iou_of_present", "pixel_accuracy", *(f"{_IOU}{name}" for name in classes))
+
+
+def class_of_metric(name: str) -> str | None:
+    """Return the class whose IoU a metric is; None for the others."""
+    return name.removeprefix(_IOU) if name.startswith(_IOU) else None
 
 
 def check_metric(name: str, classes: Sequence[str]) -> None:
@@ -117,3 +130,8 @@ def check_metric(name: str, classes: Sequence[str]) -> None:
     known = metric_names(classes)
     if name not in known:
         raise ConfigurationError(f"there is no metric {name!r}. {nearest_name(name, known)}")
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if defined.size else float("nan")

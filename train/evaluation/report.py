@@ -54,14 +54,22 @@ class Report:
     def summary(self) -> str:
         """Return the totals as text."""
         m = self.metrics
-        present = len(m["classes"]) - len(m["absent"])
+        ious = {each["name"]: each["iou"] for each in m["classes"]}
+        judged = sum(iou is not None for iou in ious.values())
         lines = [
-            f"mean IoU {_shown(m['mean_iou'])} over {present} classes, pixel accuracy {_shown(m['pixel_accuracy'])}"
+            f"mean IoU {_shown(m['mean_iou'])} over {judged} classes, pixel accuracy {_shown(m['pixel_accuracy'])}"
         ]
         if m["at"] == "source":
             lines.append(f"mean IoU at network size {_shown(m['mean_iou_at_network_size'])}")
         if m["absent"]:
-            lines.append(f"absent from the labels, not in the mean: {', '.join(m['absent'])}")
+            present = len(ious) - len(m["absent"])
+            lines.append(f"mean IoU over the {present} classes in the labels {_shown(m['mean_iou_of_present'])}")
+        for what, names in {
+            "in no label but predicted, 0 in the mean": [name for name in m["absent"] if ious[name] is not None],
+            "in no label and never predicted, not in the mean": [name for name in m["absent"] if ious[name] is None],
+        }.items():
+            if names:
+                lines.append(f"{what}: {', '.join(names)}")
         if m["why_not_source"]:
             lines.append(f"evaluated at network size: {m['why_not_source']}")
         return "\n".join(lines)
@@ -119,6 +127,7 @@ def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> JsonDict:
     pixels = matrix.counts.sum(1)
     return {
         "mean_iou": _json_number(matrix.mean_iou()),
+        "mean_iou_of_present": _json_number(matrix.mean_iou_of_present()),
         "pixel_accuracy": _json_number(matrix.pixel_accuracy()),
         "pixels": matrix.pixels,
         "absent": [name for name, present in zip(names, matrix.present, strict=True) if not present],

@@ -28,7 +28,7 @@ from segprep.train.models import MODELS
 from segprep.train.network.config import NetworkConfig
 from segprep.train.reading.config import DataConfig
 
-__all__ = ["RunConfig", "config_toml", "parse_config", "read_toml"]
+__all__ = ["RunConfig", "config_table", "config_toml", "parse_config", "read_toml"]
 
 _DEFAULT_AUGMENTATION = "flip"
 _NETWORK_KEYS = tuple(each.name for each in dataclasses.fields(NetworkConfig) if each.name != "options")
@@ -100,12 +100,17 @@ def parse_config(table: Mapping[str, Any], origin: str, said: Mapping[str, Any] 
     return from_table(RunConfig, rest, place, **own)
 
 
-def config_toml(config: RunConfig) -> str:
-    """Return the TOML text from which `parse_config` makes an equal configuration, every default written out."""
+def config_table(config: RunConfig) -> dict[str, Any]:
+    """Return the tables from which `parse_config` makes an equal configuration, every default written out."""
     table = {k: v for k, v in dataclasses.asdict(config).items() if v not in (None, ())}
     table["model"] |= table["model"].pop("options")
     table["augmentation"] = config.augmentation.to_json()
-    return tomlkit.dumps(table)
+    return table
+
+
+def config_toml(config: RunConfig) -> str:
+    """Return the same as TOML text."""
+    return tomlkit.dumps(config_table(config))
 
 
 def _taken(tables: dict[str, Any], name: str, place: Place) -> Mapping[str, Any]:
@@ -124,5 +129,8 @@ def _parse_network(table: Mapping[str, Any], place: Place) -> NetworkConfig:
         own["precision"] = native_precision(default_device())
     config = from_table(NetworkConfig, own, place, options={})
     rest = {key: value for key, value in table.items() if key not in own}
-    options = from_table(MODELS.load(config.name).Config, rest, place, known=_NETWORK_KEYS)
-    return dataclasses.replace(config, options=dataclasses.asdict(options))
+    module = MODELS.load(config.name)
+    options = from_table(module.Config, rest, place, known=_NETWORK_KEYS)
+    by_weights = getattr(module, "BACKBONE_OPTIONS", {}) if config.weights else {}
+    unsaid = {key: value for key, value in by_weights.items() if key not in rest}
+    return dataclasses.replace(config, options={**dataclasses.asdict(options), **unsaid})

@@ -2,34 +2,36 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
 import torch
-from torch import nn
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation.config import AugmentationConfig
 from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError
+from segprep.datasets.json_values import as_json
 from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.augment.online import OnlineAugmentation
+from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
-from segprep.train.learning.config import RunConfig
+from segprep.train.learning.config import RunConfig, config_table
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
+from segprep.train.learning.old_best import judged_anew
 from segprep.train.learning.optimizers import build_optimizer, set_rate
 from segprep.train.learning.saving import Saver
 from segprep.train.learning.schedule import Plateau, learning_rate
 from segprep.train.learning.state import RunState
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.learning.validation import Validation
-from segprep.train.network.checkpoint import load_checkpoint
-from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
+from segprep.train.network.checkpoint import Checkpoint
+from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
 from segprep.train.reading.sources import Source, identity
@@ -65,6 +67,7 @@ class Training:
     Args:
         config: The configuration.
         sources: The data sets.
+        segmenter: The network, with the weights that the run begins with: averages begin with them, too.
         processes: That train together; each makes its own object.
 
     Raises:
@@ -72,10 +75,12 @@ class Training:
             configuration names what does not exist.
     """
 
-    def __init__(self, config: RunConfig, sources: Sequence[Source], processes: Processes | None = None) -> None:
-        self.config, self.sources = config, tuple(sources)
+    def __init__(
+        self, config: RunConfig, sources: Sequence[Source], segmenter: Segmenter, processes: Processes | None = None
+    ) -> None:
+        self.config, self.sources, self.segmenter = config, tuple(sources), segmenter
         self.processes = processes or Processes()
-        self.device = default_device()
+        self.device = segmenter.centre.device
         sizes = [len(source.train) for source in sources]
         self.order = Order(sizes, config.data.weights or None, config.seed)
         self._check_batch()
@@ -87,17 +92,6 @@ class Training:
         self._augmentations = [
             OnlineAugmentation(reader, config.augmentation, config.seed, size, self.device) for reader in self._readers
         ]
-        torch.manual_seed(config.seed)
-        columns = input_columns(self._readers[0].columns, sources[0].train.statistics)
-        self.segmenter = build_segmenter(
-            config.model, columns, [len(source.classes) for source in sources], blank=config.data.blank
-        )
-        self.segmenter.to(self.device)
-        if self.processes.count > 1 and self.device.type == "cuda":
-            # gloo, on CPUs, has none.
-            nn.SyncBatchNorm.convert_sync_batchnorm(self.segmenter)  # type: ignore[no-untyped-call]
-        if self.processes.rank:
-            torch.manual_seed(config.seed + self.processes.rank)  # equal weights, but dropout of its own
         self.validation = Validation(self.segmenter, sources, config, self.processes)
         optimizer = build_optimizer(config.optimizer, self.segmenter.network, config.schedule.lr)
         scaler = torch.amp.GradScaler(self.device.type, enabled=config.model.precision == "fp16")
@@ -121,22 +115,19 @@ class Training:
         """Number of trainable values."""
         return sum(p.numel() for p in self.segmenter.parameters() if p.requires_grad)
 
-    def restore(self, run: Run) -> bool:
-        """Go back to the run's last checkpoint; return whether it has one.
+    def restore(self, run: Run, checkpoint: Checkpoint, say: Callable[[str], None] = lambda _: None) -> None:
+        """Go back to a checkpoint of the run.
 
         Raises:
-            ConflictError: If the shards are others than those that the run began with.
-            DamagedStoreError: If the checkpoint cannot be read.
+            ConflictError: If the shards or the configuration are others than those that the run began with.
+            DamagedStoreError: If the checkpoint's state is not one of a run.
         """
-        checkpoint = load_checkpoint(run.checkpoints, "last")
-        if checkpoint is not None:
-            state = RunState.from_json(checkpoint.state)
-            self._check_samples(state, run)
-            self._saver.restore(checkpoint)
-            self.step, self.best, self._plateau = state.step, state.best, state.plateau
-        if self.processes.first:
-            run.cut_log(self.step)
-        return checkpoint is not None
+        state = RunState.of(checkpoint)
+        self._check_samples(state, run)
+        state.check_config(self.config, run.config_path)
+        state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
+        self._saver.restore(checkpoint)
+        self.step, self.best, self._plateau = state.step, state.best, state.plateau
 
     def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
@@ -176,8 +167,8 @@ class Training:
                 if stopped or due:
                     # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
                     entry |= self._validate_and_save(run, monitor, validate=due)
-                    if progress is not None and "val_mean_iou" in entry:
-                        progress.note(f"step {self.step}: {text}, validation mean IoU {entry['val_mean_iou']:.4f}")
+                    if progress is not None and due and self.validation.possible:
+                        progress.note(f"step {self.step}: {text}, {self._validated(entry)}")
                 monitor.log(entry)
                 if progress is not None:
                     progress.advance(1, text)
@@ -268,9 +259,16 @@ class Training:
             digests=self._digests,
             scalings=self.segmenter.scalings,
             scores=scores,
+            config=as_json(config_table(self.config)),
+            rule=MEAN_RULE,
         )
         self._saver.save(run.checkpoints, state, best=better)
         return scores
+
+    def _validated(self, entry: JsonDict) -> str:
+        mean = f"validation mean IoU {entry['val_mean_iou']:.4f}" if "val_mean_iou" in entry else "nothing is labelled"
+        metric = self.config.checkpoint.metric
+        return mean if self.best is not None else f"{mean}; {metric} is not defined, so that no checkpoint is the best"
 
     def _check_samples(self, state: RunState, run: Run) -> None:
         """Refuse other samples than the run began with, before their classes fail to fit the weights."""

@@ -68,8 +68,8 @@ class Saver:
         """
         load_into(self._segmenter.network, checkpoint)
         self._optimizer.load_state_dict(dict(checkpoint.optimizer))
-        if self._average is not None and checkpoint.averaged is not None:
-            self._average.load(checkpoint.averaged)
+        if self._average is not None:
+            self._average.load(checkpoint.weights if checkpoint.averaged is None else checkpoint.averaged)
         if checkpoint.scaler is not None:
             self._scaler.load_state_dict(dict(checkpoint.scaler))
         self._set_random_states(checkpoint)
@@ -81,7 +81,7 @@ class Saver:
                 f"the run was trained by {len(states)} processes, not {self._processes.count}: go on with as many, for "
                 "the random numbers that they draw"
             )
-        torch.set_rng_state(states[rank])
+        torch.set_rng_state(states[rank].clone())  # torch reads a view of a row past its end, and crashes
         if len(checkpoint.cuda_random_states) == len(states) and torch.cuda.is_available():
             torch.cuda.set_rng_state(checkpoint.cuda_random_states[rank])
 

@@ -2,10 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-from segprep.datasets.json_values import json_of, of_json
-from segprep.datasets.sample import JsonDict
 from segprep.train.learning.sections import ScheduleConfig
 
 __all__ = ["Plateau", "learning_rate"]
@@ -45,15 +43,6 @@ class Plateau:
         fruitless = self.fruitless + 1
         halvings = self.halvings + (fruitless % config.patience == 0)
         return type(self)(self.best, fruitless, halvings, fruitless >= config.patience * config.fruitless_halvings)
-
-    def to_json(self) -> JsonDict:
-        """Return plain values."""
-        return json_of(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Build the state that `to_json` returned."""
-        return of_json(cls, data)
 
 
 def learning_rate(config: ScheduleConfig, step: int, steps: int, halvings: int = 0) -> float:

@@ -192,8 +192,8 @@ class CheckpointConfig:
 
     metric: str = option(
         "mean_iou",
-        help="By which the best weights are chosen: mean_iou, pixel_accuracy or iou/CLASS; of several data sets the "
-        "mean.",
+        help="By which the best weights are chosen: mean_iou (over classes that are in labels or predicted), "
+        "mean_iou_of_present (in labels), pixel_accuracy or iou/CLASS; of several data sets the mean.",
     )
     keep: int = option(0, accept=at_least(0), help="Further checkpoints that stay: the newest ones.")
     average: float = option(

@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError
-from segprep.datasets.json_values import json_of, of_json
+from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
+from segprep.datasets.json_values import as_json, json_of
+from segprep.datasets.program.values import Misfit
 from segprep.datasets.sample import JsonDict
+from segprep.train.learning.config import RunConfig, config_table, parse_config
 from segprep.train.learning.schedule import Plateau
+from segprep.train.learning.typed_json import typed_dataclass
 from segprep.train.models._network import InputScaling
+from segprep.train.network.checkpoint import Checkpoint, damaged_checkpoint
+from segprep.train.network.seal import STATE_FILE
 from segprep.train.reading.reader import Reader
 
 __all__ = ["RunState"]
@@ -29,6 +35,8 @@ class RunState:
         digests: What changes when their samples do.
         scalings: What is subtracted from and divided out of each input column.
         scores: What the validation at this step found, as in the log; empty without one.
+        config: Tables of the run's configuration; None in checkpoints of earlier versions.
+        rule: Over which classes `best` and `scores` have their means, see `MEAN_RULE`.
     """
 
     step: int
@@ -40,6 +48,8 @@ class RunState:
     digests: tuple[str, ...]
     scalings: Mapping[str, InputScaling]
     scores: Mapping[str, float]
+    config: JsonDict | None = None
+    rule: str = "present"
 
     @property
     def class_counts(self) -> tuple[int, ...]:
@@ -60,20 +70,57 @@ class RunState:
                 f"holds the {len(held)} classes {', '.join(held)}"
             )
 
+    def check_config(self, config: RunConfig, file: Path) -> None:
+        """Refuse a configuration that is not the one that the run was trained by; `shards` may have moved.
+
+        Args:
+            config: What the file says now.
+            file: Where it was read.
+
+        Raises:
+            ConflictError: If it is another; names the entries.
+        """
+        if self.config is None:
+            return
+        ours, theirs = (_entries(each) for each in (config, parse_config(self.config, STATE_FILE)))
+        changed = [
+            f"{name} is {ours.get(name)!r} and was {theirs.get(name)!r}"
+            for name in sorted(ours.keys() | theirs.keys())
+            if ours.get(name) != theirs.get(name)
+        ]
+        if changed:
+            raise ConflictError(
+                f"{file} is not what the run was trained by up to step {self.step} ({'; '.join(changed)}): put it "
+                "back, or begin a new run"
+            )
+
     def to_json(self) -> JsonDict:
         """Return plain values."""
         return json_of(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "RunState":
-        """Build a state from what `to_json` returned.
+    def of(cls, checkpoint: Checkpoint) -> "RunState":
+        """Return the state of a checkpoint that was saved with `to_json`.
 
         Raises:
-            DamagedStoreError: If it is something else.
+            DamagedStoreError: If it says something else; names the entry.
         """
         try:
-            return of_json(cls, data)
-        except (KeyError, TypeError) as error:
-            raise DamagedStoreError(
-                f"a checkpoint's state has no {error}: it comes from another version of the trainer; train anew"
-            ) from error
+            state = typed_dataclass(cls, checkpoint.state)
+            for each in state.class_maps:
+                ClassMap.from_json(each)
+        except (Misfit, ConfigurationError) as error:
+            if checkpoint.path is None:
+                raise DamagedStoreError(f"{STATE_FILE}: {error}") from error
+            raise damaged_checkpoint(checkpoint.path, f"{STATE_FILE}: {error}") from error
+        return state
+
+
+def _entries(config: RunConfig) -> dict[str, Any]:
+    """Return the values of a configuration by `section.key`, as JSON has them."""
+    tables = {name: value for name, value in config_table(config).items() if name != "shards"}
+    return {
+        (f"{name}.{key}" if key else name): as_json(each)
+        for name, value in tables.items()
+        for key, each in (value.items() if isinstance(value, Mapping) else [("", value)])
+    }

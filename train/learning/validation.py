@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from segprep.datasets.sample import JsonDict
-from segprep.train.evaluation.metrics import check_metric
+from segprep.datasets.shards.statistics import LabelStatistics
+from segprep.train.evaluation.metrics import check_metric, class_of_metric
 from segprep.train.evaluation.panel import PanelRow, draw_panel, stored_picture
 from segprep.train.evaluation.predictions import confusion_at_network_size, original_rows, predicted_ids
 from segprep.train.learning.config import RunConfig
@@ -68,6 +69,22 @@ class Validation:
     def possible(self) -> bool:
         """Whether there is anything to validate on."""
         return bool(self._readers)
+
+    def why_undefined(self) -> str | None:
+        """Return why the metric can never choose a checkpoint, judged by what the stores counted; None if it can."""
+        wanted = class_of_metric(self._metric)
+        for number, reader in self._readers.items():
+            counted = reader.store.statistics.get(reader.label.name)
+            if not isinstance(counted, LabelStatistics):
+                return None
+            pixels = dict(zip(self._sources[number].classes, counted.pixels, strict=False))
+            if any(pixels.values()) if wanted is None else pixels[wanted]:
+                return None
+        what = "is labelled" if wanted is None else f"is of class {wanted!r}"
+        stores = ", ".join(str(reader.store.path) for reader in self._readers.values())
+        if not stores:
+            return None
+        return f"no pixel of {stores} {what}: {self._metric} is not defined there and can choose no best checkpoint"
 
     def run(self) -> Scores:
         """Predict everything."""

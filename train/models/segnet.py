@@ -6,6 +6,7 @@ instead of 103x151 for 416x608); strides round up, the enlarged scores are cropp
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -18,9 +19,10 @@ from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._resnet import residual_stage
 
-__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+__all__ = ["BACKBONE", "BACKBONE_OPTIONS", "Config", "build", "from_imagenet", "input_scaling"]
 
 BACKBONE: Final = "resnet50"
+BACKBONE_OPTIONS: Final = MappingProxyType({"stride_in_3x3": True})
 
 _PLAIN = (1, 1)
 _DECODER = (512, 256, 128, 64)
@@ -36,7 +38,7 @@ class Config:
     stride_in_3x3: bool = option(
         False,
         help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
-        "in its first one, as in Keras.",
+        "in its first one, as in Keras. Such weights, if given, make it true.",
     )
 
 

@@ -8,6 +8,7 @@ Caffe it was held still).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 import torch
@@ -29,9 +30,10 @@ from segprep.train.models._network import (
 from segprep.train.models._options import DROPOUT
 from segprep.train.models._resnet import Rates, residual_stage
 
-__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+__all__ = ["BACKBONE", "BACKBONE_OPTIONS", "Config", "build", "check_columns", "from_imagenet", "input_scaling"]
 
 BACKBONE: Final = "resnet50"
+BACKBONE_OPTIONS: Final = MappingProxyType({"stride_in_3x3": True})
 
 Variant = Literal["caffe", "tensorflow"]
 
@@ -63,13 +65,13 @@ class Config:
     )
     frozen_image: bool = option(
         False,
-        help="Whether the image's stream keeps its weights and moving statistics, as in both publications. Senseless "
-        "with fresh weights, so it is off.",
+        help="Whether the image's stream keeps its weights and moving statistics, as in both publications. It "
+        "needs weights from a file, so it is off.",
     )
     stride_in_3x3: bool = option(
         False,
         help="Whether a unit's stride is in its 3x3 convolution, where ImageNet weights of today have it, rather than "
-        "in its first one, as published.",
+        "in its first one, as published. Such weights, if given, make it true.",
     )
     dropout: float = option(
         0.4,
@@ -101,9 +103,26 @@ def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]
     Raises:
         ConfigurationError: If there are not two columns.
     """
-    image, motion = two_columns(columns, "an image and a motion image", "image,flow")
+    image, motion = _image_and_motion(columns)
     trunk = _Trunk(config, image.channels, motion.channels)
     return Network(trunk, [_Head(count, config.variant) for count in classes])
+
+
+def check_columns(columns: Sequence[InputColumn]) -> None:
+    """Refuse columns in the wrong order: each stream would see what the other one is made for.
+
+    Raises:
+        ConfigurationError: If the second column is the image, or there are not two.
+    """
+    first, second = _image_and_motion(columns)
+    if second.kind is Kind.IMAGE and first.kind is not Kind.IMAGE:
+        raise ConfigurationError(
+            f"it takes the image first and then the motion image: give --inputs {second.name},{first.name}"
+        )
+
+
+def _image_and_motion(columns: Sequence[InputColumn]) -> tuple[InputColumn, InputColumn]:
+    return two_columns(columns, "an image and a motion image", "image,flow")
 
 
 def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -32,8 +32,8 @@ class Config:
     dropout: float = option(0.7, accept=DROPOUT, help="As in adapnet, of experts that are not frozen.")
     frozen_experts: bool = option(
         False,
-        help="Whether the experts keep their weights and moving statistics, as in the published code. Senseless with "
-        "fresh weights, so it is off.",
+        help="Whether the experts keep their weights and moving statistics, as in the published code. It needs "
+        "weights from a file, so it is off.",
     )
     relu_scores: bool = option(False, help="As in adapnet.")
 

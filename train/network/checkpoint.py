@@ -2,16 +2,15 @@
 
 import contextlib
 import io
-import json
 import os
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Final
 
 import safetensors.torch
 import torch
@@ -21,18 +20,23 @@ from torch import Tensor, nn
 from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, sync_folder
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, WriteFailedError
 from segprep.datasets.sample import JsonDict
+from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
 __all__ = [
+    "WEIGHTS_FILE",
     "Checkpoint",
     "SavedCheckpoint",
     "check_names",
     "checkpoint_name",
+    "damaged_checkpoint",
     "list_checkpoints",
     "load_checkpoint",
     "load_into",
     "save_checkpoint",
 ]
 
+WEIGHTS_FILE: Final = "weights.safetensors"
+_OPTIMIZER_FILE: Final = "optimizer.pt"
 _POINTERS = ("last", "best")
 _NAME = re.compile(r"step-(\d+)(?:-\d+)?")
 _SHOWN = 3
@@ -51,6 +55,7 @@ class Checkpoint:
         scaler: `state_dict` of the scaler of fp16's gradients; None without.
         cuda_random_states: Of torch's generators on the GPUs, in their order.
         path: Where it was read from.
+        has_checksums: Whether its files were compared with their digests; earlier versions wrote none.
     """
 
     weights: Mapping[str, Tensor]
@@ -61,6 +66,7 @@ class Checkpoint:
     scaler: Mapping[str, Any] | None = None
     cuda_random_states: tuple[Tensor, ...] = ()
     path: Path | None = None
+    has_checksums: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,40 +122,43 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, best: bool, keep: i
     _remove_unused(folder, keep)
 
 
-def load_checkpoint(folder: Path, name: str) -> Checkpoint | None:
+def load_checkpoint(folder: Path, name: str, say: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
     """Read a checkpoint of a run; None if there is none of this name.
 
     Args:
         folder: Of all checkpoints.
         name: `last`, `best`, or the name of one of `list_checkpoints`.
+        say: Gets a sentence if the checkpoint was made without checksums.
 
     Raises:
-        DamagedStoreError: If its files are not what was written.
+        DamagedStoreError: If its files are not what was written; names one that is whole, if there is.
     """
-    path = folder / name
-    if not path.exists() and not path.is_symlink():
+    link = folder / name
+    if not link.exists() and not link.is_symlink():
         return None
+    path = link.resolve()
     try:
-        saved = _load_plain(path / "optimizer.pt")
-        shown = safetensors.torch.load_file(path / "weights.safetensors")
-        state = json.loads((path / "state.json").read_bytes())
-        trained = saved.get("weights")
-        return Checkpoint(
-            weights=shown if trained is None else trained,
-            optimizer=saved["optimizer"],
-            random_state=saved["random_state"],
-            state={**state, "step": int(state["step"])},
-            averaged=None if trained is None else shown,
-            scaler=saved.get("scaler"),
-            cuda_random_states=tuple(saved.get("cuda_random_states", ())),
-            path=path.resolve(),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"it is of another program, entries such as {error} are not there") from error
-    except UnpicklingError as error:
-        raise _damaged(path, "optimizer.pt is no file of tensors and plain values") from error
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
-        raise _damaged(path, str(error).partition("\n")[0] or "a file is empty") from error
+        checkpoint = _read(path)
+    except DamagedStoreError as error:
+        if link.resolve() != path:  # the run went on meanwhile, and removed this one
+            return load_checkpoint(folder, name, say)
+        raise damaged_checkpoint(path, str(error)) from error
+    if not checkpoint.has_checksums:
+        say(f"the checkpoint {path} {UNSEALED}")
+    return checkpoint
+
+
+def damaged_checkpoint(path: Path, why: str) -> DamagedStoreError:
+    """Return the error that says what is damaged and which checkpoint beside it is whole, the newest first.
+
+    Args:
+        path: Of the checkpoint.
+        why: Which of its files, and what is wrong with it.
+    """
+    whole = next((each.path.name for each in reversed(list_checkpoints(path.parent)) if _is_whole(each, path)), None)
+    ways = f"--checkpoint {whole}, or its {WEIGHTS_FILE} for --start"
+    other = f"take {whole} beside it, which is whole ({ways})" if whole else "remove the run"
+    return DamagedStoreError(f"the checkpoint {path} is damaged ({why}): copy it back, or {other}")
 
 
 def checkpoint_name(written: str) -> str:
@@ -213,6 +222,48 @@ def check_names(own: Mapping[str, Tensor], given: Mapping[str, Tensor], what: st
         )
 
 
+def _is_whole(each: SavedCheckpoint, other_than: Path) -> bool:
+    if each.path.name == other_than.name:
+        return False
+    try:
+        _read(each.path)
+    except DamagedStoreError:
+        return False
+    return True
+
+
+def _read(path: Path) -> Checkpoint:
+    """Read a checkpoint's folder.
+
+    Raises:
+        DamagedStoreError: Says which file is wrong, and how.
+    """
+    state, has_checksums = open_seal(path, (WEIGHTS_FILE, _OPTIMIZER_FILE))
+    if type(state.get("step")) is not int:
+        raise DamagedStoreError(f"{STATE_FILE} says no step")
+    try:
+        saved = _load_plain(path / _OPTIMIZER_FILE)
+        shown = safetensors.torch.load_file(path / WEIGHTS_FILE)
+        trained = saved.get("weights")
+        return Checkpoint(
+            weights=shown if trained is None else trained,
+            optimizer=saved["optimizer"],
+            random_state=saved["random_state"],
+            state=state,
+            averaged=None if trained is None else shown,
+            scaler=saved.get("scaler"),
+            cuda_random_states=tuple(saved.get("cuda_random_states", ())),
+            path=path,
+            has_checksums=has_checksums,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DamagedStoreError(f"{_OPTIMIZER_FILE} is of another program, it holds no {error}") from error
+    except UnpicklingError as error:
+        raise DamagedStoreError(f"{_OPTIMIZER_FILE} is no file of tensors and plain values") from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        raise DamagedStoreError(str(error).partition("\n")[0] or "a file is empty") from error
+
+
 def _load_plain(path: Path) -> dict[str, Any]:
     """Read tensors and plain values; nothing that a file says is run."""
     with warnings.catch_warnings():
@@ -234,11 +285,11 @@ def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
     }
     buffer = io.BytesIO()
     torch.save(rest, buffer)
-    return {
-        "weights.safetensors": safetensors.torch.save({k: v.contiguous() for k, v in shown.items()}),
-        "optimizer.pt": buffer.getvalue(),
-        "state.json": json.dumps(checkpoint.state, indent=1, allow_nan=False).encode(),
+    files = {
+        WEIGHTS_FILE: safetensors.torch.save({k: v.contiguous() for k, v in shown.items()}),
+        _OPTIMIZER_FILE: buffer.getvalue(),
     }
+    return {**files, STATE_FILE: sealed(checkpoint.state, files)}
 
 
 def _free_name(folder: Path, step: int) -> Path:
@@ -266,12 +317,6 @@ def _remove_unused(folder: Path, keep: int) -> None:
                 path.unlink()
         else:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _damaged(path: Path, why: str) -> DamagedStoreError:
-    return DamagedStoreError(
-        f"the checkpoint {path.resolve()} is damaged ({why}): copy it back, take another one, or remove the run"
-    )
 
 
 def _some(names: list[str]) -> str:

@@ -1,55 +1,67 @@
 """What a network begins with, if not with fresh weights."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
-from segprep.train.models._network import Network
+from segprep.train.network.checkpoint import WEIGHTS_FILE
 from segprep.train.network.config import NetworkConfig
-from segprep.train.network.weights import imagenet_file, load_backbone, load_expert, load_network
+from segprep.train.network.origin import check_backbone_options, check_origin
+from segprep.train.network.segmenter import Segmenter
+from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
 __all__ = ["load_start"]
 
-_IMAGENET = "imagenet"
-_WEIGHTS = "weights.safetensors"
+_IMAGENET: Final = "imagenet"
 
 
-def load_start(network: Network, config: NetworkConfig, runs: Path) -> Iterator[str]:
-    """Load what `weights`, `start` and `experts` name, and yield a sentence for each that says what was loaded.
+def load_start(
+    segmenter: Segmenter, config: NetworkConfig, runs: Path, say: Callable[[str], None]
+) -> Iterator[LoadReport]:
+    """Load what `weights`, `start` and `experts` name, and yield what became of each file.
 
     Args:
-        network: With fresh weights.
-        config: Of the network.
+        segmenter: With fresh weights.
+        config: Of its network.
         runs: Folder of the runs that may be named.
+        say: Gets sentences about where the weights come from.
 
     Raises:
         ConfigurationError: If there is no such run or file, or its weights are for another network.
         UnreadableFileError: If a file cannot be read.
+        DamagedStoreError: If a run's checkpoint is damaged.
     """
-    module = MODELS.load(config.name)
+    module, network = MODELS.load(config.name), segmenter.network
     if config.weights:
         named = config.weights == _IMAGENET
         if not hasattr(module, "BACKBONE"):
             raise ConfigurationError(
                 f"network {config.name!r} has no encoder that ImageNet weights fit: leave out weights"
             )
+        check_backbone_options(module, config.options)
         path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
-        yield load_backbone(network, module, path).sentence
+        yield load_backbone(network, module, path)
     if config.start:
-        yield load_network(network, _weights_of(config.start, runs)).sentence
+        path = _weights_of(config.start, runs)
+        check_origin(path, module, config.options, segmenter.scalings, say)
+        yield load_network(network, path)
     for column, expert in config.experts.items():
         if not hasattr(module, "from_expert"):
             raise ConfigurationError(f"network {config.name!r} has no experts: leave out experts")
-        yield load_expert(network, module, column, _weights_of(expert, runs)).sentence
+        path = _weights_of(expert, runs)
+        own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
+        check_origin(path, module, config.options, own, say)
+        yield load_expert(network, module, column, path)
 
 
 def _weights_of(name: str, runs: Path) -> Path:
     """Return the best weights of a run that is named or whose folder is, or the file itself."""
     for root in (runs / name, Path(name).expanduser()):
         for pointer in ("best", "last"):
-            path = root / "checkpoints" / pointer / _WEIGHTS
+            path = root / "checkpoints" / pointer / WEIGHTS_FILE
             if path.is_file():
                 return path
     path = Path(name).expanduser()

@@ -1,7 +1,6 @@
 """Weights from elsewhere: ImageNet's in torchvision's or timm's naming, and those of trained experts."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,15 +14,17 @@ from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.train.models._network import Network
+from segprep.train.network.backbones import backbone_shapes
 from segprep.train.network.checkpoint import check_names
 from segprep.train.network.imagenet import imagenet_file
 
-__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "read_weights"]
+__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "part_of", "read_weights"]
 
 _WRAPPERS: Final = ("state_dict", "model")
 _PREFIX: Final = "module."  # of what torch's data-parallel wrappers save
 _TIMM: Final = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
 _COUNTER: Final = "num_batches_tracked"  # of batch norm; nothing here depends on it
+_TRUNK: Final = "trunk."
 _HEADS: Final = "heads."
 _SHOWN: Final = 6
 _PART: Final = 3  # levels of a name that say which part of the network it belongs to
@@ -36,28 +37,35 @@ class LoadReport:
     Attributes:
         path: The file.
         loaded: Names of the network that were filled.
-        unused: Names of the file that the network has no place for.
-        unfilled: Names of the network that keep their fresh values; its heads are not meant to be in the file.
+        unused: Names of the file that nobody expected there.
+        missing: Names of the network that such a file should have filled.
+        unfilled: Names of the network that keep their fresh values, the missing ones among them; its heads are not
+            meant to be in the file.
         mismatched: (name of the network, shape in the file, shape in the network) of what was left out for its shape.
+        averaged: Names of the network that got the mean over the colours.
     """
 
     path: Path
     loaded: tuple[str, ...]
-    unused: tuple[str, ...]
-    unfilled: tuple[str, ...]
-    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    unused: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unfilled: tuple[str, ...] = ()
+    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+    averaged: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """What people should read: every name that did not match; those that begin fresh are counted by part."""
-        parts = Counter(map(_part, self.unfilled))
+        """What people should read: the names that nobody expects to differ. The others are counted."""
         sorts = {
             "left out for their shape": [f"{name} {theirs} instead of {own}" for name, theirs, own in self.mismatched],
-            "in the file but not in the network": list(self.unused),
-            "not in the file, so they begin fresh": [f"{part} ({count})" for part, count in parts.items()],
+            "in the file but not in the network": self.unused,
+            "not in the file, although they belong there": self.missing,
+            "mean over the colours, for one channel": self.averaged,
         }
         found = [f"{sort}: {', '.join(names)}" for sort, names in sorts.items() if names]
-        return "; ".join([f"{self.path}: {len(self.loaded)} tensors loaded", *found])
+        fresh = len(self.unfilled)
+        counted = [f"{fresh} of the network begin fresh, heads not counted"] if fresh else []
+        return "; ".join([f"{self.path}: {len(self.loaded)} tensors loaded", *counted, *found])
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -100,6 +108,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadReport:
     """Fill a network with ImageNet's weights, as far as its file in `train/models` says where they belong.
 
+    Where the network's input has one channel, the first convolution gets the mean of its kernels over the colours.
+
     Args:
         network: Made by `module.build`; its tensors are written in place.
         module: With `BACKBONE` and `from_imagenet`.
@@ -112,9 +122,26 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
     """
     if not hasattr(module, "from_imagenet"):
         raise ConfigurationError(f"network {_name(module)!r} has no ImageNet weights: train it without")
-    state = read_weights(path)
-    given = {name: module.from_imagenet({name: tensor}) for name, tensor in state.items()}
-    return _load(network, path, given, f"of ImageNet's {module.BACKBONE}")
+    shapes = backbone_shapes(module.BACKBONE)
+    places = {n: module.from_imagenet({n: torch.empty(shape, device="meta")}) for n, shape in shapes.items()}
+    own = network.state_dict()
+    given: dict[str, dict[str, Tensor]] = {}
+    averaged: list[str] = []
+    for name, tensor in read_weights(path).items():
+        given[name] = module.from_imagenet({name: tensor})
+        for inner, each in given[name].items():
+            if inner in own and _sees_one_channel(own[inner], each):
+                given[name][inner] = each.mean(1, keepdim=True)
+                averaged.append(inner)
+    return _load(
+        network,
+        path,
+        given,
+        f"of ImageNet's {module.BACKBONE}",
+        needless=[name for name, inner in places.items() if not inner],
+        wanted=[name for inner in places.values() for name in inner],
+        averaged=averaged,
+    )
 
 
 def load_expert(network: Network, module: ModuleType, column: str, path: Path) -> LoadReport:
@@ -137,7 +164,8 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
         raise ConfigurationError(f"network {_name(module)!r} takes no experts: give them to a network that does")
     state = read_weights(path)
     given = {name: module.from_expert(column, {name: tensor}) for name, tensor in state.items()}
-    return _load(network, path, given, f"of an expert for column {column!r}", part_only=True)
+    needless = [name for name, inner in given.items() if not inner and name.startswith((_TRUNK, _HEADS))]
+    return _load(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
 
 
 def load_network(network: Network, path: Path) -> LoadReport:
@@ -162,15 +190,37 @@ def load_network(network: Network, path: Path) -> LoadReport:
 
 
 def _load(
-    network: Network, path: Path, given: Mapping[str, Mapping[str, Tensor]], what: str, *, part_only: bool = False
+    network: Network,
+    path: Path,
+    given: Mapping[str, Mapping[str, Tensor]],
+    what: str,
+    *,
+    needless: Collection[str] = (),
+    wanted: Collection[str] = (),
+    averaged: Sequence[str] = (),
+    part_only: bool = False,
 ) -> LoadReport:
-    """Copy what each name of the file gives; `given` is by name of the file, then by name of the network."""
+    """Copy what each name of the file gives.
+
+    Args:
+        network: Its tensors are written in place.
+        path: The file.
+        given: By name of the file, then by name of the network.
+        what: The kind of weights, for messages.
+        needless: Names of the file that the network is known to have no use for.
+        wanted: Names of the network that such a file fills.
+        averaged: See `LoadReport`.
+        part_only: Whether only names of the parts that are touched are looked at; all of these are wanted.
+
+    Raises:
+        ConfigurationError: If nothing fits.
+    """
     own = network.state_dict()
     fitting: dict[str, Tensor] = {}
     unused, mismatched = [], []
     for name, tensors in given.items():
         known = {inner: tensor for inner, tensor in tensors.items() if inner in own}
-        if not known and not name.endswith(_COUNTER):
+        if not known and name not in needless and not name.endswith(_COUNTER):
             unused.append(name)
         for inner, tensor in known.items():
             if tensor.shape == own[inner].shape:
@@ -182,16 +232,26 @@ def _load(
         raise ConfigurationError(f"{path} holds no weights {what} that fit this network; it holds {names} ...")
     for inner, tensor in fitting.items():
         own[inner].copy_(tensor)  # the state's tensors are the network's own memory
-    touched = set(map(_part, fitting))
+    touched = set(map(part_of, fitting))
     unfilled = [
         name
         for name in own
         if name not in fitting
         and not name.startswith(_HEADS)
         and not name.endswith(_COUNTER)
-        and (_part(name) in touched or not part_only)
+        and (part_of(name) in touched or not part_only)
     ]
-    return LoadReport(path, tuple(fitting), tuple(unused), tuple(unfilled), tuple(mismatched))
+    left_out = {name for name, _, _ in mismatched}
+    missing = [name for name in unfilled if (part_only or name in wanted) and name not in left_out]
+    return LoadReport(
+        path, tuple(fitting), tuple(unused), tuple(missing), tuple(unfilled), tuple(mismatched), tuple(averaged)
+    )
+
+
+def _sees_one_channel(own: Tensor, given: Tensor) -> bool:
+    """Whether these are kernels of one convolution, the given ones for three colours, the network's for one channel."""
+    colours, rest = given.shape[1:2], (*given.shape[:1], *given.shape[2:])
+    return given.ndim == 4 and colours == (3,) and own.shape[1:2] == (1,) and rest == (*own.shape[:1], *own.shape[2:])
 
 
 def _translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -204,7 +264,8 @@ def _translated(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return translated
 
 
-def _part(name: str) -> str:
+def part_of(name: str) -> str:
+    """Return which part of a network a name belongs to."""
     return ".".join(name.split(".")[:_PART])
 
 

@@ -19,7 +19,11 @@ class DataConfig:
     inputs: tuple[str, ...] = option(
         ("image",),
         flag="--inputs",
-        accept=Accept("one or more columns, none of them twice", lambda names: 0 < len(set(names)) == len(names)),
+        read=lambda text: [name.strip() for name in text.split(",")],
+        accept=Accept(
+            "one or more columns, none of them twice, empty or with a blank",
+            lambda names: 0 < len(set(names)) == len(names) and not any(n.split() != [n] for n in names),
+        ),
         help="Columns, with commas: image,flow.",
         values="column",
     )

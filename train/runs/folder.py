@@ -59,11 +59,19 @@ class Run:
         """Keep what the run learns from, in `shards.json`."""
         atomic_write_bytes(self.root / "shards.json", json.dumps(list(sources), indent=1).encode())
 
-    def cut_log(self, step: int) -> None:
-        """Remove what was logged after `step`: those steps come again. A line cut by a crash goes too."""
-        if self.log_path.exists():
-            kept = [line for line in self.log_path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
-            atomic_write_bytes(self.log_path, "".join(f"{line}\n" for line in kept).encode())
+    def cut_log(self, step: int) -> int:
+        """Remove what was logged after `step`: those steps come again. A line cut by a crash goes too.
+
+        Returns:
+            How many other lines went, because they cannot be read.
+        """
+        if not self.log_path.exists():
+            return 0
+        lines = self.log_path.read_bytes().splitlines()
+        steps = [_step(line) for line in lines]
+        kept = [line for line, of in zip(lines, steps, strict=True) if of is not None and of <= step]
+        atomic_write_bytes(self.log_path, *(line + b"\n" for line in kept))
+        return steps[:-1].count(None)
 
 
 def next_name(runs: Path) -> str:
@@ -118,8 +126,8 @@ def _last_written(run: Run) -> tuple[float, str]:
     return newest, run.name
 
 
-def _step(line: str) -> float:
+def _step(line: bytes) -> float | None:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
-        return float("inf")
+        return None

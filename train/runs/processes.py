@@ -5,17 +5,19 @@ gradients of heads that the last part of an accumulated batch does not use.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.errors import ConfigurationError, SegprepError
 
 __all__ = ["Processes", "joined_processes"]
+
+T = TypeVar("T")
 
 
 class Processes:
@@ -51,6 +53,21 @@ class Processes:
         values: list[Any] = [None] * self.count
         dist.all_gather_object(values, value)
         return values
+
+    def once(self, action: Callable[[], T]) -> T:
+        """Let the first process do something; every process gets what it returned, or the error that it raised."""
+        found: list[Any] = [None, None]
+        if self.first:
+            try:
+                found[0] = action()
+            except SegprepError as error:
+                if self.count == 1:
+                    raise
+                found[1] = error
+        result, refusal = self.gathered(found)[0]
+        if refusal is not None:
+            raise refusal
+        return cast("T", result)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Add up the gradients of every process; one that no process has stays None, as with one process."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Self
 
 from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace, load_workspace
 from segprep.datasets.workspace.cells import Column
 from segprep.workflows.ledger.database import Ledger
-from segprep.workflows.ledger.disks import writer_lock
 
 __all__ = ["Table", "open_for_writing", "open_table"]
 

@@ -24,10 +24,10 @@ from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import find_lists
 from segprep.datasets.notices import Notice
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
-from segprep.workflows.ledger.disks import writer_lock
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.samples.quantities import examine_quantities
 

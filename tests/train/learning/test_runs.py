@@ -20,6 +20,7 @@ from segprep.train.command import run as commands
 from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.learning import loop
+from segprep.train.learning.beginning import fresh_segmenter
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.losses import Loss
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
@@ -27,6 +28,7 @@ from segprep.train.reading.order import Order
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
 from segprep.train.runs.monitor import Monitor
+from segprep.train.runs.processes import Processes
 from support.gate import Gate
 from support.scenes import make_scenes, write_store
 
@@ -192,7 +194,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_batch_and_keeps_the_c
 
 def test_weights_that_are_not_finite_are_not_saved(shards: Path) -> None:
     config = parse_config({**_FLAGS, "shards": [str(shards)]}, "test")
-    training = loop.Training(config, open_sources([shards], ["image"]))
+    sources = open_sources([shards], ["image"])
+    training = loop.Training(config, sources, fresh_segmenter(config, sources, Processes()))
     run = create_run(shards.parent / "runs", "broken", "")
     with torch.no_grad():
         next(training.segmenter.parameters()).fill_(float("inf"))

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import json_of
 from segprep.train.learning.schedule import Plateau, learning_rate
 from segprep.train.learning.sections import ScheduleConfig
+from segprep.train.learning.typed_json import typed_dataclass
 from support.properties import examples
 
 
@@ -85,7 +87,7 @@ def test_a_plateau_that_was_saved_goes_on_as_if_it_had_not_been(metrics: list[fl
     resumed = Plateau()
     for metric in metrics[:cut]:
         resumed = resumed.updated(metric, config)
-    resumed = Plateau.from_json(json.loads(json.dumps(resumed.to_json())))
+    resumed = typed_dataclass(Plateau, json.loads(json.dumps(json_of(resumed))))
     for metric in metrics[cut:]:
         resumed = resumed.updated(metric, config)
     assert resumed == [Plateau(), *_states(metrics, config)][-1]

@@ -126,12 +126,14 @@ def test_data_sets_whose_columns_hold_other_things_are_refused(two: tuple[Path, 
         _start((first, second), tmp_path / "runs", "mixed", data={"inputs": ["thermal"]})
 
 
-def test_two_processes_train_as_one(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_two_processes_train_as_one_and_go_on_as_one(two: tuple[Path, Path], tmp_path: Path) -> None:
     one = _start(two, tmp_path / "runs", "one", schedule={"lr": 0.01}, steps=4, val_every=2)
     arguments = ["run", "-C", tmp_path, "--shards", two[0], "--shards", two[1], "--name", "two", "--steps", 4]
     arguments += ["--val-every", 2, "--precision", "fp32", "--base-channels", 4, "--optimizer", "sgd", "--lr", 0.01]
     arguments += ["--schedule", "constant", "--set", "model.gn_groups=2", "--set", "optimizer.momentum=0.0"]
-    _in_two_processes(arguments)
+    assert "step 1 of 4" in _in_two_processes([*arguments, "--max-minutes", 0])
+    resumed = ["run", "-C", tmp_path, "--shards", two[0], "--shards", two[1], "--name", "two", "--resume"]
+    assert "step 4 of 4" in _in_two_processes(resumed)
     run = Run(tmp_path / "runs" / "two")
     _assert_close(run, one.run)
     scores = [[entry.get("val_mean_iou") for entry in map(json.loads, each.log_path.read_text().splitlines())]
@@ -141,8 +143,8 @@ def test_two_processes_train_as_one(two: tuple[Path, Path], tmp_path: Path) -> N
         commands.resume_run(TrainingPlace(two, True, tmp_path / "runs"), "two", None, None)
 
 
-def _in_two_processes(arguments: list[Any]) -> None:
-    """Run `train` in two processes that find each other as those of torchrun do."""
+def _in_two_processes(arguments: list[Any]) -> str:
+    """Run `train` in two processes that find each other as those of torchrun do; return what the first one prints."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -166,5 +168,5 @@ def _in_two_processes(arguments: list[Any]) -> None:
     ]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
-    assert "step 4 of 4" in outputs[0][0]
     assert outputs[1][0] == ""
+    return outputs[0][0]

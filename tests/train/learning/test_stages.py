@@ -1,6 +1,7 @@
 """Protocols of several stages, and what a network begins with."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,6 +178,38 @@ def test_one_run_may_begin_with_another_by_name_by_folder_and_by_file(
     assert "no encoder that ImageNet weights fit" in capfd.readouterr().err
     assert _train("run", *small, "--model", "frrn", "--base-channels", 2, "--start", "first") == 2
     assert "cannot be loaded into this network" in capfd.readouterr().err
+
+
+def test_an_average_begins_with_the_weights_that_a_run_begins_with(workspace: Path) -> None:
+    small = ["-C", workspace, "--batch-size", 2, "--precision", "fp32", "--model", "alone", "--val-every", 1]
+    assert _train("run", *small, "--steps", 4, "--lr", 0.1, "--name", "first") == 0
+    held = [*small, "--steps", 1, "--start", "first", "--lr", 1e-12]
+    assert _train("run", *held, "--name", "plain") == 0
+    assert _train("run", *held, "--name", "averaged", "--set", "checkpoint.average=0.999") == 0
+    for run in ("plain", "averaged"):
+        for name, tensor in _weights(workspace, run).items():
+            torch.testing.assert_close(tensor, _weights(workspace, "first")[name], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--set", "model.frozen=true", "--expert", "image=first"], r"train: trunk\.experts\.flow \(2\) of"),
+        (["--set", 'optimizer.frozen=["trunk.*"]'], r"trunk\.experts\.image \(2\), trunk\.experts\.flow"),
+    ],
+)
+def test_what_shall_not_learn_must_have_been_filled(
+    workspace: Path, capfd: pytest.CaptureFixture[str], options: list[str], part: str
+) -> None:
+    small = ["-C", workspace, "--steps", 1, "--batch-size", 2, "--precision", "fp32"]
+    assert _train("run", *small, "--model", "alone", "--name", "first") == 0
+    capfd.readouterr()
+    assert _train("run", *small, "--model", "together", "--inputs", "image,flow", *options) == 2
+    err = capfd.readouterr().err
+    assert re.search(part, err)
+    assert "shall not learn, but no file gave its weights" in err
+    assert "give --expert COLUMN=RUN or --start RUN" in err
+    assert not (workspace / "runs" / "run-001").exists()
 
 
 def test_print_config_shows_every_value_and_trains_nothing(

@@ -208,6 +208,37 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, file: str, damage: str) -
         load_checkpoint(tmp_path, "last")
 
 
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.pt", "state.json"])
+def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(tmp_path: Path, file: str) -> None:
+    averaged = {name: value + 1 for name, value in _network().state_dict().items()}
+    save_checkpoint(tmp_path, _checkpoint(2, averaged=averaged), best=False)
+    path = tmp_path / "step-00000002" / file
+    data = path.read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 60)):
+        changed = bytearray(data)
+        changed[place] ^= 4
+        path.write_bytes(changed)
+        if file == "state.json" and bytes([data[place]]).isspace():
+            continue
+        with pytest.raises(DamagedStoreError, match=f"step-00000002 is damaged .*{file}"):
+            load_checkpoint(tmp_path, "last")
+    path.write_bytes(data)
+    assert _loaded(tmp_path).has_checksums
+
+
+def test_a_checkpoint_that_went_while_it_was_read_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, _checkpoint(2), best=False)
+    read = torch.load
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(torch, "load", read)
+        save_checkpoint(tmp_path, _checkpoint(4), best=False)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(torch, "load", meanwhile)
+    assert _loaded(tmp_path).state == {"step": 4}
+
+
 def _raise(*_: object) -> None:
     raise AssertionError("a checkpoint ran code")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segprep.datasets.imageio import read_image, write_image
-from segprep.workflows.ledger.disks import writer_lock
+from segprep.datasets.program.writer_lock import writer_lock
 from support.commands import prep, prepared_drive, tree_bytes
 
 Captured = pytest.CaptureFixture[str]

@@ -156,7 +156,7 @@ def test_a_store_in_use_by_another_writer_is_left_alone(tmp_path: Path, capsys: 
     next(STORE.glob("image/c.0*")).unlink()
     before = tree_bytes(Path("shards"))
     code = (
-        "import sys, pathlib\nfrom segprep.workflows.ledger.disks import writer_lock\n"
+        "import sys, pathlib\nfrom segprep.datasets.program.writer_lock import writer_lock\n"
         "with writer_lock(pathlib.Path.cwd()):\n print('held', flush=True)\n sys.stdin.read()"
     )
     pipe = subprocess.PIPE

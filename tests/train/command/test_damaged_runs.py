@@ -1,0 +1,169 @@
+"""A run of which a single bit has changed: it is noticed wherever the run is read, and a way on is named."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+from segprep.datasets.program.command_line import run_app
+from segprep.train.cli import app
+from segprep.train.runs.folder import Run
+
+_SMALL = ("--steps", "4", "--val-every", "2", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
+_KEPT = ("--set", "checkpoint.keep=3", "--set", "checkpoint.average=0.9")
+
+
+@pytest.fixture
+def train(workspace: Path) -> Callable[..., int]:
+    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run is kept that the tests copy; equal shards make equal runs."""
+    return tmp_path_factory.mktemp("kept") / "runs"
+
+
+@pytest.fixture
+def run(workspace: Path, train: Callable[..., int], runs: Path) -> Run:
+    """A run of 4 steps that has two checkpoints."""
+    if not runs.exists():
+        assert train("run", *_SMALL, *_KEPT) == 0
+        shutil.move(workspace / "runs", runs)
+    shutil.copytree(runs, workspace / "runs", symlinks=True)
+    return Run(workspace / "runs" / "run-001")
+
+
+def _flip(path: Path) -> None:
+    """Change one bit."""
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 1
+    path.write_bytes(data)
+
+
+def _forget_checksums(folder: Path) -> None:
+    """Make a checkpoint such as earlier versions wrote."""
+    state = json.loads((folder / "state.json").read_text())
+    for name in ("sha256", "files", "config"):
+        del state[name]
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.pt"])
+def test_a_flipped_bit_is_noticed_when_a_run_goes_on(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], file: str
+) -> None:
+    _flip(run.checkpoints / "last" / file)
+    capfd.readouterr()
+    assert train("run", "--resume") == 6
+    err = capfd.readouterr().err
+    assert f"step-00000004 is damaged ({file}: its digest differs): copy it back, or take step-00000002 beside" in err
+    assert train("run", "--resume", "--checkpoint", "step-2") == 0
+    assert [json.loads(line)["step"] for line in run.log_path.read_text().splitlines()] == [1, 2, 3, 4]
+    assert train("run", "--resume") == 0
+
+
+def test_a_changed_digit_of_the_state_is_noticed(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for file in run.checkpoints.glob("*/state.json"):
+        file.write_text(re.sub(r'"step": 4,', '"step": 3,', file.read_text()))
+    capfd.readouterr()
+    for command in (("run", "--resume"), ("eval", "--checkpoint", "last")):
+        assert train(*command) == 6
+        assert "step-00000004 is damaged (the digest of state.json differs)" in capfd.readouterr().err
+
+
+def test_every_reader_of_weights_notices_a_flipped_bit(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for file in run.checkpoints.glob("step-*/weights.safetensors"):
+        _flip(file)
+    folder = run.checkpoints / "last"
+    for command in (
+        ("eval",),
+        ("run", *_SMALL, "--start", "run-001"),
+        ("run", *_SMALL, "--start", folder / "weights.safetensors"),
+    ):
+        capfd.readouterr()
+        assert train(*command) == 6
+        err = capfd.readouterr().err
+        assert "is damaged (weights.safetensors: its digest differs): copy it back, or remove the run" in err
+        assert "Traceback" not in err
+    brought = shutil.copy(folder / "weights.safetensors", run.root / "mine.safetensors")
+    assert safetensors.torch.load_file(brought)
+    assert train("run", *_SMALL, "--start", brought) == 0
+
+
+def test_checkpoints_of_earlier_versions_are_read_and_that_is_said_once(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    for folder in run.checkpoints.glob("step-*"):
+        _forget_checksums(folder)
+    for command in (("eval",), ("run", "--resume"), ("run", *_SMALL, "--start", "run-001")):
+        capfd.readouterr()
+        assert train(*command) == 0
+        assert capfd.readouterr().err.count("was made without checksums") == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "found"),
+    [
+        ("names", 3, "names must be a list of texts, not 3"),
+        ("best", "high", "best must be a number, not 'high'"),
+        ("scalings", {"image": {"centre": 1, "spread": [1]}}, "scalings.image.centre must be a list of numbers, not 1"),
+        ("plateau", [], "plateau must be an object, not []"),
+        ("class_maps", [{}], "the class map is not readable"),
+        ("steps", None, "there is no entry steps"),
+    ],
+)
+def test_a_wrong_entry_of_a_state_without_checksums_is_named(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], entry: str, value: object, found: str
+) -> None:
+    _forget_checksums(run.checkpoints / "step-00000004")
+    path = run.checkpoints / "last" / "state.json"
+    state = json.loads(path.read_text()) | {entry: value}
+    path.write_text(json.dumps({name: each for name, each in state.items() if each is not None}))
+    for command in (("run", "--resume"), ("eval", "--checkpoint", "last")):
+        capfd.readouterr()
+        assert train(*command) == 6
+        err = capfd.readouterr().err
+        assert f"step-00000004 is damaged (state.json: {found}" in err
+        assert "take step-00000002 beside it" in err
+
+
+def test_a_changed_digit_of_the_configuration_is_noticed(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = run.config_path.read_text()
+    run.config_path.write_text(text.replace("lr = 0.001", "lr = 0.003"))
+    for command in (("run", "--resume"), ("eval", "--checkpoint", "last")):
+        capfd.readouterr()
+        assert train(*command) == 5
+        assert "trained by up to step 4 (schedule.lr is 0.003 and was 0.001): put it back" in capfd.readouterr().err
+    run.config_path.write_text(f"# mine\n{text}")
+    assert train("eval") == 0
+
+
+def test_lines_of_the_log_that_cannot_be_read_are_counted(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = run.log_path.read_bytes().splitlines(keepends=True)
+    run.log_path.write_bytes(b"".join([lines[0], b"\xff" + lines[1], *lines[2:], b'{"step": 5, "lo']))
+    capfd.readouterr()
+    assert train("run", "--resume") == 0
+    assert "log.jsonl: 1 lines that cannot be read are left out" in capfd.readouterr().err
+    assert run.log_path.read_bytes().splitlines(keepends=True) == [lines[0], *lines[2:]]
+
+
+def test_another_checkpoint_is_named_with_resume_only_and_must_exist(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert train("run", *_SMALL, "--checkpoint", "best") == 2
+    capfd.readouterr()
+    assert train("run", "--resume", "--checkpoint", "step-9") == 2
+    assert "has no checkpoint step-9. There are: step-00000002, step-00000004" in capfd.readouterr().err
