@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_from_json, source_code_from_json
+from segprep.datasets.codes import (
+    Code,
+    MaskPlace,
+    PlainCode,
+    RawLabelCode,
+    SourceCode,
+    code_from_json,
+    source_code_from_json,
+)
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
@@ -129,7 +137,8 @@ def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Arr
     if source.kind is Kind.POINTS:
         picture: Array = decode_velodyne(data, path)
     else:
-        picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+        shows_palette = source.kind is Kind.IMAGE or (isinstance(code, RawLabelCode) and code.shows_palette)
+        picture = decode_image(data, path, palette_colors=shows_palette)
     try:
         _refuse_other_bits(source.kind, code, picture)
         return picture, *code.decode(*code.from_file(picture))
