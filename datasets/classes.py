@@ -15,7 +15,7 @@ from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.names import nearest_name
 from segprep.datasets.sample import Array, JsonDict, Mask
-from segprep.datasets.snapping import MOST_SNAP, nearest_known
+from segprep.datasets.snapping import MOST_SNAP, nearest_known, nearest_meaning
 
 __all__ = ["ClassMap", "Color", "SemanticClass", "distinct_colors"]
 
@@ -175,6 +175,16 @@ class ClassMap:
             self._refuse_ids(raw_HW[unknown])
         return train_HW
 
+    def known_values(self, *, colors: bool) -> tuple[Array, npt.NDArray[np.uint8]]:
+        """Return all ids (K, 1), or colours (K, 3), that mean anything, and their train ids (K,); ignored ones last."""
+        known: dict[tuple[int, ...], int] = {}
+        for train_id, semantic in enumerate(self.classes):
+            own: Sequence[tuple[int, ...]] = semantic.label_colors if colors else [(i,) for i in semantic.raw_ids]
+            known |= dict.fromkeys(own, train_id)
+        void: Sequence[tuple[int, ...]] = self.ignored_colors if colors else [(i,) for i in self.ignored_raw_ids]
+        known |= {value: IGNORE_ID for value in void if value not in known}
+        return np.array([*known]), np.array([*known.values()], np.uint8)
+
     def shows_scene(self, raw: Array) -> Mask:
         """Return the (H, W) bool mask of pixels whose raw id is not in `masked_raw_ids`; colours mask nothing."""
         if raw.ndim == 3 or not self.masked_raw_ids:
@@ -293,7 +303,8 @@ class ClassMap:
         train_HW: npt.NDArray[np.uint8] = table[packed_HW]
         if (unknown := train_HW == _UNKNOWN).any():
             if self.snap_distance:
-                train_HW[unknown] = self._from_near_colors(rgb_HWC[unknown])
+                known, train_ids = self.known_values(colors=True)
+                train_HW[unknown] = nearest_meaning(packed_HW[unknown], known, train_ids, self.snap_distance)
                 return train_HW
             values, counts = np.unique(packed_HW[unknown], return_counts=True)
             most = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
@@ -304,14 +315,6 @@ class ClassMap:
                 "to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals"
             )
         return train_HW
-
-    def _from_near_colors(self, rgb_N3: Array) -> npt.NDArray[np.uint8]:
-        meaning = {color: i for i, semantic in enumerate(self.classes) for color in semantic.label_colors}
-        meaning |= {color: IGNORE_ID for color in self.ignored_colors if color not in meaning}
-        colors, places = np.unique(rgb_N3, axis=0, return_inverse=True)
-        nearest = nearest_known(colors, np.array([*meaning]), self.snap_distance)
-        train = np.where(nearest < 0, IGNORE_ID, np.array([*meaning.values()])[nearest]).astype(np.uint8)
-        return np.asarray(train[places.ravel()], np.uint8)
 
     def _refuse_ids(self, unknown: Array) -> None:
         ids, counts = np.unique(unknown, return_counts=True)

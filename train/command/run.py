@@ -12,6 +12,7 @@ from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.network.initial import load_start
 from segprep.train.network.segmenter import default_device
+from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
@@ -123,6 +124,11 @@ def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     training = _training(place, config, processes)
+    if not config.data.one_class:
+        refuse_one_class(training.sources)
+    for sentence in told_of_ignored(training.sources):
+        if processes.first:
+            say(sentence)
     for sentence in load_start(training.segmenter.network, config.model, place.runs):
         if processes.first:
             say(sentence)

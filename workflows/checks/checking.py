@@ -21,7 +21,7 @@ from segprep.workflows.checks.facts import FileFacts, Problem, Trouble, inspect_
 from segprep.workflows.checks.files import formats, image_sizes, lacking_parts, sizes_within_samples, unusable_files
 from segprep.workflows.checks.findings import Calibration, Category, CheckedSample, Finding, Severity, calibration_of
 from segprep.workflows.checks.images import alike_images, same_images
-from segprep.workflows.checks.labels import unknown_ids, unlabelled
+from segprep.workflows.checks.labels import mostly_ignored, unknown_ids, unlabelled
 from segprep.workflows.checks.shares import class_shares, count_classes
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
@@ -97,6 +97,7 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         *formats(samples),
         *unknown_ids(samples),
         *unlabelled(samples),
+        *mostly_ignored(samples, class_map),
         *class_shares(counts, shares, class_map),
         *same_images(samples),
         *alike_images(samples),

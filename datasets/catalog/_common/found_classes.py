@@ -15,16 +15,13 @@ from segprep.datasets.catalog._common.label_survey import Form, LabelSurvey, sur
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
 from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
-from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.kinds import IGNORE_ID, MOSTLY_IGNORED
 from segprep.datasets.notices import About, FoundValue, Notice
 
-__all__ = ["MOSTLY_IGNORED", "UNLABELLED", "found_class_map"]
+__all__ = ["UNLABELLED", "found_class_map"]
 
 UNLABELLED = ClassMap((SemanticClass("class_0", distinct_colors(1)[0], (0,)),), (IGNORE_ID,))
 """For images without labels: a single class that nothing uses."""
-
-MOSTLY_IGNORED: Final = 0.9
-"""A larger share of ignored pixels is said."""
 
 Meaning = npt.NDArray[np.intp]
 

@@ -1,6 +1,5 @@
 """Which numbers of label files say the class: decided over all files of a dataset at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,6 @@ from segprep.datasets.catalog._common.label_survey import Form, LabelSurvey
 from segprep.datasets.catalog._common.value_counts import Counts, ValueCounts, summed
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.snapping import nearest_known
 
@@ -98,18 +96,10 @@ def values_as(survey: LabelSurvey, reading: LabelReading) -> Values:
 
 def meaning_of(values: Values, class_map: ClassMap) -> npt.NDArray[np.intp]:
     """Return the train id of each value: 255 where it is ignored, `UNKNOWN` where the map has no place for it."""
-    known: list[Sequence[int]] = []
-    train_ids: list[int] = []
+    known, train_ids = class_map.known_values(colors=values.colors)
     numbers = values.numbers if values.colors else values.numbers // class_map.raw_id_divisor
-    for train_id, each in [*enumerate(class_map.classes), (IGNORE_ID, None)]:
-        if values.colors:
-            own: Sequence[Sequence[int]] = class_map.ignored_colors if each is None else each.label_colors
-        else:
-            own = [[i] for i in (class_map.ignored_raw_ids if each is None else each.raw_ids)]
-        known += own
-        train_ids += [train_id] * len(own)
-    nearest = nearest_known(numbers, np.array(known), class_map.snap_distance)
-    return np.where(nearest < 0, UNKNOWN, np.array(train_ids)[nearest])
+    nearest = nearest_known(numbers, known, class_map.snap_distance)
+    return np.where(nearest < 0, UNKNOWN, train_ids.astype(np.intp)[nearest])
 
 
 def unpacked(colors_N: Counts) -> Counts:
