@@ -312,7 +312,8 @@ class ClassMap:
             more = f" and {len(values) - len(named)} more" if len(values) > len(named) else ""
             raise LabelIdError(
                 f"label colours outside the class map: {', '.join(named)}{more}. Add them to raw_colors of a class, or "
-                "to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals"
+                "to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals, "
+                "or take the nearest known colour with `prep init ... --snap-labels 40`"
             )
         return train_HW
 

@@ -1,6 +1,8 @@
 """Label files in every form in which people have them, in the layout of the dataset `folder`."""
 
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from PIL import Image
 
 from segprep.datasets.imageio import encode_image, write_image
 from segprep.datasets.sample import Array
+from support.pictures import chunk
 
-__all__ = ["jpeg", "label_folder", "palette_png", "patches"]
+__all__ = ["grey_png", "jpeg", "label_folder", "palette_png", "patches"]
 
 _HEIGHT, _WIDTH, _PATCH = 48, 64, 16
 
@@ -32,6 +35,16 @@ def palette_png(indices_HW: Array, *colors: Sequence[int]) -> bytes:
 def jpeg(picture: Array, quality: int = 75) -> bytes:
     """Return a JPEG as cameras and editors write it: colours at half of the resolution."""
     return _bytes(Image.fromarray(picture), "JPEG", quality=quality, subsampling=2)
+
+
+def grey_png(ids_HW: Array, bits: int) -> bytes:
+    """Return a grey PNG of 1, 2 or 4 bits per pixel."""
+    height, width = ids_HW.shape
+    shifts = np.arange(8 - bits, -1, -bits)
+    packed = (ids_HW.reshape(height, -1, 8 // bits) << shifts).sum(axis=2).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def label_folder(root: Path, *labels: Array | bytes) -> Path:

@@ -173,6 +173,9 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
         asked = request.classes is not None or request.snap_labels is not None
         workspace = write_config(place, config, replace_classes=asked)
         with Table(workspace) as table:
+            if existing is not None and class_map == existing.class_map and class_map.found:
+                # Labels were not read again, and what was guessed of them still holds.
+                notices = (*(n for n in table.ledger.notices() if n.subject == "label" and n not in notices), *notices)
             table.ledger.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(

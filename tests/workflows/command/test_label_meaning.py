@@ -63,6 +63,17 @@ def test_what_was_decided_stands_in_prep_toml_and_holds_for_each_file(grey_rgb: 
     assert json.loads(capsys.readouterr().out)["columns"]["label"] == {"done": 3}
 
 
+def test_what_was_guessed_is_repeated_until_somebody_has_looked(grey_rgb: Path, capsys: Captured) -> None:
+    for command in (("init", "folder", grey_rgb), ("init", "folder", grey_rgb), ("status",)):
+        assert prep(*command) == 0
+        assert "equal numbers" in " ".join(capsys.readouterr().out.split())
+    config = Path("prep.toml")
+    config.write_text(config.read_text().replace("found = true\n", ""))
+    assert prep("init", "folder", grey_rgb) == 0
+    assert prep("status") == 0
+    assert "equal numbers" not in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_file_that_contradicts_the_decision_fails_by_name(grey_rgb: Path, capsys: Captured) -> None:
     assert prep("init", "folder", grey_rgb) == 0
     write_image(grey_rgb / "label_data" / "1.png", patches((0, 1, 2), (1, 1, 1)))
@@ -124,6 +135,13 @@ def test_mostly_ignored_labels_are_said_by_check(tmp_path: Path, capsys: Capture
     assert "are ignored: is this meant?" in " ".join(capsys.readouterr().out.split())
     assert prep("check", "--workers", "0") == 0
     assert "are ignored: is this meant?" in " ".join(capsys.readouterr().out.split())
+
+
+def test_labels_of_one_class_are_said_by_init_and_check(tmp_path: Path, capsys: Captured) -> None:
+    assert prep("init", "folder", label_folder(tmp_path / "data", patches(3))) == 0
+    assert "there is one class, class_3" in " ".join(capsys.readouterr().out.split())
+    assert prep("check", "--workers", "0") == 0
+    assert "all labels show one class, class_3" in " ".join(capsys.readouterr().out.split())
 
 
 def test_old_class_maps_are_no_guesses_and_say_nothing_new() -> None:

@@ -19,7 +19,7 @@ from segprep.datasets.notices import About
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import Array
 from segprep.datasets.workspace.cells import decode_source
-from support.label_files import jpeg, label_folder, palette_png, patches
+from support.label_files import grey_png, jpeg, label_folder, palette_png, patches
 
 BLACK, RED, GREEN, OLIVE = (0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)  # the first of PASCAL VOC
 BORDER = (224, 224, 192)
@@ -252,24 +252,10 @@ def test_a_palette_in_some_files_and_grey_in_others_are_the_same_ids_if_they_can
 
 def test_numbers_of_few_bits_are_not_mixed_up_with_those_of_8(tmp_path: Path) -> None:
     """A grey PNG of 2 bits is spread over 0..255 when it is read: its 1 becomes 85."""
-    narrow = _grey_png(patches(0, 1, 2), bits=2)
+    narrow = grey_png(patches(0, 1, 2), bits=2)
     label_folder(tmp_path, narrow, patches(0, 1, 2))
     with pytest.raises(ConfigurationError, match=r"0\.png holds fewer than 8 bits.*1\.png"):
         found(DatasetSource(tmp_path))
-
-
-def _grey_png(ids_HW: Array, bits: int) -> bytes:
-    import struct
-    import zlib
-
-    from support.pictures import chunk
-
-    height, width = ids_HW.shape
-    shifts = np.arange(8 - bits, -1, -bits)
-    packed = (ids_HW.reshape(height, -1, 8 // bits) << shifts).sum(axis=2).astype(np.uint8)
-    rows = b"".join(b"\0" + row.tobytes() for row in packed)
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 # --- a class map of one's own decides
