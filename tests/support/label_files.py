@@ -25,11 +25,11 @@ def patches(*values: int | Sequence[int]) -> Array:
     return picture
 
 
-def palette_png(indices_HW: Array, *colors: Sequence[int]) -> bytes:
-    """Return a PNG whose pixels are indices of a palette."""
+def palette_png(indices_HW: Array, *colors: Sequence[int], clear: int | None = None) -> bytes:
+    """Return a PNG whose pixels are indices of a palette, one of which may be transparent."""
     image = Image.fromarray(indices_HW, "P")
     image.putpalette([level for color in colors for level in color])
-    return _bytes(image, "PNG")
+    return _bytes(image, "PNG", **({} if clear is None else {"transparency": clear}))
 
 
 def jpeg(picture: Array, quality: int = 75) -> bytes:

@@ -70,6 +70,7 @@ def found_class_map(labels: Sequence[Path], source: DatasetSource) -> ClassMap |
     if decision.guess:
         remedy = "`reading` in [class_map] of prep.toml says it otherwise; then run `prep init` again"
         source.notices.append(_guess(f"{decision.guess}; {remedy}"))
+    source.notices.extend(_spread(survey))
     class_map = given if given is not None else _guessed(survey, values, snap, source)
     class_map = replace(class_map, reading=decision.reading)
     meaning = meaning_of(values, class_map)
@@ -133,6 +134,14 @@ def _doubts(values: Values, meaning: Meaning, class_map: ClassMap) -> Iterator[N
     if class_map.found and len(class_map.classes) == 1:
         text = f"there is one class, {class_map.names[0]}: a network that learns it is always right and knows nothing"
         yield Notice(About.SUSPECT, _SUBJECT, text)
+
+
+def _spread(survey: LabelSurvey) -> Iterator[Notice]:
+    if set(survey.counts(Form.NARROW).values.tolist()) - {0, IGNORE_ID}:
+        yield _guess(
+            f"{survey.names[Form.NARROW]} and {survey.files[Form.NARROW] - 1} others have fewer than 8 bits per pixel: "
+            "their numbers are spread over 0..255 (1 of 2 bits is 85), and these are the ids"
+        )
 
 
 def _unreadable(survey: LabelSurvey) -> Iterator[Notice]:

@@ -164,6 +164,10 @@ def _with_palettes(survey: LabelSurvey, channel: LabelReading | None) -> Decisio
             f"palettes differ: index {indices[twice[0]]} is {_text(shown[twice[0]])} in {one} and "
             f"{_text(shown[twice[0] + 1])} in {other}, so that the colours count and not the indices"
         )
+        if survey.clear:
+            raise ConfigurationError(
+                f"{told}. {survey.clear[0]} has transparent pixels, whose colour nobody sees: flatten it"
+            )
         return Decision(LabelReading.LEVELS, told) if _all_gray(shown) else _as_colors(survey, told)
     if not numbers.size or (_all_gray(shown) and np.array_equal(shown & 255, indices)):
         return Decision(LabelReading.IDS) if survey.has(Form.COLOR, Form.DEEP) else _STORED

@@ -45,6 +45,7 @@ class LabelSurvey:
         unreadable: Files that cannot be read, with the reason; those that do not exist are not among them.
         missing: Files that do not exist.
         lossy: Files that are JPEG.
+        clear: Files that show a colour of their palette that is not opaque.
         palette_size: Least number of colours of a palette.
         wide: Whether any file has 16 bits.
     """
@@ -56,6 +57,7 @@ class LabelSurvey:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
     lossy: list[Path] = field(default_factory=list)
+    clear: list[Path] = field(default_factory=list)
     palette_size: int = 256
     wide: bool = False
 
@@ -106,6 +108,8 @@ def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
         form = Form.NARROW
     elif form is Form.GREY and facts.palette_N3 is not None and values[-1] < len(facts.palette_N3):
         form = Form.PALETTE
+        if np.isin(values, facts.clear).any():
+            found.clear.append(path)
         red, green, blue = facts.palette_N3[values].astype(np.int64).T
         values = values << 24 | red << 16 | green << 8 | blue
         found.palette_size = min(found.palette_size, len(facts.palette_N3))

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segprep.datasets.catalog import folder
+from segprep.datasets.catalog import CATALOG, folder
 from segprep.datasets.catalog._common.found_classes import found_class_map
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import with_label_reading
 from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
-from segprep.datasets.imageio import encode_image
+from segprep.datasets.imageio import encode_image, read_image
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.notices import About
 from segprep.datasets.record import Direction
@@ -258,6 +258,19 @@ def test_numbers_of_few_bits_are_not_mixed_up_with_those_of_8(tmp_path: Path) ->
         found(DatasetSource(tmp_path))
 
 
+def test_ids_of_few_bits_are_told_to_be_spread(tmp_path: Path) -> None:
+    source = DatasetSource(label_folder(tmp_path, grey_png(patches(0, 1, 3), bits=2)))
+    assert [c.raw_ids for c in found(source).classes] == [(0,), (85,), (255,)]
+    assert "1 of 2 bits is 85" in told(source)
+
+
+def test_transparent_colours_of_palettes_that_differ_are_refused(tmp_path: Path) -> None:
+    files = (palette_png(patches(0, 1), RED, GREEN), palette_png(patches(0, 1), GREEN, OLIVE, clear=0))
+    assert found(DatasetSource(label_folder(tmp_path / "alone", files[1]))).reading is LabelReading.STORED
+    with pytest.raises(ConfigurationError, match=r"palettes differ.*1\.png has transparent pixels"):
+        found(DatasetSource(label_folder(tmp_path / "both", *files)))
+
+
 # --- a class map of one's own decides
 
 
@@ -375,6 +388,19 @@ def test_real_labels_mean_what_their_data_set_says(
     assert class_map.reading == reading
     assert raw_ids <= {c.raw_ids[0] for c in class_map.classes}
     assert class_map.ignored_raw_ids == ignored
+
+
+def test_real_labels_in_the_colours_of_camvid_keep_black_as_void(shared_data: Path, tmp_path: Path) -> None:
+    camvid = CATALOG.load("camvid").class_map(DatasetSource(shared_data / "camvid"))
+    labels = [read_image(p) for p in sorted((shared_data / "camvid/valannot").glob("*.png"))[:100:20]]
+    source = DatasetSource(label_folder(tmp_path, *(camvid.colored(camvid.to_train_ids(label)) for label in labels)))
+    class_map = found(source)
+    assert {c.color for c in class_map.classes} <= {c.color for c in camvid.classes}
+    assert class_map.ignored_colors == (BLACK,)
+    place = {color: i for i, color in enumerate(c.color for c in camvid.classes)}
+    table = np.array([place[c.color] for c in class_map.classes] + [255] * (256 - len(class_map.classes)))
+    for label, ids in zip(labels, train_ids(source, class_map), strict=True):
+        np.testing.assert_array_equal(table[ids], camvid.to_train_ids(label))
 
 
 def test_real_bit_masks_with_data_in_alpha_are_told(shared_data: Path) -> None:
