@@ -47,12 +47,11 @@ def found_class_map(labels: Sequence[Path], source: DatasetSource) -> ClassMap |
         ConfigurationError: If the files contradict each other, are JPEG and nothing was said of that, or hold values
             that are no classes.
     """
-    given = source.classes
-    snap = (
-        source.snap_distance if source.snap_distance is not None else given.snap_distance if given is not None else 0.0
-    )
-    if given is not None:
+    given, snap = source.classes, source.snap_distance or 0.0
+    if given is not None and source.snap_distance is not None:
         given = replace(given, snap_distance=snap)
+    elif given is not None:
+        snap = given.snap_distance
     survey = survey_labels(labels, lossy=snap > 0, all_values=given is not None or snap > 0)
     source.notices.extend(_unreadable(survey))
     if not survey.read:
@@ -81,9 +80,8 @@ def found_class_map(labels: Sequence[Path], source: DatasetSource) -> ClassMap |
 
 def _guessed(survey: LabelSurvey, values: Values, snap_distance: float, source: DatasetSource) -> ClassMap:
     shown = survey.counts(Form.PALETTE).values
-    void_index = bool(
-        np.isin(shown, [IGNORE_ID << 24 | red << 16 | green << 8 | blue for red, green, blue in VOID]).any()
-    )
+    marks = [IGNORE_ID << 24 | red << 16 | green << 8 | blue for red, green, blue in VOID]
+    void_index = bool(np.isin(shown, marks).any())
     narrow = survey.has(Form.NARROW) and not survey.has(Form.GREY, Form.DEEP, Form.COLOR)
     guessed = guess_classes(values, snap_distance, narrow=narrow, void_index=void_index)
     source.notices.extend(_guess(text) for text in guessed.guesses)

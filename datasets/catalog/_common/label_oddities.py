@@ -14,6 +14,7 @@ MOST_CLASSES: Final = IGNORE_ID - 1
 
 _CALM: Final = 0.5  # of its pixels: a value with fewer in runs of equal ones stands along edges
 _LEAST_CALM: Final = 0.5  # of all pixels hold the values of the classes, or else the picture is no label at all
+_LEAST_MIXED: Final = 0.001  # of all pixels; fewer are strays, which cost nothing
 _FEWEST: Final = 8
 
 
@@ -26,7 +27,8 @@ def mixtures(values: Values) -> int:
     counts = values.counts
     is_calm = counts.calm >= _CALM * counts.pixels
     calm, mixed = int(is_calm.sum()), int((~is_calm).sum())
-    covered = counts.pixels[is_calm].sum() >= _LEAST_CALM * counts.pixels.sum()
+    calm_share = counts.pixels[is_calm].sum() / counts.pixels.sum()
+    covered = _LEAST_CALM <= calm_share <= 1 - _LEAST_MIXED
     return mixed if covered and mixed > max(_FEWEST, 2 * calm) else 0
 
 
