@@ -137,6 +137,21 @@ def test_mostly_ignored_labels_are_said_by_check(tmp_path: Path, capsys: Capture
     assert "are ignored: is this meant?" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_known_dataset_whose_ids_became_grey_colours_is_read_when_told(camvid: Path, capsys: Captured) -> None:
+    for path in camvid.glob("*annot/*.png"):
+        write_image(path, np.repeat(read_image(path)[..., None], 3, axis=2))
+    assert prep("init", "camvid", camvid) == 0
+    capsys.readouterr()
+    assert prep("check", "--workers", "0", "--json") == 4
+    assert prep("resize", "--factor", "2") == 4
+    assert 'Write reading = "ids" into [class_map]' in " ".join(capsys.readouterr().out.split())
+    config = Path("prep.toml")
+    config.write_text(config.read_text().replace("raw_id_divisor = 1\n", 'raw_id_divisor = 1\nreading = "ids"\n'))
+    assert prep("init", "camvid", camvid) == 0
+    assert prep("resize", "--factor", "2") == 0
+    assert prep("check", "--workers", "0") == 0
+
+
 def test_labels_of_one_class_are_said_by_init_and_check(tmp_path: Path, capsys: Captured) -> None:
     assert prep("init", "folder", label_folder(tmp_path / "data", patches(3))) == 0
     assert "there is one class, class_3" in " ".join(capsys.readouterr().out.split())
