@@ -313,9 +313,9 @@ class ClassMap:
             gray = bool((values % 0x010101 == 0).all())
             ids = '. Are these ids? Write reading = "ids" into [class_map], and run `prep init` again' if gray else ""
             raise LabelIdError(
-                f"label colours outside the class map: {', '.join(named)}{more}{ids}. Add them to raw_colors of a class, "
-                "or to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals, "
-                "or take the nearest known colour with `prep init ... --snap-labels 40`"
+                f"label colours outside the class map: {', '.join(named)}{more}{ids}. Add them to raw_colors of a "
+                "class, or to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the "
+                "originals, or take the nearest known colour with `prep init ... --snap-labels 40`"
             )
         return train_HW
 
