@@ -364,6 +364,20 @@ def test_a_bad_file_is_named_and_does_not_end_the_listing(tmp_path: Path) -> Non
         found(DatasetSource(label_folder(tmp_path / "all", b"")))
 
 
+@pytest.mark.parametrize("name", ["folder", "list", "rgbd"])
+def test_sound_labels_are_read_as_ever_and_nothing_is_said(tmp_path: Path, name: str) -> None:
+    member = CATALOG.load(name)
+    member.write_miniature(tmp_path, 3)
+    source = DatasetSource(tmp_path)
+    class_map = member.class_map(source)
+    assert not source.notices
+    assert (class_map.reading, class_map.ignored_raw_ids, class_map.ignored_colors) == ("stored", (255,), (BLACK,))
+    assert [c.name for c in class_map.classes] == [f"class_{c.raw_ids[0]}" for c in class_map.classes]
+    assert not {"reading", "snap_distance", "found"} & {*class_map.pixel_rules()}
+    for record in member.scan(source, Direction.PREVIOUS):
+        assert with_label_reading(record, class_map.reading).sources["label"].code == {"name": "raw-labels"}
+
+
 # --- real files
 
 
