@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.errors import ConfigurationError, LabelIdError
+from segprep.datasets.json_values import as_json, is_number
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.names import nearest_name
 from segprep.datasets.sample import Array, JsonDict, Mask
+from segprep.datasets.snapping import MOST_SNAP, nearest_known, nearest_meaning
 
 __all__ = ["ClassMap", "Color", "SemanticClass", "distinct_colors"]
 
@@ -57,6 +60,11 @@ class ClassMap:
             and motion count there as little as the label.
         ignored_colors: The same as `ignored_raw_ids` in label files that hold colours; black is, unless a class is.
         raw_id_divisor: Label files hold raw id * divisor + something else: 256 for Mapillary's 16-bit files.
+        reading: What of the label files says the class.
+        snap_distance: What is no known id or colour is taken for the nearest one that is at most so far away (grey
+            levels, or Euclidean in RGB), and ignored if there is none: for labels that were compressed with a loss. 0
+            refuses what is not known.
+        found: Whether nobody wrote the map: it was guessed from the files.
     """
 
     classes: tuple[SemanticClass, ...]
@@ -64,6 +72,9 @@ class ClassMap:
     masked_raw_ids: tuple[int, ...] = ()
     ignored_colors: tuple[Color, ...] = ((0, 0, 0),)
     raw_id_divisor: int = 1
+    reading: LabelReading = LabelReading.STORED
+    snap_distance: float = 0.0
+    found: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) < IGNORE_ID:
@@ -82,6 +93,10 @@ class ClassMap:
             raise ConfigurationError(f"raw label ids {counted} are masked but not ignored: add them to ignored_raw_ids")
         if not 1 <= self.raw_id_divisor <= _MAX_RAW_ID:
             raise ConfigurationError(f"raw_id_divisor must lie in 1..{_MAX_RAW_ID}, not {self.raw_id_divisor}")
+        if not 0 <= self.snap_distance <= MOST_SNAP:
+            raise ConfigurationError(f"snap_distance must lie in 0..{MOST_SNAP}, not {self.snap_distance}")
+        if self.snap_distance and self.raw_id_divisor != 1:
+            raise ConfigurationError("snap_distance is for plain ids and colours, not with a raw_id_divisor")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,6 +136,7 @@ class ClassMap:
             "raw_id_divisor": self.raw_id_divisor,
             "colors": sorted(by_color),
             "ignored_colors": sorted(map(list, self.ignored_colors)),
+            **({"snap_distance": self.snap_distance} if self.snap_distance else {}),
         }
         if not regrouping:
             return rules | {
@@ -159,6 +175,16 @@ class ClassMap:
             self._refuse_ids(raw_HW[unknown])
         return train_HW
 
+    def known_values(self, *, colors: bool) -> tuple[Array, npt.NDArray[np.uint8]]:
+        """Return all ids (K, 1), or colours (K, 3), that mean anything, and their train ids (K,); ignored ones last."""
+        known: dict[tuple[int, ...], int] = {}
+        for train_id, semantic in enumerate(self.classes):
+            own: Sequence[tuple[int, ...]] = semantic.label_colors if colors else [(i,) for i in semantic.raw_ids]
+            known |= dict.fromkeys(own, train_id)
+        void: Sequence[tuple[int, ...]] = self.ignored_colors if colors else [(i,) for i in self.ignored_raw_ids]
+        known |= {value: IGNORE_ID for value in void if value not in known}
+        return np.array([*known]), np.array([*known.values()], np.uint8)
+
     def shows_scene(self, raw: Array) -> Mask:
         """Return the (H, W) bool mask of pixels whose raw id is not in `masked_raw_ids`; colours mask nothing."""
         if raw.ndim == 3 or not self.masked_raw_ids:
@@ -175,7 +201,7 @@ class ClassMap:
             LabelIdError: If it holds ids or colours that the map does not know.
         """
         train_HW = self.to_train_ids(raw)
-        if raw.ndim == 3:
+        if raw.ndim == 3 or self.snap_distance:
             return self.to_raw_ids(train_HW)
         return self._raw_ids(raw).astype(np.uint8 if self.largest_raw_id < 256 else np.uint16)
 
@@ -199,8 +225,15 @@ class ClassMap:
             "masked_raw_ids": list(self.masked_raw_ids),
             "ignored_colors": [list(c) for c in self.ignored_colors],
             "raw_id_divisor": self.raw_id_divisor,
+            **self._unusual(),
             "classes": [_class_to_json(c) for c in self.classes],
         }
+
+    def _unusual(self) -> JsonDict:
+        """Return what stands in files only where it is not as usual."""
+        usual = {name: each.default for name, each in type(self).__dataclass_fields__.items()}
+        own = {"reading": self.reading, "snap_distance": self.snap_distance, "found": self.found}
+        return {name: as_json(value) for name, value in own.items() if value != usual[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ClassMap":
@@ -219,6 +252,9 @@ class ClassMap:
                 masked_raw_ids=_whole_numbers(data.get("masked_raw_ids", ())),
                 ignored_colors=tuple(_color(c) for c in data.get("ignored_colors", ((0, 0, 0),))),
                 raw_id_divisor=_whole_numbers([data.get("raw_id_divisor", 1)])[0],
+                reading=LabelReading(data.get("reading", LabelReading.STORED)),
+                snap_distance=_number(data.get("snap_distance", 0)),
+                found=_flag(data.get("found", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ConfigurationError):
@@ -246,6 +282,10 @@ class ClassMap:
         for train_id, semantic in enumerate(self.classes):
             table[list(semantic.raw_ids)] = train_id
         table[list(self.ignored_raw_ids)] = IGNORE_ID
+        if self.snap_distance:
+            known, unknown = (np.flatnonzero(which) for which in (table != _UNKNOWN, table[:-1] == _UNKNOWN))
+            nearest = nearest_known(unknown[:, None], known[:, None], self.snap_distance)
+            table[unknown] = np.where(nearest < 0, IGNORE_ID, table[known[nearest]])
         return table
 
     def _from_colors(self, rgb_HWC: Array) -> npt.NDArray[np.uint8]:
@@ -262,13 +302,20 @@ class ClassMap:
         packed_HW = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
         train_HW: npt.NDArray[np.uint8] = table[packed_HW]
         if (unknown := train_HW == _UNKNOWN).any():
+            if self.snap_distance:
+                known, train_ids = self.known_values(colors=True)
+                train_HW[unknown] = nearest_meaning(packed_HW[unknown], known, train_ids, self.snap_distance)
+                return train_HW
             values, counts = np.unique(packed_HW[unknown], return_counts=True)
             most = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
             named = [f"{_unpacked(int(values[i]))} ({counts[i]} px)" for i in most]
             more = f" and {len(values) - len(named)} more" if len(values) > len(named) else ""
+            gray = bool((values % 0x010101 == 0).all())
+            ids = '. Are these ids? Write reading = "ids" into [class_map], and run `prep init` again' if gray else ""
             raise LabelIdError(
-                f"label colours outside the class map: {', '.join(named)}{more}. Add them to raw_colors of a class, or "
-                "to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the originals"
+                f"label colours outside the class map: {', '.join(named)}{more}{ids}. Add them to raw_colors of a "
+                "class, or to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the "
+                "originals, or take the nearest known colour with `prep init ... --snap-labels 40`"
             )
         return train_HW
 
@@ -328,6 +375,18 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:  # noqa: ANN401  (comes from
     if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
         raise ValueError(f"whole numbers are needed, not {values!r}")
     return tuple(int(n) for n in numbers)
+
+
+def _number(value: Any) -> float:  # noqa: ANN401  (comes from TOML or JSON)
+    if not is_number(value):
+        raise ValueError(f"a number is needed, not {value!r}")
+    return float(value)
+
+
+def _flag(value: Any) -> bool:  # noqa: ANN401  (comes from TOML or JSON)
+    if not isinstance(value, bool):
+        raise ValueError(f"true or false is needed, not {value!r}")
+    return value
 
 
 def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], table: str) -> None:

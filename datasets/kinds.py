@@ -7,10 +7,13 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["IGNORE_ID", "RULES", "Flip", "Kind", "KindRule", "Resampling", "Scaling", "rule"]
+__all__ = ["IGNORE_ID", "MOSTLY_IGNORED", "RULES", "Flip", "Kind", "KindRule", "Resampling", "Scaling", "rule"]
 
 IGNORE_ID = 255
 """Train id of pixels that no loss and no metric may count."""
+
+MOSTLY_IGNORED = 0.9
+"""A larger share of ignored pixels is said: they may be classes that were taken for void."""
 
 
 class Kind(StrEnum):

@@ -1,9 +1,9 @@
-"""What is said of a dataset beside its samples: what was guessed, and what looks wrong."""
+"""What is said of a dataset beside its samples: what was guessed, what looks wrong, and what labels hold."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["About", "Notice"]
+__all__ = ["About", "FoundValue", "Notice"]
 
 
 class About(StrEnum):
@@ -35,3 +35,22 @@ class Notice:
 
     def __str__(self) -> str:
         return f"{self.about}, {self.subject}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundValue:
+    """An id or a colour of the label files, and what becomes of it.
+
+    Attributes:
+        value: The id, or red, green, blue; None for all that are not told one by one.
+        pixels: How many hold it.
+        share: Of all pixels.
+        files: In how many files it occurs; 0 where that is not known.
+        becomes: Name of the class, "ignored", or what will happen to it.
+    """
+
+    value: int | tuple[int, ...] | None
+    pixels: int
+    share: float
+    files: int
+    becomes: str

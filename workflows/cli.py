@@ -100,6 +100,15 @@ def init(
             show_default=False,
         ),
     ] = None,
+    snap_labels: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DISTANCE",
+            help="Take what is no known label value for the nearest one that is at most so far away in grey levels or "
+            "RGB, and ignore what is farther: for JPEG labels. Kept in prep.toml.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
@@ -109,7 +118,7 @@ def init(
 
     names = parse_names(columns)
     row = None if names is None else tuple(names)
-    request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit)
+    request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit, snap_labels)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.notices import Notice
+from segprep.datasets.notices import FoundValue, Notice
 from segprep.datasets.record import Direction, SampleRecord
 
 __all__ = ["DatasetMember", "DatasetSource", "DatasetSpec"]
@@ -27,6 +27,8 @@ class DatasetSpec:
         takes_lists: Whether samples are listed in files that the user names instead of found in folders.
         depth_range: (near, far) in metres between which nearly all depths lie; None if nobody knows.
         class_shares: Class name to its known share of the labelled pixels, for comparison; empty if nobody knows.
+        finds_classes: Whether nothing is known of the labels: `class_map` reads them, and how their files are read is
+            decided there, too.
     """
 
     title: str
@@ -39,6 +41,7 @@ class DatasetSpec:
     takes_lists: bool = False
     depth_range: tuple[float, float] | None = None
     class_shares: Mapping[str, float] = field(default_factory=dict)
+    finds_classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,21 @@ class DatasetSource:
         lists: Files that list the samples, for the dataset `list`; others have none.
         columns: What the entries of a row in lists without a header are; None for the formats' own meaning.
         scheme: One of the spec's `schemes`; None for the default.
+        classes: For members that find classes: the class map that the user wrote, to which they add how label files
+            are read; None if it is to be found.
+        snap_distance: For members that find classes: see `ClassMap`; None for what `classes` says.
         notices: Where members leave what they guess and what looks wrong to them, while they list.
+        values: Where members that find classes leave what the labels hold, the most frequent value first.
     """
 
     root: Path
     lists: tuple[Path, ...] = ()
     columns: tuple[str, ...] | None = None
     scheme: str | None = None
+    classes: ClassMap | None = None
+    snap_distance: float | None = None
     notices: list[Notice] = field(default_factory=list, compare=False)
+    values: list[FoundValue] = field(default_factory=list, compare=False)
 
 
 class DatasetMember(Protocol):

@@ -33,6 +33,7 @@ ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v
     licence="the user's own",
     citation="",
     max_gap=0.0,
+    finds_classes=True,
 )
 
 _PARTS = (
@@ -45,20 +46,20 @@ _SCALE_NOTES = ("value", "channels", "scale", "offset")  # what stands in a scal
 
 
 def class_map(source: DatasetSource) -> ClassMap:
-    """Return one class per id, or per colour, that the labels hold; 255 is ignored.
+    """Return one class per id, or per colour, that the labels hold; see `found_class_map` for what is none.
 
     Every label is read once. The result stands in `prep.toml`, where names and colours can be put right and an id that
     means "not labelled" (SMSnet: 0) can be moved to `ignored_raw_ids`.
 
     Raises:
         DatasetNotFoundError: If no label can be read.
+        ConfigurationError: If the labels' values are no classes.
     """
     folders = [folder / "label_data" for _, folder in _splits(source.root)]
-    found = found_class_map(folder / name for folder in folders for name in files_by_stem(folder).values())
+    labels = [folder / name for folder in folders for name in files_by_stem(folder).values()]
+    found = found_class_map(labels, source)
     if found is None:
-        raise DatasetNotFoundError(
-            f"{source.root} has no readable label in label_data; the expected layout is:\n{SPEC.layout}"
-        )
+        raise DatasetNotFoundError(f"{source.root} has no labels in label_data; the expected layout is:\n{SPEC.layout}")
     return found
 
 

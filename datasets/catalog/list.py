@@ -32,31 +32,25 @@ Paths are relative to ROOT. Lists may lie elsewhere: name them.""",
     citation="",
     max_gap=0.0,
     takes_lists=True,
+    finds_classes=True,
 )
 
 _GREY: Final = PlainCode(channels=())
 
 
 def class_map(source: DatasetSource) -> ClassMap:
-    """Return one class per id, or per colour, that the labels hold; 255 is ignored.
+    """Return one class per id, or per colour, that the labels hold; see `found_class_map` for what is none.
 
     Every label is read once. Lists without any label get a single class that nothing uses: images alone are enough to
     make predictions for.
 
     Raises:
         DatasetNotFoundError: If there are no lists, or there are labels and none can be read.
+        ConfigurationError: If the labels' values are no classes.
         UnreadableFileError: If the lists are wrong.
     """
     labels = [source.root / r.sources["label"].path for r in _records(source) if "label" in r.sources]
-    if not labels:
-        return UNLABELLED
-    found = found_class_map(labels)
-    if found is None:
-        raise DatasetNotFoundError(
-            f"none of the {len(labels)} labels, of which {labels[0]} is the first, can be read and shows a class: is "
-            f"{source.root} the folder that the lists' paths are relative to? Else give the classes with --classes FILE"
-        )
-    return found
+    return found_class_map(labels, source) or UNLABELLED
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:

@@ -37,30 +37,24 @@ ROOT/<recording>/frames.txt              optional: a name per row, of the images
     licence="the user's own",
     citation="",
     max_gap=0.2,
+    finds_classes=True,
 )
 
 _DEPTH: Final = DepthCode(0.001, far_code=False)
 
 
 def class_map(source: DatasetSource) -> ClassMap:
-    """Return one class per id, or per colour, that the labels hold; 255 is ignored.
+    """Return one class per id, or per colour, that the labels hold; see `found_class_map` for what is none.
 
     Every label is read once. Without labels there is a single class that nothing uses.
 
     Raises:
         DatasetNotFoundError: If there are no recordings, or there are labels and none can be read.
+        ConfigurationError: If the labels' values are no classes.
     """
     folders = [first_folder(folder, LABEL_FOLDERS) for folder in _recordings(source.root).values()]
     labels = [folder / name for folder in folders if folder for name in files_by_stem(folder).values()]
-    if not labels:
-        return UNLABELLED
-    found = found_class_map(labels)
-    if found is None:
-        raise DatasetNotFoundError(
-            f"none of the {len(labels)} labels, of which {labels[0]} is the first, can be read and shows a class: give "
-            "the classes with --classes FILE"
-        )
-    return found
+    return found_class_map(labels, source) or UNLABELLED
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:

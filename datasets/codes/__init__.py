@@ -9,7 +9,8 @@ from segprep.datasets.codes.base import Code, Encoded, MaskPlace, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets.codes.jet import JetCode
-from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode, RawLabelCode
+from segprep.datasets.codes.labels import RawLabelCode, with_label_reading
+from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
 from segprep.datasets.codes.registry import code_from_json, source_code_from_json
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
 
@@ -32,4 +33,5 @@ __all__ = [
     "Vkitti2FlowCode",
     "code_from_json",
     "source_code_from_json",
+    "with_label_reading",
 ]

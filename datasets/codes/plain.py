@@ -18,13 +18,14 @@ from segprep.datasets.codes.base import (
     mask_of,
     rounded_codes,
 )
+from segprep.datasets.codes.channels import without_alpha
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["IdCode", "LinearCode", "PlainCode", "RawLabelCode"]
+__all__ = ["IdCode", "LinearCode", "PlainCode"]
 
 _CHANNEL_COUNTS = (0, 3, 4)  # what a PNG holds without a second meaning
 
@@ -32,16 +33,6 @@ _CHANNEL_COUNTS = (0, 3, 4)  # what a PNG holds without a second meaning
 def _check_channels(channels: tuple[str, ...]) -> None:
     if len(channels) not in _CHANNEL_COUNTS:
         raise CodeRangeError(f"a picture has no channels' axis, 3 or 4 channels, not {len(channels)}: {channels}")
-
-
-def _without_alpha(picture: Array) -> Array:
-    """Drop an alpha channel that is opaque everywhere: it says nothing, all others are refused."""
-    if picture.ndim != 3 or picture.shape[2] != 4:
-        return picture
-    opaque = np.iinfo(picture.dtype).max if picture.dtype.kind == "u" else 1
-    if not (picture[..., 3] == opaque).all():
-        raise CodeRangeError("it has transparent pixels, which show nothing to learn from: flatten it, or remove alpha")
-    return np.ascontiguousarray(picture[..., :3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +123,7 @@ class PlainCode:
         expected, three equal channels become grey where one is.
         """
         if len(self.channels) != 4:
-            picture = _without_alpha(picture)
+            picture = without_alpha(picture)
         if len(self.channels) == 3 and picture.ndim == 2:
             picture = np.repeat(picture[..., None], 3, axis=2)
         elif not self.channels and picture.ndim == 3 and (picture == picture[..., :1]).all():
@@ -216,62 +207,6 @@ class IdCode:
         if low < 0 or high > 2**self.bits - 1:
             raise CodeRangeError(f"ids from {low} to {high} do not fit into {self.bits} bits")
         return ids.astype(self.dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class RawLabelCode:
-    """Label files as datasets have them: ids of 8 or 16 bits in one channel, or exact colours in three.
-
-    Palette files give their indices. The class map turns either into train ids; segprep writes `IdCode`.
-    """
-
-    name: ClassVar[str] = "raw-labels"
-    extension: ClassVar[str] = ".png"
-    channels: ClassVar[tuple[str, ...]] = ()
-    scale: ClassVar[tuple[float, ...]] = (1.0,)
-    offset: ClassVar[tuple[float, ...]] = (0.0,)
-    mask: ClassVar[MaskPlace] = MaskPlace.NONE
-    shows: ClassVar[Kind | None] = None
-    numbers: ClassVar[Numbers | None] = None
-    dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint16)
-
-    def encode(self, values: Array, valid: Mask | None) -> Encoded:
-        """Take ids or colours as they are.
-
-        Raises:
-            CodeRangeError: If they are neither.
-        """
-        return Encoded(self._checked(values), None, 0)
-
-    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
-        """Return ids or colours as they are. See `Code.decode`."""
-        return self._checked(stored), None
-
-    def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Return ids or colours."""
-        return stored
-
-    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
-        """Return (H, W) ids, uint8 or uint16, or (H, W, 3) uint8 colours.
-
-        Raises:
-            CodeRangeError: If it holds anything else, or transparent pixels.
-        """
-        return self._checked(_without_alpha(picture)), None
-
-    def to_json(self) -> JsonDict:
-        """Return the name."""
-        return {"name": self.name}
-
-    def _checked(self, picture: Array) -> Array:
-        if picture.ndim == 2 and picture.dtype in (np.uint8, np.uint16):
-            return picture
-        if picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8:
-            return picture
-        raise CodeRangeError(
-            f"labels are ids of 8 or 16 bits in one channel, or 8-bit colours in three, not {picture.dtype} of shape "
-            f"{picture.shape}"
-        )
 
 
 @dataclass(frozen=True, slots=True)

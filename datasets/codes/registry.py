@@ -7,7 +7,8 @@ from segprep.datasets.codes.base import Code, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
 from segprep.datasets.codes.jet import JetCode
-from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode, RawLabelCode
+from segprep.datasets.codes.labels import RawLabelCode
+from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
 from segprep.datasets.errors import CodeRangeError
 

@@ -9,7 +9,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_from_json, source_code_from_json
+from segprep.datasets.codes import (
+    Code,
+    MaskPlace,
+    PlainCode,
+    RawLabelCode,
+    SourceCode,
+    code_from_json,
+    source_code_from_json,
+)
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.errors import CodeRangeError, DamagedCellError, MissingInputError, UnreadableFileError
@@ -137,7 +145,8 @@ def decode_file(source: SourceFile, data: bytes, path: Path) -> tuple[Array, Arr
     if source.kind is Kind.POINTS:
         picture: Array = decode_velodyne(data, path)
     else:
-        picture = decode_image(data, path, palette_colors=source.kind is Kind.IMAGE)
+        shows_palette = source.kind is Kind.IMAGE or (isinstance(code, RawLabelCode) and code.shows_palette)
+        picture = decode_image(data, path, palette_colors=shows_palette)
         if rule(source.kind).flip is not Flip.MIRROR and image_orientation(path, data) != UPRIGHT:
             raise UnreadableFileError(
                 f"{path} has an orientation in its EXIF data, which turns pixels, but not the directions that numbers "

@@ -190,6 +190,8 @@ def _histogram(raw: Array) -> tuple[Array, Counts]:
 
 def _is_known(values: Array, class_map: ClassMap) -> Mask:
     known: Mask
+    if class_map.snap_distance:  # what is near no value is ignored
+        return np.ones(len(values), np.bool_)
     if values.ndim == 1:
         ids = [i for c in class_map.classes for i in c.raw_ids] + list(class_map.ignored_raw_ids)
         known = np.isin(values // class_map.raw_id_divisor, ids)

@@ -10,6 +10,7 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import IdCode
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, JsonDict, Sample
+from segprep.datasets.snapping import count_far
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.labels.resampling import LabelMethod, resize_instances, resize_labels
 from segprep.prep.resizing.columns import TargetSize
@@ -100,7 +101,12 @@ class ResizeLabel(BaseStep):
         source = checked_size(sample, "label")
         ids_HW = self.ids.resampled_as(sample.arrays["label"])
         resized_HW = resize_labels(ids_HW, self.target.of(source), self.ids.method)
-        return {"label": Cell(self.ids.stored_as(resized_HW), None, source_facts(sample, "label"))}
+        facts = source_facts(sample, "label")
+        if self.ids.class_map.snap_distance:
+            raw, class_map = sample.arrays["label"], self.ids.class_map
+            known, _ = class_map.known_values(colors=raw.ndim == 3)
+            facts["far_from_known"] = count_far(raw, known, class_map.snap_distance)
+        return {"label": Cell(self.ids.stored_as(resized_HW), None, facts)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.errors import ConfigurationError, LabelIdError
+from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.snapping import count_far
 from support.properties import examples
 
 ROAD = SemanticClass("road", (128, 64, 128), (7, 8))
@@ -223,3 +226,41 @@ def _with(**changes: object) -> dict[str, object]:
 def test_bad_class_maps_are_refused_with_what_is_wrong(data: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         ClassMap.from_json(data)
+
+
+# --- labels that were compressed with a loss
+
+
+SNAPPED = ClassMap(
+    (SemanticClass("a", (0, 0, 0), (0,)), SemanticClass("b", (200, 0, 0), (200,))),
+    (255,),
+    ignored_colors=((200, 200, 200),),
+    snap_distance=20,
+)
+
+
+def test_unknown_values_become_the_nearest_known_one_or_are_ignored() -> None:
+    ids = np.array([[0, 20, 21, 180, 200, 227, 228, 255]], np.uint8)
+    assert SNAPPED.to_train_ids(ids).tolist() == [[0, 0, 255, 1, 1, 255, 255, 255]]
+    colors = np.array([[[0, 0, 0], [12, 0, 16], [12, 0, 17], [195, 5, 5], [199, 199, 199]]], np.uint8)
+    assert SNAPPED.to_train_ids(colors).tolist() == [[0, 0, 255, 1, 255]]
+    assert SNAPPED.to_known_raw_ids(ids).tolist() == [[0, 0, 255, 200, 200, 255, 255, 255]]
+    known, _ = SNAPPED.known_values(colors=True)
+    assert count_far(colors, known, SNAPPED.snap_distance) == 1
+
+
+def test_the_distance_is_a_pixel_rule_and_stands_in_files_where_it_is_set_only() -> None:
+    exact = replace(SNAPPED, snap_distance=0.0)
+    assert SNAPPED.pixel_rules()["snap_distance"] == 20
+    assert "snap_distance" not in exact.pixel_rules()
+    for class_map in (SNAPPED, exact, replace(exact, reading=LabelReading.IDS, found=True)):
+        assert ClassMap.from_json(class_map.to_json()) == class_map
+    assert replace(exact, reading=LabelReading.IDS, found=True).pixel_rules() == exact.pixel_rules()
+
+
+@pytest.mark.parametrize(
+    "entry", [{"snap_distance": -1}, {"snap_distance": "far"}, {"reading": "hue"}, {"found": 1}], ids=repr
+)
+def test_what_makes_no_sense_in_a_class_map_is_refused(entry: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        ClassMap.from_json(SNAPPED.to_json() | entry)

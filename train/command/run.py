@@ -17,6 +17,7 @@ from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
 from segprep.train.network.segmenter import default_device
+from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
@@ -137,8 +138,10 @@ def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
     sources = _sources(place, config, say)
+    if not config.data.one_class:
+        refuse_one_class(sources)
     check_validated(config, sources)
-    for sentence in unused_entries(config, sources):
+    for sentence in (*told_of_ignored(sources), *unused_entries(config, sources)):
         say(sentence)
     segmenter = first_segmenter(config, sources, processes, place.runs, say)
     training = Training(config, sources, segmenter, processes)

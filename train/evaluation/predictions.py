@@ -53,6 +53,7 @@ class SourceLabels:
 
     def __init__(self, store: ShardStore, root: Path) -> None:
         self._store, self._root = store, root
+        self._code = RawLabelCode(store.class_map.reading)
 
     def why_unreachable(self) -> str | None:
         """Return why the labels cannot be read, judged by the first sample; None if they can."""
@@ -72,7 +73,7 @@ class SourceLabels:
         path = self._root / self._store.source_paths(index)["label"]
         width, height = self._store.source_size(index)
         try:
-            raw, _ = RawLabelCode().from_file(read_image(path))
+            raw, _ = self._code.from_file(read_image(path, palette_colors=self._code.shows_palette))
         except CodeRangeError as error:
             raise UnreadableFileError(f"{path}: {error}") from error
         if raw.shape[:2] != (height, width):

@@ -36,6 +36,9 @@ class DataConfig:
     blank: tuple[str, ...] = option(
         (), help="Inputs that the network gets zeros in place of, to see what they bring.", values="column"
     )
+    one_class: bool = option(
+        False, help="Whether to learn from labels that show a single class, which tells nothing from anything."
+    )
     size: tuple[int, ...] = option(
         (),
         flag="--size",

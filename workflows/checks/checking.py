@@ -27,9 +27,10 @@ from segprep.workflows.checks.files import formats, image_sizes, lacking_parts, 
 from segprep.workflows.checks.findings import Calibration, Category, CheckedSample, Finding, Severity, calibration_of
 from segprep.workflows.checks.geometry import strange_records
 from segprep.workflows.checks.images import alike_images, same_images
-from segprep.workflows.checks.labels import unknown_ids, unlabelled
+from segprep.workflows.checks.label_files import label_forms
+from segprep.workflows.checks.labels import mostly_ignored, unknown_ids, unlabelled
 from segprep.workflows.checks.orientation import edges_fit, turned_cameras, turned_otherwise
-from segprep.workflows.checks.shares import class_shares, count_classes
+from segprep.workflows.checks.shares import class_shares, count_classes, single_class
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
@@ -110,8 +111,11 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         *turned_otherwise(samples, partial(edges_fit, config.dataset_root)),
         *turned_cameras(samples),
         *formats(samples),
+        *label_forms(samples, class_map),
         *unknown_ids(samples),
         *unlabelled(samples),
+        *mostly_ignored(samples, class_map),
+        *single_class(counts, class_map),
         *class_shares(counts, shares, class_map),
         *same_images(samples),
         *alike_images(samples),

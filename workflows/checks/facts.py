@@ -23,6 +23,7 @@ from segprep.prep.inspection.facts import (
     describe,
     measure_distances,
 )
+from segprep.prep.inspection.label_form import LabelForm, label_form
 from segprep.prep.inspection.likeness import likeness_hash
 
 __all__ = ["FileFacts", "Problem", "Trouble", "inspect_files"]
@@ -56,6 +57,7 @@ class FileFacts:
         digest: SHA-256 of the file; of images only.
         likeness: See `likeness_hash`; of images only.
         labels: Of labels only.
+        form: Of labels only.
         distances: Of depth (metres) and disparity (pixels) only.
     """
 
@@ -67,6 +69,7 @@ class FileFacts:
     digest: bytes = b""
     likeness: int | None = None
     labels: LabelFacts | None = None
+    form: LabelForm | None = None
     distances: DistanceFacts | None = None
 
 
@@ -92,6 +95,7 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
             digest=hashlib.sha256(data).digest() if source.kind is Kind.IMAGE else b"",
             likeness=likeness_hash(picture) if source.kind is Kind.IMAGE else None,
             labels=count_labels(values, class_map) if source.kind is Kind.LABEL else None,
+            form=label_form(data, picture) if source.kind is Kind.LABEL else None,
             distances=_distances(source.kind, picture, values, valid),
         )
     except SegprepError as error:

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from segprep.datasets.classes import ClassMap
+from segprep.datasets.kinds import MOSTLY_IGNORED
 from segprep.prep.inspection.facts import LabelFacts, LabelValue
-from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity, by_split
+from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity, by_split, percent
 
-__all__ = ["labels_of", "unknown_ids", "unlabelled"]
+__all__ = ["labels_of", "mostly_ignored", "unknown_ids", "unlabelled"]
 
 _MOST_NAMED = 10
 
@@ -49,6 +51,22 @@ def unlabelled(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
             message = f"{len(empty)} of {len(labels)} labels of split {split} are ignored in every pixel{hint}"
             paths = tuple(s.files["label"].path for s in empty)
             yield Finding(Severity.WARNING, Category.UNLABELLED, message, tuple(s.key for s in empty), paths)
+
+
+def mostly_ignored(samples: Sequence[CheckedSample], class_map: ClassMap) -> Iterator[Finding]:
+    """Yield a warning for each split in whose labels hardly any pixel has a class."""
+    for split, members in by_split(samples):
+        facts = [facts for _, facts in labels_of(members)]
+        labelled = sum(int(each.pixels_KB.sum()) for each in facts)
+        ignored = sum(each.ignored for each in facts)
+        if labelled and ignored > MOSTLY_IGNORED * (labelled + ignored):
+            guess = ", which was guessed by `prep init`," if class_map.found else ""
+            share = percent(ignored / (labelled + ignored))
+            message = (
+                f"{share} of the labels' pixels of split {split} are ignored: is this meant? [class_map] in prep.toml"
+                f"{guess} says which values are"
+            )
+            yield Finding(Severity.WARNING, Category.UNLABELLED, message)
 
 
 def labels_of(samples: Sequence[CheckedSample]) -> Iterator[tuple[CheckedSample, LabelFacts]]:

@@ -13,7 +13,7 @@ from segprep.prep.inspection.label_shares import Suspicion, suspect_mapping
 from segprep.workflows.checks.findings import Category, CheckedSample, Finding, Severity, by_split, percent
 from segprep.workflows.checks.labels import labels_of
 
-__all__ = ["ClassCounts", "class_shares", "count_classes"]
+__all__ = ["ClassCounts", "class_shares", "count_classes", "single_class"]
 
 Shares = npt.NDArray[np.float64]
 
@@ -51,6 +51,17 @@ def count_classes(samples: Sequence[CheckedSample], class_map: ClassMap) -> dict
         if images:
             found[split] = ClassCounts(images, pixels_CB)
     return found
+
+
+def single_class(splits: Mapping[str, ClassCounts], class_map: ClassMap) -> Iterator[Finding]:
+    """Yield a warning if all labels together show one class: `train run` refuses them."""
+    if not splits:
+        return
+    shown = np.flatnonzero(np.sum([counts.pixels_CB.sum(axis=1) for counts in splits.values()], axis=0))
+    if len(shown) == 1:
+        name = class_map.names[shown[0]]
+        message = f"all labels show one class, {name}: [class_map] in prep.toml says what becomes of their values"
+        yield Finding(Severity.WARNING, Category.CLASS_SHARES, message)
 
 
 def class_shares(

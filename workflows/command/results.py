@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.table import Table
 
+from segprep.datasets.notices import FoundValue
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.verify import Damage
 from segprep.datasets.workspace import Workspace
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _MOST_LINES = 10
+_MOST_VALUES = 24
 
 
 def inventory(found: Inventory) -> list[RenderableType]:
@@ -47,6 +49,7 @@ def inventory(found: Inventory) -> list[RenderableType]:
         table.add_column(name, justify="right")
     for split, counts in found.splits.items():
         table.add_row(split, *(str(counts.get(name, 0)) for name in names))
+    values = [_label_values(found.values)] if found.values else []
     notes = [
         f"{len(found.workspace.config.class_map.classes)} classes: {', '.join(found.workspace.config.class_map.names)}"
     ]
@@ -57,7 +60,22 @@ def inventory(found: Inventory) -> list[RenderableType]:
         notes += [f"  {path}" for path in found.missing]  # all: people mend them by this list
     notes += map(str, found.notices)
     notes.append(f"workspace: {found.workspace.root}")
-    return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *notes]
+    return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *values, *notes]
+
+
+def _label_values(values: Sequence[FoundValue]) -> Table:
+    table = Table()
+    table.add_column("label value", no_wrap=True)
+    for name in ("pixels", "files"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("becomes")
+    for each in values[:_MOST_VALUES]:
+        name = "others" if each.value is None else str(each.value)
+        table.add_row(name, f"{each.share:.3%}", str(each.files) if each.files else "", each.becomes)
+    if rest := values[_MOST_VALUES:]:
+        further = len(rest)
+        table.add_row("others", f"{sum(each.share for each in rest):.3%}", "", f"{further} more, see --json")
+    return table
 
 
 def plan(

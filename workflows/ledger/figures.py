@@ -284,6 +284,15 @@ FIGURES: Final = (
         columns=("motion_label",),
     ),
     Figure(
+        "far_from_known",
+        _fact("far_from_known"),
+        _sum,
+        most=0,
+        warning="{count} pixels of the label files are farther from every known value than `--snap-labels` allows: they "
+        "are void",
+        columns=("label",),
+    ),
+    Figure(
         "background_px",
         _fact("background_px"),
         _median,

@@ -12,6 +12,7 @@ from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetMember, DatasetSource
 from segprep.datasets.class_files import read_class_map
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import with_label_reading
 from segprep.datasets.codes.depth_units import depth_unit, with_depth_unit
 from segprep.datasets.errors import (
     ConfigurationError,
@@ -23,7 +24,7 @@ from segprep.datasets.errors import (
 from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import find_lists
-from segprep.datasets.notices import Notice
+from segprep.datasets.notices import FoundValue, Notice
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
@@ -48,6 +49,7 @@ class InitRequest:
         direction: Which neighbour makes a motion pair; None keeps what was said before, at first the previous frame.
         depth_unit: In which unit the depth files are read, see `segprep.datasets.codes.depth_units`; None keeps what
             was said before, at first what the dataset says.
+        snap_labels: See `ClassMap.snap_distance`; None keeps what was said before, at first 0.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class InitRequest:
     classes: str | None = None
     direction: Direction | None = None
     depth_unit: str | None = None
+    snap_labels: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Inventory:
         missing: Promised files that do not exist, relative to the dataset's root.
         absent: Columns that the dataset could offer and none of its samples has.
         notices: What was guessed, and what looks wrong.
+        values: What the labels hold, where they were read to find the classes.
     """
 
     workspace: Workspace
@@ -76,6 +80,7 @@ class Inventory:
     missing: tuple[str, ...]
     absent: tuple[str, ...]
     notices: tuple[Notice, ...]
+    values: tuple[FoundValue, ...] = ()
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
@@ -88,6 +93,7 @@ class Inventory:
             "missing": list(self.missing),
             "absent": list(self.absent),
             "notices": [json_of(notice) for notice in self.notices],
+            "label_values": [json_of(value) for value in self.values],
         }
 
 
@@ -153,10 +159,8 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
     if unit is not None:
         depth_unit(unit)  # a wrong one is told now, and not when everything was listed
     try:
-        class_map = _chosen_classes(member, source, request.classes)
-        if class_map is None:
-            class_map = existing.class_map if existing is not None else member.class_map(source)
-        records = list(member.scan(source, direction))
+        class_map = _class_map(member, source, request, existing)
+        records = [with_label_reading(r, class_map.reading) for r in member.scan(source, direction)]
     except SegprepError:
         raise
     except ValueError as error:  # two files of one stem, a name too long for a key, a camera file that is no JSON
@@ -180,8 +184,12 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
         held.enter_context(writer_lock(place))
         if (place / CONFIG_NAME).exists():
             raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
-    workspace = write_config(place, config, replace_classes=request.classes is not None)
+    asked = request.classes is not None or request.snap_labels is not None
+    workspace = write_config(place, config, replace_classes=asked)
     with Table(workspace) as table:
+        if existing is not None and class_map == existing.class_map and class_map.found:
+            # Labels were not read again, and what was guessed of them still holds.
+            notices = (*(n for n in table.ledger.notices() if n.subject == "label" and n not in notices), *notices)
         table.ledger.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
@@ -190,7 +198,25 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
         tuple(_missing(records, source.root)),
         tuple(c for c in member.SPEC.columns if c not in offered and c not in other),
         notices,
+        tuple(source.values),
     )
+
+
+def _class_map(
+    member: DatasetMember, source: DatasetSource, request: InitRequest, existing: WorkspaceConfig | None
+) -> ClassMap:
+    """Return the classes that the user named, else those of the workspace, else those of the dataset.
+
+    How label files are read is decided together with the classes; both stand in `prep.toml`.
+    """
+    given = _chosen_classes(member, source, request.classes)
+    snap = request.snap_labels
+    if given is None and existing is not None:
+        return existing.class_map if snap is None else replace(existing.class_map, snap_distance=snap)
+    if member.SPEC.finds_classes:
+        return member.class_map(replace(source, classes=given, snap_distance=snap))
+    chosen = given if given is not None else member.class_map(source)
+    return chosen if snap is None else replace(chosen, snap_distance=snap)
 
 
 def _source(member: DatasetMember, request: InitRequest) -> DatasetSource:

@@ -9,6 +9,7 @@ from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.class_files import train_id_map
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.lists.files import TEXT_SUFFIXES, encode_list, list_suffix, only_columns
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, JsonDict, SampleKey
@@ -115,7 +116,8 @@ def prepared_class_map(class_map: ClassMap, columns: Mapping[str, Column]) -> Cl
     """Return the class map of the labels that a workspace holds: train ids, unless raw ids were kept."""
     label = columns.get("label")
     if label is not None and label.holds_raw_ids:
-        return replace(class_map, raw_id_divisor=1)  # they were divided when they were made
+        # They were read, snapped and divided when they were made.
+        return replace(class_map, raw_id_divisor=1, reading=LabelReading.STORED, snap_distance=0.0)
     return train_id_map(class_map)
 
 

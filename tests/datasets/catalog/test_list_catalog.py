@@ -58,8 +58,8 @@ def test_colours_become_classes_too(tmp_path: Path) -> None:
     _label(tmp_path / "l.png", np.array([[[0, 0, 0], [128, 64, 128], [0, 0, 142]]], np.uint8))
     _text(tmp_path / "train.csv", "1.png, l.png\n")
     found = member.class_map(DatasetSource(tmp_path))
-    assert [c.color for c in found.classes] == [(0, 0, 142), (128, 64, 128)]
-    assert found.to_train_ids(read_image(tmp_path / "l.png")).tolist() == [[255, 1, 0]]
+    assert [c.color for c in found.classes] == [(0, 0, 0), (0, 0, 142), (128, 64, 128)]
+    assert found.to_train_ids(read_image(tmp_path / "l.png")).tolist() == [[0, 2, 1]]
 
 
 def test_images_alone_have_a_class_that_nothing_uses(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from segprep.datasets.codes import (
 )
 from segprep.datasets.conformance import CODE_CHECKS
 from segprep.datasets.errors import CodeRangeError
+from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.sample import Array
 from support.properties import examples
 
 CODES: tuple[Code, ...] = (
@@ -162,3 +164,40 @@ def test_zero_is_exact_in_a_linear_code_around_it() -> None:
     np.testing.assert_array_equal(encoded.stored, [[128, 255, 1, 192]])
     back, _ = code.decode(encoded.stored, encoded.valid)
     assert back[0, 0] == 0
+
+
+GREY_RGB = np.repeat(np.array([[3, 200]], np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("reading", "picture", "values"),
+    [
+        ("stored", GREY_RGB, GREY_RGB.tolist()),
+        ("ids", GREY_RGB, [[3, 200]]),
+        ("levels", GREY_RGB.astype(np.uint16) * 300, [[900, 60000]]),
+        ("red", GREY_RGB * np.array([1, 0, 0], np.uint8), [[3, 200]]),
+        ("blue", GREY_RGB * np.array([0, 0, 1], np.uint8), [[3, 200]]),
+        ("green", GREY_RGB[..., 0], [[3, 200]]),
+        ("colors", GREY_RGB[..., 0], GREY_RGB.tolist()),
+    ],
+)
+def test_labels_are_read_as_was_decided(reading: str, picture: Array, values: list[object]) -> None:
+    code = RawLabelCode(LabelReading(reading))
+    assert code.from_file(picture)[0].tolist() == values
+    assert code_from_json(json.loads(json.dumps(code.to_json()))) == code
+    assert ("reading" in code.to_json()) == (reading != "stored")
+
+
+@pytest.mark.parametrize(
+    ("reading", "picture", "message"),
+    [
+        ("ids", GREY_RGB * np.array([1, 1, 0], np.uint8), "the channels of this file differ: 8 bits: red 3..200"),
+        ("red", GREY_RGB, "ids in the red channel alone"),
+        ("colors", np.ones((2, 2), np.uint16), "the labels of this dataset are colours"),
+    ],
+)
+def test_a_label_that_contradicts_the_decision_is_refused(reading: str, picture: Array, message: str) -> None:
+    with pytest.raises(CodeRangeError, match=message):
+        RawLabelCode(LabelReading(reading)).from_file(picture)
+    with pytest.raises(CodeRangeError, match="read as one of stored, ids"):
+        code_from_json({"name": "raw-labels", "reading": "hue"})

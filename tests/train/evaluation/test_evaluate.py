@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
 from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
 from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
@@ -17,6 +19,7 @@ from segprep.train.evaluation.report import write_report
 from segprep.train.models._network import Features, InputScaling, Logits, Network
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Reader
+from support import scenes
 from support.scenes import make_scenes, write_store
 
 _ABOUT = {"run": "r", "checkpoint": "best", "step": 1, "why_not_source": None}
@@ -148,6 +151,16 @@ def test_augmented_variants_are_not_evaluated(tmp_path: Path) -> None:
     path = write_store(tmp_path / "only.zarr", make_scenes(range(1)), variants=(3,))
     with pytest.raises(ConfigurationError, match="augmented variants only"):
         original_rows(Reader(ShardStore.open(path), ["image"]))
+
+
+def test_original_labels_are_read_as_the_dataset_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids_in_blue = dataclasses.replace(scenes.CLASSES, reading=LabelReading.BLUE)
+    monkeypatch.setattr(scenes, "CLASSES", ids_in_blue)
+    columns = make_scenes(range(1))
+    store = ShardStore.open(write_store(tmp_path / "val.zarr", columns))
+    raw_HW = ids_in_blue.to_raw_ids(columns["label"][0])
+    write_image(tmp_path / "labels" / "s000.png", np.stack([np.zeros_like(raw_HW)] * 2 + [raw_HW], axis=2))
+    np.testing.assert_array_equal(SourceLabels(store, tmp_path).read(0), columns["label"][0])
 
 
 def test_original_labels_that_are_wrong_are_named(answers: Reader, tmp_path: Path) -> None:
