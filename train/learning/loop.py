@@ -17,6 +17,7 @@ from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedE
 from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
+from segprep.datasets.shards.finite import store_statistics
 from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.learning.averaging import MovingAverage
 from segprep.train.learning.config import RunConfig
@@ -88,7 +89,7 @@ class Training:
             OnlineAugmentation(reader, config.augmentation, config.seed, size, self.device) for reader in self._readers
         ]
         torch.manual_seed(config.seed)
-        columns = input_columns(self._readers[0].columns, sources[0].train.statistics)
+        columns = input_columns(self._readers[0].columns, store_statistics(sources[0].train, config.data.inputs))
         self.segmenter = build_segmenter(
             config.model, columns, [len(source.classes) for source in sources], blank=config.data.blank
         )
@@ -133,6 +134,7 @@ class Training:
             state = RunState.from_json(checkpoint.state)
             self._check_samples(state, run)
             self._saver.restore(checkpoint)
+            self.segmenter.scale_by(state.scalings)
             self.step, self.best, self._plateau = state.step, state.best, state.plateau
         if self.processes.first:
             run.cut_log(self.step)

@@ -71,13 +71,16 @@ def draw_row(store: ShardStore, row: int) -> RgbPicture:
 def _describe_column(store: ShardStore, spec: ArraySpec, row: int) -> JsonDict:
     stored, valid = _read(store, spec, row)
     seen = stored if valid is None else stored[valid]
+    far = spec.far_number
+    finite = seen if far is None else seen[seen != far]
     return {
         "kind": spec.kind.value,
         "shape": list(stored.shape),
         "dtype": spec.dtype,
         "code": spec.code,
-        "smallest": int(seen.min()) if seen.size else None,
-        "largest": int(seen.max()) if seen.size else None,
+        "smallest": int(finite.min()) if finite.size else None,
+        "largest": int(finite.max()) if finite.size else None,
+        "infinitely_far": None if far is None else (seen.size - finite.size) / stored.size,
         "valid": None if valid is None else round(float(np.mean(valid)), 6),
     }
 
