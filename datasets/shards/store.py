@@ -100,6 +100,11 @@ class ShardStore:
         return self._root.provenance
 
     @property
+    def digest(self) -> str | None:
+        """SHA-256 over the store's attributes, those of all its files among them; None for another program's store."""
+        return self._root.digest
+
+    @property
     def samples_per_shard(self) -> int:
         """Number of samples that share a file, per column; the last shard may have fewer."""
         return self._root.plan.samples_per_shard

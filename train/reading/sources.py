@@ -13,7 +13,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.statistics import LabelStatistics
 from segprep.train.reading.reader import Reader
 
-__all__ = ["Source", "identity", "open_sources"]
+__all__ = ["Source", "identity", "open_sources", "shards_name"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +91,11 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str], target: str = "
     return tuple(sources)
 
 
+def shards_name(folder: Path) -> str:
+    """Return how people call a folder of stores: by its workspace, elsewhere by its own name."""
+    return folder.parent.name if folder.name == "shards" else folder.name
+
+
 def _check(source: Source) -> None:
     statistics = source.train.statistics.get(source.target)
     if isinstance(statistics, LabelStatistics) and not any(statistics.pixels):
@@ -120,5 +125,5 @@ def _check_columns(first: Source, other: Source, inputs: Sequence[str]) -> None:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """Name data sets by their workspaces, and by number where these are called alike."""
-    names = [folder.parent.name if folder.name == "shards" else folder.name for folder in folders]
+    names = [shards_name(folder) for folder in folders]
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]

@@ -14,12 +14,23 @@ from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
 from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
 from segprep.train.evaluation.report import write_report
+from segprep.train.evaluation.subject import Subject
 from segprep.train.models._network import Features, InputScaling, Logits, Network
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Reader
 from support.scenes import make_scenes, write_store
 
-_ABOUT = {"run": "r", "checkpoint": "best", "step": 1, "why_not_source": None}
+_SUBJECT = Subject(
+    run="r",
+    checkpoint="best",
+    step=1,
+    dataset=None,
+    split="val",
+    store="val.zarr",
+    digest="0123456789",
+    at="source",
+    why_not_source=None,
+)
 
 
 class _ReadsTheAnswer(nn.Module):
@@ -64,8 +75,7 @@ def answers(tmp_path: Path, classes: ClassMap) -> Reader:
 def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path: Path) -> None:
     source = SourceLabels(answers.store, tmp_path)
     assert source.why_unreachable() is None
-    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _ABOUT)
-    assert report.metrics["at"] == "source"
+    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 1
     assert report.metrics["mean_iou_at_network_size"] == 1
     assert report.metrics["absent"] == []
@@ -73,14 +83,13 @@ def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path:
 
 
 def test_a_predictor_that_is_always_wrong_scores_zero(answers: Reader, tmp_path: Path) -> None:
-    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _ABOUT)
-    assert report.metrics["at"] == "network"
+    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 0
 
 
 def test_the_files_of_an_evaluation_agree_with_each_other(answers: Reader, tmp_path: Path, classes: ClassMap) -> None:
     folder = tmp_path / "eval"
-    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _ABOUT)
+    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _SUBJECT)
     assert json.loads((folder / "metrics.json").read_text()) == report.metrics
     header, *rows = csv.reader((folder / "confusion.csv").read_text().splitlines())
     assert header[1:] == list(classes.names)
@@ -102,7 +111,7 @@ def test_absent_classes_are_listed_and_not_averaged(tmp_path: Path) -> None:
     columns["label"][columns["label"] == 1] = 255
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
-    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _ABOUT)
+    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _SUBJECT)
     assert report.metrics["absent"] == ["car"]
     assert report.metrics["mean_iou"] == 1
     assert [c["iou"] for c in report.metrics["classes"]] == [1, None, 1]
@@ -122,7 +131,7 @@ def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, classes: ClassMa
     write_image(tmp_path / "labels" / "s000.png", np.full((8, 16), 7, np.uint8))
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=8)), ["image"])
     segmenter = _segmenter_of(Unsure())
-    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _ABOUT)
+    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _SUBJECT)
     ids_HW = classes.to_train_ids(read_image(tmp_path / "eval" / "ids" / "s000.png"))
     assert ids_HW.shape == (8, 16)
     assert (ids_HW[0] == 1).sum() > 9
