@@ -12,6 +12,7 @@ from segprep.datasets.codes.jet import JetCode
 from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode, RawLabelCode
 from segprep.datasets.codes.registry import code_from_json, source_code_from_json
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
+from segprep.datasets.codes.void_first import VoidFirstCode
 
 __all__ = [
     "Code",
@@ -30,6 +31,7 @@ __all__ = [
     "SourceCode",
     "VelodyneCode",
     "Vkitti2FlowCode",
+    "VoidFirstCode",
     "code_from_json",
     "source_code_from_json",
 ]

@@ -9,6 +9,7 @@ from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2Fl
 from segprep.datasets.codes.jet import JetCode
 from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode, RawLabelCode
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
+from segprep.datasets.codes.void_first import VoidFirstCode
 from segprep.datasets.errors import CodeRangeError
 
 __all__ = ["code_from_json", "source_code_from_json"]
@@ -20,6 +21,7 @@ _CODES: dict[str, Callable[..., _AnyCode]] = {
     for c in (
         PlainCode,
         IdCode,
+        VoidFirstCode,
         RawLabelCode,
         LinearCode,
         DepthCode,

@@ -168,7 +168,8 @@ def lists(written: ListReport) -> list[RenderableType]:
     """Draw which lists were written, and which samples stand in none."""
     lines = [f"{path}: {rows} samples" for path, rows in written.files]
     reasons = Counter(written.left_out.values())
-    return list[RenderableType]([*lines, *(f"  left out: {n} {reason}" for reason, n in sorted(reasons.items()))])
+    lines += [f"  left out: {n} {reason}" for reason, n in sorted(reasons.items())]
+    return list[RenderableType](lines if written.reader_note is None else [*lines, f"note: {written.reader_note}"])
 
 
 def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict | list[RenderableType]:
