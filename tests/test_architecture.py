@@ -23,15 +23,18 @@ ALLOWED = {
 # beside it. Modules that lie loose on one floor may use each other.
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "datasets": (
-        ("atomic", "class_files", "classes", "errors", "json_values", "kinds", "names", "plugins", "record", "sample"),
+        (
+            *("atomic", "class_files", "classes", "errors", "json_values", "kinds", "made_classes", "names", "plugins"),
+            *("record", "sample"),
+        ),
         ("program",),
         ("augmentation", "codes", "imageio"),
-        ("lists", "shards", "synthetic", "workspace"),
+        ("drawing", "lists", "shards", "synthetic", "workspace"),
         ("catalog",),
         ("conformance",),
     ),
     "flow": (
-        ("colors", "consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
+        ("consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
         ("estimators",),
         ("camera",),
         ("conformance",),

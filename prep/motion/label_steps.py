@@ -19,12 +19,13 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.made_classes import MOTION_CLASSES, class_attributes
 from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.field import FlowField
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
 from segprep.prep.motion.annotation import AnnotationMap
-from segprep.prep.motion.labels import MOTION_CLASSES, Tolerance, label_motion
+from segprep.prep.motion.labels import Tolerance, label_motion
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
@@ -35,7 +36,7 @@ _SAME_SHAPE: Final = 0.01  # width / height of an annotation may differ by this 
 
 
 def _column(source: str, *, void_first: bool) -> Column:
-    about = (("classes", ",".join(MOTION_CLASSES.names)), ("ids", "motion"), ("source", source))
+    about = (*class_attributes(MOTION_CLASSES), ("ids", "motion"), ("source", source))
     return Column("motion_label", Kind.LABEL, VoidFirstCode() if void_first else IdCode(), about)
 
 

@@ -17,7 +17,7 @@ from segprep.datasets.imageio import write_image
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.evaluation.metrics import ConfusionMatrix
-from segprep.train.evaluation.panel import PanelRow, draw_panel, stored_picture
+from segprep.train.evaluation.panel import PanelRow, draw_panel, input_tile
 from segprep.train.evaluation.predictions import SourceLabels, original_rows, predictions
 from segprep.train.evaluation.subject import METRICS_FILE, Subject
 from segprep.train.network.segmenter import Segmenter
@@ -102,8 +102,8 @@ def write_report(
             write_image(folder / "predictions" / f"{each.key}.png", classes.colored(each.prediction_HW))
             write_image(folder / "ids" / f"{each.key}.png", classes.to_raw_ids(each.prediction_HW))
             if done in shown:
-                picture = stored_picture(store, reader.columns[0].name, each.index)
-                rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
+                tile = input_tile(store, reader.columns[0].name, each.index)
+                rows.append(PanelRow(each.key, tile, each.label_HW, each.prediction_HW))
             progress.advance(1, f"mean IoU {at_size.mean_iou():.4f}")
     write_image(folder / "panel.png", draw_panel(rows, classes))
     metrics = {

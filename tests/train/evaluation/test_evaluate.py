@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.drawing.tile import ColorBar, Tile
 from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
-from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
+from segprep.train.evaluation.panel import PanelRow, draw_panel, error_tile, input_tile
 from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
 from segprep.train.evaluation.report import write_report
 from segprep.train.evaluation.subject import Subject
@@ -162,15 +163,28 @@ def test_original_labels_that_are_wrong_are_named(answers: Reader, tmp_path: Pat
 
 
 def test_the_error_picture_tells_wrong_right_and_ignored_apart() -> None:
-    picture_HWC = error_picture(np.array([[0, 1, 1]], np.uint8), np.array([[0, 0, 255]], np.uint8))
-    assert len({tuple(color) for color in picture_HWC[0].tolist()}) == 3
-    red, green, _ = picture_HWC[0, 1].tolist()
-    assert red > 2 * green
+    tile = error_tile(np.array([[0, 1, 1]], np.uint8), np.array([[0, 0, 255]], np.uint8))
+    right, wrong, _ = (tuple(color) for color in tile.picture_HW3[0].tolist())
+    assert [swatch.color for swatch in tile.legend] == [wrong, right, None]
+    assert tile.hidden_HW is not None
+    assert tile.hidden_HW.tolist() == [[False, False, True]]
+
+
+def test_an_input_without_an_image_is_drawn_as_its_kind(tmp_path: Path) -> None:
+    columns = make_scenes(range(1))
+    del columns["image"]
+    codes = np.tile(np.linspace(100, 5000, 28).astype(np.uint16), (1, 20, 1))
+    codes[:, :5] = 65535
+    columns["depth"] = codes
+    tile = input_tile(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), "depth", 0)
+    assert isinstance(tile.scale, ColorBar)
+    assert (tile.scale.low, [swatch.name for swatch in tile.scale.beyond]) == ("1 m", ["infinitely far"])
+    assert len(np.unique(tile.picture_HW3[10], axis=0)) > 20, "the sky takes the colours of what is near"
 
 
 def test_the_panel_shows_every_row_and_every_class(classes: ClassMap) -> None:
     label_HW = np.zeros((30, 40), np.uint8)
-    row = PanelRow("first", np.full((15, 20, 3), 77, np.uint8), label_HW, label_HW)
+    row = PanelRow("first", Tile("image", np.full((15, 20, 3), 77, np.uint8)), label_HW, label_HW)
     one, two = draw_panel([row], classes), draw_panel([row, row], classes)
     assert two.shape[1] == one.shape[1] >= 4 * 300
     assert two.shape[0] > one.shape[0] + 200
