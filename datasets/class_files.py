@@ -12,7 +12,7 @@ from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import JsonDict
 
-__all__ = ["paris_description", "read_class_map", "train_id_map", "write_paris_description"]
+__all__ = ["paris_description", "read_class_map", "train_id_map", "void_first_map", "write_paris_description"]
 
 _VOID = -1
 _OWN_VOID = {"cityscapes": 0, "bdd": 255, "mapillary": 65}  # what PARIS's resizers write for void
@@ -84,6 +84,12 @@ def train_id_map(class_map: ClassMap) -> ClassMap:
     """Return the map of labels that hold train ids already: 0..C-1 are the classes, all others up to 255 are void."""
     classes = [SemanticClass(c.name, c.color, (train_id,)) for train_id, c in enumerate(class_map.classes)]
     return ClassMap(tuple(classes), (IGNORE_ID, *range(len(classes), IGNORE_ID)))
+
+
+def void_first_map(class_map: ClassMap) -> ClassMap:
+    """Return the map of labels in which 0 is void and the classes follow from 1, all others up to 255 being void."""
+    classes = [SemanticClass(c.name, c.color, (number,)) for number, c in enumerate(class_map.classes, 1)]
+    return ClassMap(tuple(classes), (0, *range(len(classes) + 1, IGNORE_ID + 1)))
 
 
 def _from_toml(text: str) -> ClassMap:

@@ -131,7 +131,10 @@ def eval_command(
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/."""
+    """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/.
+
+    Of other shards, another checkpoint or size: beside it, in eval-<split>-<what>/.
+    """
     from segprep.train.command.evaluation import evaluate_run
     from segprep.train.command.place import find_place
 

@@ -13,6 +13,7 @@ from segprep.datasets.codes.labels import RawLabelCode, with_label_reading
 from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
 from segprep.datasets.codes.registry import code_from_json, source_code_from_json
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
+from segprep.datasets.codes.void_first import VoidFirstCode
 
 __all__ = [
     "Code",
@@ -31,6 +32,7 @@ __all__ = [
     "SourceCode",
     "VelodyneCode",
     "Vkitti2FlowCode",
+    "VoidFirstCode",
     "code_from_json",
     "source_code_from_json",
     "with_label_reading",

@@ -10,6 +10,7 @@ from segprep.datasets.codes.jet import JetCode
 from segprep.datasets.codes.labels import RawLabelCode
 from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
+from segprep.datasets.codes.void_first import VoidFirstCode
 from segprep.datasets.errors import CodeRangeError
 
 __all__ = ["code_from_json", "source_code_from_json"]
@@ -21,6 +22,7 @@ _CODES: dict[str, Callable[..., _AnyCode]] = {
     for c in (
         PlainCode,
         IdCode,
+        VoidFirstCode,
         RawLabelCode,
         LinearCode,
         DepthCode,

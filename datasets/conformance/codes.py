@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from segprep.datasets.codes import Code, IdCode, MaskPlace, code_from_json
+from segprep.datasets.codes import Code, IdCode, MaskPlace, VoidFirstCode, code_from_json
 from segprep.datasets.conformance.refusals import refusal
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import decode_image, encode_image
@@ -101,7 +101,7 @@ def check_shapes(code: Code, shape: tuple[int, int] = (5, 6), seed: int = 0) -> 
 
 def check_numbers(code: Code, shape: tuple[int, int] = (5, 6), seed: int = 0) -> None:
     """A valid value that is no number is refused, an invalid one is not. Ids have no such values."""
-    if isinstance(code, IdCode):
+    if isinstance(code, IdCode | VoidFirstCode):
         return
     values = np.ones(code.decode(_stored(code, shape, seed), None)[0].shape, np.float64)
     values[-1, 0] = np.nan

@@ -7,7 +7,8 @@ that start with `#` are skipped. Paths are relative to a dataset's root; a row s
 - `.txt`: SSMA's `image [modality2 ...] label`, separated by blanks; a single entry is an image without a label.
 - `.jsonl`: an object per line, `{"image": "a.png", "label": "a_ids.png"}`. A path may be an object with path, kind and
   code, and `key`, `split`, `sequence`, `frame`, `time`, `camera`, `pose`, `neighbour` may stand beside, as
-  `SampleRecord.to_json` gives them: what is written gives equal records back.
+  `SampleRecord.to_json` gives them: what is written gives equal records back. The object of a label may have `ids`,
+  which says what they are.
 - `.parquet`: the same as columns, paths as strings; camera, pose, neighbour, and the kinds and codes of the files (in
   column `codes`, by name) as JSON text. Needs pyarrow.
 
@@ -22,9 +23,10 @@ path. The formats are those of https://github.com/VisualComputingInstitute/PARIS
 https://github.com/DeepSceneSeg/SSMA.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.errors import ConfigurationError
@@ -134,7 +136,12 @@ def only_columns(record: SampleRecord, columns: Sequence[str] | None) -> SampleR
     )
 
 
-def encode_list(path: Path, records: Sequence[SampleRecord], columns: Sequence[str] | None = None) -> bytes:
+def encode_list(
+    path: Path,
+    records: Sequence[SampleRecord],
+    columns: Sequence[str] | None = None,
+    ids: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """Return the content of a list.
 
     Args:
@@ -142,6 +149,7 @@ def encode_list(path: Path, records: Sequence[SampleRecord], columns: Sequence[s
         records: The entries. In a .csv a column that a record lacks is empty.
         columns: What to write; None for image and label in .csv and .txt, for everything in the others. In a .csv `key`
             and `split` are columns, too. All but exactly image and label give a .csv a header.
+        ids: What the ids of label columns are, which .jsonl and .parquet state beside the code. Readers pass over it.
 
     Raises:
         ConfigurationError: If there is nothing to write, or the format cannot hold it; lists all names that it cannot.
@@ -158,9 +166,9 @@ def encode_list(path: Path, records: Sequence[SampleRecord], columns: Sequence[s
             case ".txt":
                 return format_txt(records, columns or ("image", "label")).encode()
             case ".jsonl":
-                return format_jsonl([only_columns(r, columns) for r in records]).encode()
+                return format_jsonl([only_columns(r, columns) for r in records], ids).encode()
             case _:
-                return format_parquet([only_columns(r, columns) for r in records])
+                return format_parquet([only_columns(r, columns) for r in records], ids)
     except ConfigurationError:
         raise
     except ValueError as error:  # also names that are not Unicode

@@ -37,9 +37,9 @@ def parse_jsonl(path: Path, text: str, problems: Problems) -> list[ListEntry]:
     return entries
 
 
-def format_jsonl(records: Sequence[SampleRecord]) -> str:
-    """Return the content of a .jsonl that gives equal records back."""
-    return "".join(json.dumps(_object(record), ensure_ascii=False) + "\n" for record in records)
+def format_jsonl(records: Sequence[SampleRecord], ids: Mapping[str, str]) -> str:
+    """Return the content of a .jsonl that gives equal records back; `ids` says what those of label columns are."""
+    return "".join(json.dumps(_object(record, ids), ensure_ascii=False) + "\n" for record in records)
 
 
 def parse_parquet(path: Path, data: bytes, problems: Problems) -> list[ListEntry]:
@@ -67,8 +67,8 @@ def parse_parquet(path: Path, data: bytes, problems: Problems) -> list[ListEntry
     return entries
 
 
-def format_parquet(records: Sequence[SampleRecord]) -> bytes:
-    """Return the content of a .parquet that gives equal records back; kinds and codes stand in column `codes`.
+def format_parquet(records: Sequence[SampleRecord], ids: Mapping[str, str]) -> bytes:
+    """Return the content of a .parquet that gives equal records back; kinds, codes and ids stand in column `codes`.
 
     Raises:
         ConfigurationError: If pyarrow is not installed.
@@ -77,7 +77,7 @@ def format_parquet(records: Sequence[SampleRecord]) -> bytes:
         import pyarrow
         from pyarrow.parquet import write_table
 
-    rows = [_to_row(_object(record)) for record in records]
+    rows = [_to_row(_object(record, ids)) for record in records]
     names = dict.fromkeys(["key", "split", *(name for row in rows for name in row)])
     columns = {
         name: pyarrow.array([row.get(name) for row in rows], getattr(pyarrow, _NUMBERS.get(name, "string"))())
@@ -88,9 +88,11 @@ def format_parquet(records: Sequence[SampleRecord]) -> bytes:
     return file.getvalue()
 
 
-def _object(record: SampleRecord) -> JsonDict:
+def _object(record: SampleRecord, ids: Mapping[str, str]) -> JsonDict:
     data = record.to_json()
     sources: JsonDict = data.pop("sources")
+    for name in ids.keys() & sources.keys():
+        sources[name] |= {"ids": ids[name]}
     head = {"key": data.pop("key"), "split": data.pop("split")}
     return head | sources | {name: value for name, value in data.items() if value is not None}
 
@@ -98,7 +100,7 @@ def _object(record: SampleRecord) -> JsonDict:
 def _to_row(data: JsonDict) -> JsonDict:
     codes = {name: value for name, value in data.items() if name not in FACTS and isinstance(value, dict)}
     row = data | {name: value["path"] for name, value in codes.items()}
-    row["codes"] = {name: {"kind": value["kind"], "code": value["code"]} for name, value in codes.items()}
+    row["codes"] = {name: {k: v for k, v in value.items() if k != "path"} for name, value in codes.items()}
     return {name: json.dumps(value) if name in _NESTED else value for name, value in row.items()}
 
 
@@ -138,7 +140,7 @@ def _source(name: str, value: object) -> SourceFile:
         return plain_source(name, value)
     if not isinstance(value, dict) or not isinstance(value.get("path"), str) or not value["path"]:
         raise ValueError(f"{name} must be a path, or an object with path, kind and code, not {value!r}")
-    strangers = sorted(set(value) - {"path", "kind", "code"})
+    strangers = sorted(set(value) - {"path", "kind", "code", "ids"})
     if strangers:
         raise ValueError(f"{name} has unknown entries {', '.join(strangers)}")
     plain = plain_source(name, value["path"])

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from segprep.datasets.codes import Code, MaskPlace
-from segprep.datasets.codes.column import ColumnFacts
-from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.codes import Code, MaskPlace, code_from_json
+from segprep.datasets.codes.column import ColumnFacts, numbers_of
+from segprep.datasets.errors import CodeRangeError, ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import JsonDict
 
@@ -105,6 +105,17 @@ class ArraySpec(ColumnFacts[JsonDict, JsonDict]):
             classes=classes,
             attributes=dict(attributes or {}),
         )
+
+    @property
+    def far_number(self) -> int | None:
+        """The stored number of what is infinitely far; None where there is none, or it is read as a finite value."""
+        try:
+            numbers = numbers_of(code_from_json(self.code), self.attributes)
+        except CodeRangeError:  # a code of another program
+            return None
+        if numbers is None or numbers.palette is not None or len(self.shape) != 2 or numbers.infinity != math.inf:
+            return None
+        return numbers.far
 
     @property
     def sample_bytes(self) -> int:

@@ -69,7 +69,7 @@ class ColumnParts:
 
     def _measured(self, row: RowInfo, stored: Array, mask: Mask | None) -> Statistics:
         if self.spec.kind is not Kind.LABEL:
-            return ValueStatistics.of(stored[None], None if mask is None else mask[None])
+            return ValueStatistics.of(stored[None], None if mask is None else mask[None], self.spec.far_number)
         classes = len(self.spec.classes)
         counts_256 = id_counts(stored)
         unknown = classes + np.flatnonzero(counts_256[classes:IGNORE_ID])

@@ -55,6 +55,7 @@ class StoreRoot:
         statistics: By column; instance ids have none.
         provenance: What the maker of the store said about its origin.
         files: Path relative to the store, of every file but the root's `zarr.json`.
+        digest: Over all of these attributes as they were read; None of another program's, and before they are written.
     """
 
     plan: StorePlan
@@ -62,6 +63,7 @@ class StoreRoot:
     statistics: Mapping[str, Statistics]
     provenance: JsonDict
     files: Mapping[str, FileRecord]
+    digest: str | None = None
 
     def to_attributes(self) -> JsonDict:
         """Return the attributes, the digest over the others among them."""
@@ -85,6 +87,7 @@ class StoreRoot:
             statistics={name: statistics_from_json(s) for name, s in data["statistics"].items()},
             provenance=data["provenance"],
             files={path: FileRecord(size, sha256) for path, (size, sha256) in data["files"].items()},
+            digest=data.get("digest"),
         )
 
 

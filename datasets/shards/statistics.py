@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import cv2
@@ -15,10 +15,32 @@ from segprep.datasets.json_values import json_of, of_json
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["LabelStatistics", "Statistics", "ValueStatistics", "id_counts", "statistics_from_json", "sum_of"]
+__all__ = [
+    "FarPixels",
+    "LabelStatistics",
+    "Statistics",
+    "ValueStatistics",
+    "far_count",
+    "id_counts",
+    "statistics_from_json",
+    "sum_of",
+]
 
 _EXACT: Final = 2**18  # squares of so many values sum up to 2^50, which a double holds with two digits to spare
 _COUNTED: Final = 2**24  # as OpenCV counts in single precision
+
+
+@dataclass(frozen=True, slots=True)
+class FarPixels:
+    """The valid pixels of a column that are infinitely far.
+
+    Attributes:
+        number: What is stored for them.
+        pixels: How many there are.
+    """
+
+    number: int
+    pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,43 +48,68 @@ class ValueStatistics:
     """Sums over the valid pixels of a column, in stored codes (before `code_scale` and `code_offset`).
 
     Attributes:
-        count: Number of valid pixels.
+        count: Number of valid pixels, infinitely far ones among them.
         sums: Sum per channel.
         square_sums: Sum of squares per channel.
+        far: What of all this is infinitely far, and enters neither `mean` nor `std`. None where the code has no number
+            for that, and in stores whose writer did not count it: see `store_statistics`.
     """
 
     count: int
     sums: tuple[int, ...]
     square_sums: tuple[int, ...]
+    far: FarPixels | None = None
+
+    @property
+    def finite(self) -> int:
+        """Number of valid pixels that are not infinitely far."""
+        return self.count - (self.far.pixels if self.far else 0)
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Mean per channel; NaN without valid pixels."""
-        return tuple(s / self.count if self.count else math.nan for s in self.sums)
+        """Mean per channel of the finite values; NaN without any."""
+        n = self.finite
+        return tuple(total / n if n else math.nan for total, _ in self._finite_sums())
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Population standard deviation per channel; NaN without valid pixels. Values 1, 3 give 1."""
-        n = self.count
+        """Population standard deviation per channel of the finite values; NaN without any. Values 1, 3 give 1."""
+        n = self.finite
         return tuple(
-            math.sqrt(n * squares - total * total) / n if n else math.nan
-            for total, squares in zip(self.sums, self.square_sums, strict=True)
+            math.sqrt(n * squares - total * total) / n if n else math.nan for total, squares in self._finite_sums()
         )
 
+    def with_far(self, far: FarPixels) -> "ValueStatistics":
+        """Return the same sums, of which is known how many pixels are infinitely far."""
+        return replace(self, far=far)
+
     def __add__(self, other: "ValueStatistics") -> "ValueStatistics":
+        far = None
+        if self.far is not None and other.far is not None:
+            far = FarPixels(self.far.number, self.far.pixels + other.far.pixels)
         return ValueStatistics(
-            self.count + other.count, _added(self.sums, other.sums), _added(self.square_sums, other.square_sums)
+            self.count + other.count,
+            _added(self.sums, other.sums),
+            _added(self.square_sums, other.square_sums),
+            far,
         )
 
     def to_json(self) -> JsonDict:
-        """Return plain values."""
-        return {"count": self.count, "sum": list(self.sums), "sum_squares": list(self.square_sums)}
+        """Return plain values. The sums are those of all valid pixels, as in stores that say nothing of far ones."""
+        plain = {"count": self.count, "sum": list(self.sums), "sum_squares": list(self.square_sums)}
+        return plain if self.far is None else plain | {"far": json_of(self.far)}
 
     @classmethod
-    def of(cls, stored_NHWC: Array, valid_NHW: Mask | None) -> "ValueStatistics":
-        """Measure a block of integers of at most 16 bits, (N, H, W) or (N, H, W, C); without a mask all is valid."""
+    def of(cls, stored_NHWC: Array, valid_NHW: Mask | None, far: int | None = None) -> "ValueStatistics":
+        """Measure a block of integers of at most 16 bits.
+
+        Args:
+            stored_NHWC: (N, H, W) or (N, H, W, C).
+            valid_NHW: Without a mask all is valid.
+            far: The number of infinitely far, for (N, H, W).
+        """
         channels = stored_NHWC.shape[3] if stored_NHWC.ndim == 4 else 1
-        count, sums, square_sums = 0, [0] * channels, [0] * channels
+        count, sums, square_sums, far_pixels = 0, [0] * channels, [0] * channels, 0
         for sample, stored in enumerate(stored_NHWC):  # one at a time: it fits the processor's cache
             marks_HW = None if valid_NHW is None else valid_NHW[sample].view(np.uint8)
             count += stored.size // channels if marks_HW is None else int(np.count_nonzero(marks_HW))
@@ -71,7 +118,17 @@ class ValueStatistics:
                 total, squares = _exact_sums(values.ravel())
                 sums[c] += total
                 square_sums[c] += squares
-        return cls(count, tuple(sums), tuple(square_sums))
+            if far is not None:
+                far_pixels += far_count(stored, None if valid_NHW is None else valid_NHW[sample], far)
+        return cls(count, tuple(sums), tuple(square_sums), None if far is None else FarPixels(far, far_pixels))
+
+    def _finite_sums(self) -> list[tuple[int, int]]:
+        """Return sum and sum of squares of the finite values, per channel."""
+        number, pixels = (self.far.number, self.far.pixels) if self.far else (0, 0)
+        return [
+            (total - pixels * number, squares - pixels * number**2)
+            for total, squares in zip(self.sums, self.square_sums, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +210,12 @@ class LabelStatistics:
         )
 
 
+def far_count(stored_HW: Array, valid_HW: Mask | None, far: int) -> int:
+    """Return how many valid pixels of a sample hold the number of infinitely far."""
+    beyond = np.equal(stored_HW, far)
+    return int(np.count_nonzero(beyond if valid_HW is None else beyond & valid_HW))
+
+
 def id_counts(label_HW: Array) -> npt.NDArray[np.int64]:
     """Return the number of pixels of each id, (256,), given ids of 8 bits."""
     ids = np.ascontiguousarray(label_HW).ravel()
@@ -182,7 +245,8 @@ def statistics_from_json(data: Mapping[str, Any]) -> Statistics:
     """Build statistics from what `to_json` of either class returned."""
     if "pixels" in data:
         return of_json(LabelStatistics, data)
-    return ValueStatistics(data["count"], tuple(data["sum"]), tuple(data["sum_squares"]))
+    far = of_json(FarPixels, data["far"]) if "far" in data else None
+    return ValueStatistics(data["count"], tuple(data["sum"]), tuple(data["sum_squares"]), far)
 
 
 def _exact_sums(values: Array) -> tuple[int, int]:

@@ -107,6 +107,11 @@ class ShardStore:
         return self._root.provenance
 
     @property
+    def digest(self) -> str | None:
+        """SHA-256 over the store's attributes, those of all its files among them; None for another program's store."""
+        return self._root.digest
+
+    @property
     def samples_per_shard(self) -> int:
         """Number of samples that share a file, per column; the last shard may have fewer."""
         return self._root.plan.samples_per_shard
@@ -135,11 +140,6 @@ class ShardStore:
         None if the store does not tell: it was written before segprep kept them, or by another program.
         """
         return self._row_array(CELL_DIGESTS) if self._root.plan.traced else None
-
-    @property
-    def digest(self) -> str:
-        """What changes when anything of the store changes; empty for stores of other programs."""
-        return str(self._root.to_attributes()["digest"]) if self._root.files else ""
 
     def read(self, column: str, index: int) -> Array:
         """Return one sample of a column, (H, W[, C]), as stored.

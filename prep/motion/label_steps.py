@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import IdCode
+from segprep.datasets.codes import IdCode, VoidFirstCode
 from segprep.datasets.errors import (
     CodeRangeError,
     ConfigurationError,
@@ -19,12 +19,13 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.made_classes import MOTION_CLASSES, class_attributes
 from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.field import FlowField
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
 from segprep.prep.motion.annotation import AnnotationMap
-from segprep.prep.motion.labels import MOTION_CLASSES, Tolerance, label_motion
+from segprep.prep.motion.labels import Tolerance, label_motion
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
@@ -34,9 +35,14 @@ _ANNOTATION: Final = "motion_annotation"
 _SAME_SHAPE: Final = 0.01  # width / height of an annotation may differ by this share from that of its image
 
 
-def _column(source: str) -> Column:
-    about = (("classes", ",".join(MOTION_CLASSES.names)), ("ids", "motion"), ("source", source))
-    return Column("motion_label", Kind.LABEL, IdCode(), about)
+def _column(source: str, *, void_first: bool) -> Column:
+    about = (*class_attributes(MOTION_CLASSES), ("ids", "motion"), ("source", source))
+    return Column("motion_label", Kind.LABEL, VoidFirstCode() if void_first else IdCode(), about)
+
+
+def _files(*, void_first: bool) -> JsonDict:
+    """Return what decides the files beside the labels; nothing where they hold them as they are."""
+    return {"label_ids": "void0"} if void_first else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,13 @@ class MotionLabel(BaseStep):
         movable: What can move.
         max_range: In metres; what is farther is not known. None for no limit.
         tolerance: Errors of flow and depth to reckon with.
+        void_first: Whether the files hold 0 for void, 1 static, 2 moving.
     """
 
     movable: Movable
     max_range: float | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
+    void_first: bool = False
 
     def __post_init__(self) -> None:
         if self.max_range is not None and not 0 < self.max_range < float("inf"):
@@ -102,8 +110,10 @@ class MotionLabel(BaseStep):
                 Input("depth", Origin.COLUMN),
                 Input("camera", Origin.COLUMN),
             ),
-            outputs=(_column("pseudo label: optical flow minus ego flow"),),
-            parameters=self.movable.to_json() | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)},
+            outputs=(_column("pseudo label: optical flow minus ego flow", void_first=self.void_first),),
+            parameters=self.movable.to_json()
+            | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)}
+            | _files(void_first=self.void_first),
         )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
@@ -142,12 +152,14 @@ class GivenMotionLabel(BaseStep):
             image, if it shows the same view.
         pattern: Where the annotations are, see `segprep.flow.flow_files.fill_pattern`.
         movable: What can move, by the label column; the rest becomes 255. None to take the annotation as it is.
+        void_first: Whether the files hold 0 for void, 1 static, 2 moving.
     """
 
     ids: AnnotationMap
     target: TargetSize
     pattern: str
     movable: Movable | None = None
+    void_first: bool = False
 
     @cached_property
     def head(self) -> StepHead:
@@ -162,8 +174,11 @@ class GivenMotionLabel(BaseStep):
             name="given motion label",
             version=1,
             inputs=(annotation, Input("image", Origin.SOURCE_SIZE), *label),
-            outputs=(_column("annotation"),),
-            parameters=self.target.to_json() | {"annotation": self.ids.to_json()} | movable,
+            outputs=(_column("annotation", void_first=self.void_first),),
+            parameters=self.target.to_json()
+            | {"annotation": self.ids.to_json()}
+            | movable
+            | _files(void_first=self.void_first),
         )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.errors import SizeMismatchError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask
@@ -18,13 +17,7 @@ from segprep.prep.motion.objects import MovableObject, find_objects
 from segprep.prep.motion.optical import motion_residual
 from segprep.prep.motion.parallax import find_translation
 
-__all__ = ["MOTION_CLASSES", "MotionLabels", "MotionState", "ObjectMotion", "Tolerance", "label_motion"]
-
-MOTION_CLASSES: Final = ClassMap(
-    (SemanticClass("static", (0, 90, 200), (0,)), SemanticClass("moving", (220, 30, 30), (1,))),
-    ignored_raw_ids=(IGNORE_ID,),
-)
-"""The classes of motion labels: 0 static, 1 moving; 255 is what cannot move or is not known."""
+__all__ = ["MotionLabels", "MotionState", "ObjectMotion", "Tolerance", "label_motion"]
 
 _ENOUGH: Final = 0.25  # of a thing's valid pixels must lie away from its edge to be used alone
 _MOST_PIXELS: Final = 4000  # of one thing, and ten times as many of the background, are looked at

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import IdCode
+from segprep.datasets.codes import IdCode, VoidFirstCode
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.sample import Array, JsonDict, Sample
 from segprep.datasets.snapping import count_far
@@ -28,11 +28,13 @@ class LabelIds:
         class_map: From the dataset's own ids or colours to train ids.
         method: How ids are resampled.
         raw: Whether the dataset's own ids are kept.
+        void_first: Whether the files of train ids hold 0 for void and the classes from 1.
     """
 
     class_map: ClassMap
     method: LabelMethod = field(default_factory=LabelMethod)
     raw: bool = False
+    void_first: bool = False
 
     def resampled_as(self, source: Array) -> Array:
         """Map the content of a label file to the ids that the method sees: raw ones, or merged classes together.
@@ -56,14 +58,15 @@ class LabelIds:
     def column(self) -> Column:
         """Return the label column."""
         if not self.raw:
-            return Column("label", Kind.LABEL, IdCode(), (("ids", "train"),))
+            code = VoidFirstCode() if self.void_first else IdCode()
+            return Column("label", Kind.LABEL, code, (("ids", "train"),))
         return Column("label", Kind.LABEL, IdCode(8 if self.class_map.largest_raw_id < 256 else 16), (("ids", "raw"),))
 
     def to_json(self) -> JsonDict:
         """Return what decides the result."""
         return {
             "labels": self.method.to_json(),
-            "label_ids": "raw" if self.raw else "train",
+            "label_ids": "raw" if self.raw else "void0" if self.void_first else "train",
             "class_map": self.class_map.pixel_rules(regrouping=not self.raw),
         }
 

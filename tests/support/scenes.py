@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.codes import Code, IdCode, PlainCode, SmsnetFlowCode
+from segprep.datasets.codes import Code, DepthCode, IdCode, MaskPlace, PlainCode, SmsnetFlowCode
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards.columns import ArraySpec
@@ -33,6 +33,7 @@ _CODES: dict[str, tuple[Kind, Code]] = {
     "label": (Kind.LABEL, IdCode()),
     "motion_label": (Kind.LABEL, IdCode()),
     "flow": (Kind.CODED, SmsnetFlowCode(5.12)),
+    "depth": (Kind.DEPTH, DepthCode(scale_m=0.01)),
     "thermal": (Kind.THERMAL, PlainCode()),
 }
 
@@ -73,8 +74,12 @@ def write_store(path: Path, columns: Columns, source_scale: int = 1, variants: t
     plan = StorePlan(path.stem, tuple(specs), rows, rows, "lz4", key_bytes=4, source_bytes=64)
 
     def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
-        masked = _CODES[name][0] is Kind.CODED
-        return cells_of(columns[name], np.ones((rows, height, width), np.uint8) if masked else None)
+        match _CODES[name][1].mask:
+            case MaskPlace.NONE:
+                return cells_of(columns[name], None)
+            case MaskPlace.IN_FILE:
+                return cells_of(columns[name], columns[name] != 0)
+        return cells_of(columns[name], np.ones((rows, height, width), np.uint8))
 
     create_store(path, plan)
     finish_store(path, plan, [write_shard(path, plan, 0, ShardRows(infos, cells))], CLASSES, {})

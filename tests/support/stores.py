@@ -1,5 +1,6 @@
 """A small store with every kind of column: 7 samples in shards of 3, so that the last shard is short."""
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,13 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.layout import StorePlan
+from segprep.datasets.shards.metadata import ROOT_FILE, root_file
+from segprep.datasets.shards.root import read_root
 from segprep.datasets.shards.rows import RowInfo, ShardRows, cells_of
+from segprep.datasets.shards.statistics import ValueStatistics
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
 
-__all__ = ["CLASS_MAP", "SPECS", "blocks", "infos", "make_plan", "shard_rows", "write_store"]
+__all__ = ["CLASS_MAP", "SPECS", "blocks", "forget_far", "infos", "make_plan", "shard_rows", "write_store"]
 
 ROWS, HEIGHT, WIDTH = 7, 12, 20
 
@@ -130,3 +134,15 @@ def write_store(path: Path, plan: StorePlan) -> Path:
     reports = [write_shard(path, plan, i, shard_rows(plan, i)).to_json() for i in shards]
     finish_store(path, plan, map(ShardReport.from_json, reports), CLASS_MAP, {"seed": 7, "by": {10: "b", 9: "a"}})
     return path
+
+
+def forget_far(path: Path) -> None:
+    """Make a store one of an earlier version, which did not count what is infinitely far."""
+    root = read_root(path)
+    statistics = {
+        name: dataclasses.replace(each, far=None) if isinstance(each, ValueStatistics) else each
+        for name, each in root.statistics.items()
+    }
+    (path / ROOT_FILE).write_bytes(
+        root_file(root.plan, dataclasses.replace(root, statistics=statistics).to_attributes())
+    )

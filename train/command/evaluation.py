@@ -11,12 +11,14 @@ from segprep.datasets.workspace import find_workspace
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.evaluation.predictions import SourceLabels
 from segprep.train.evaluation.report import Report, write_report
-from segprep.train.learning.config import parse_config, read_toml
+from segprep.train.evaluation.subject import Subject, evaluation_folder
+from segprep.train.learning.config import RunConfig, parse_config, read_toml
 from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import checkpoint_name, load_checkpoint, load_into
 from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
 from segprep.train.reading.reader import Reader
-from segprep.train.runs.folder import find_run
+from segprep.train.reading.sources import identity, shards_name
+from segprep.train.runs.folder import Run, find_run
 
 __all__ = ["evaluate_run"]
 
@@ -33,6 +35,9 @@ def evaluate_run(
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
+    What is not usual stands behind that name, other shards, another checkpoint, the size of the network: see
+    `evaluation_folder`.
+
     Args:
         place: Where.
         name: Of the run; None takes the last one.
@@ -40,7 +45,7 @@ def evaluate_run(
         split: Name of a store, without `.zarr`.
         at: `source` or `network` size; None takes `source` where the original labels can be read.
         root: Folder of the original dataset; None asks the workspace of the shards.
-        dataset: Which data set's head, of a run that learned several; its results go to `eval-<split>-<dataset>/`.
+        dataset: Which data set's head, of a run that learned several; its name is part of the folder's, too.
         say: Gets sentences for the user.
 
     Raises:
@@ -50,15 +55,15 @@ def evaluate_run(
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
-    pointers = ("best", "last") if checkpoint is None else (checkpoint_name(checkpoint),)
-    pointer = next((p for p in pointers if (run.checkpoints / p).exists()), None)
-    loaded = None if pointer is None else load_checkpoint(run.checkpoints, pointer, say)
-    if pointer is None or loaded is None:
-        raise ConfigurationError(f"the run {run.root} has no checkpoint {' or '.join(pointers)} yet: train it first")
+    there = [each for each in ("best", "last") if (run.checkpoints / each).exists()]
+    pointers = there[:1] if checkpoint is None else [checkpoint_name(checkpoint)]
+    loaded = load_checkpoint(run.checkpoints, pointers[0], say) if pointers else None
+    if loaded is None:
+        wanted = " or ".join(pointers or ("best", "last"))
+        raise ConfigurationError(f"the run {run.root} has no checkpoint {wanted} yet: train it first")
     state = RunState.of(loaded)
     head = _head(state.names, dataset, run.name)
-    folders = shards_of(place, config.shards)
-    folder = folders[head] if len(folders) == len(state.names) else folders[0]
+    folder = _of_head(shards_of(place, config.shards), head, state)
     store = ShardStore.open(folder / f"{split}.zarr", split)
     for notice in store_notices(store):
         say(f"{store.path}: {notice}")
@@ -70,9 +75,40 @@ def evaluate_run(
     segmenter = build_segmenter(model, columns, state.class_counts, state.scalings, config.data.blank)
     load_into(segmenter.network, loaded, averaged=True)
     source, why_not = _source_labels(reader, root or _dataset_root(folder), at)
-    about = {"run": run.name, "checkpoint": pointer, "step": state.step, "why_not_source": why_not}
-    suffix = f"-{state.names[head]}" if len(state.names) > 1 else ""
-    return write_report(run.root / f"eval-{split}{suffix}", segmenter.to(default_device()), reader, source, about, head)
+    subject = Subject(
+        run=run.name,
+        checkpoint=pointers[0],
+        step=state.step,
+        dataset=state.names[head] if len(state.names) > 1 else None,
+        split=split,
+        store=str(store.path),
+        digest=store.digest or identity(store),
+        at="network" if source is None else "source",
+        why_not_source=why_not,
+    )
+    own = _own_folders(run, config)
+    marks = (
+        subject.dataset,
+        None if folder.resolve() in [each.resolve() for each in own] else shards_name(folder),
+        None if pointers == there[:1] else subject.checkpoint,
+        "network" if at == "network" else None,
+    )
+    files = evaluation_folder(run.root, subject, *marks)
+    return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
+
+
+def _of_head(folders: Sequence[Path], head: int, state: RunState) -> Path:
+    return folders[head] if len(folders) == len(state.names) else folders[0]
+
+
+def _own_folders(run: Run, config: RunConfig) -> list[Path]:
+    """Return the shards that a run learned from, whatever the command line names now."""
+    if config.shards:
+        return [Path(folder) for folder in config.shards]
+    try:
+        return [find_workspace(run.root).shards_dir]
+    except WorkspaceNotFoundError:
+        return []
 
 
 def _head(names: Sequence[str], wanted: str | None, run: str) -> int:

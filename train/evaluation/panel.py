@@ -1,29 +1,31 @@
-"""The side-by-side picture: image, label, prediction, errors."""
+"""The side-by-side picture: input, label, prediction, errors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import code_from_json
+from segprep.datasets.codes.column import ColumnFacts
+from segprep.datasets.drawing.columns import draw_column, draw_labels
+from segprep.datasets.drawing.sheet import compose
+from segprep.datasets.drawing.tile import Swatch, Tile
+from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 
-__all__ = ["PanelRow", "draw_panel", "error_picture", "stored_picture"]
+__all__ = ["PanelRow", "draw_panel", "error_tile", "input_tile"]
 
-_TITLES = ("image", "label", "prediction", "errors")
-_WIDTH = 360
-_MARGIN = 12
-_LINE = 26
-_SWATCH = 18
-_FONT_SIZE = 16
-_WRONG, _RIGHT, _IGNORED = (214, 39, 40), (225, 235, 225), (90, 90, 90)
-_INK, _PAPER = (20, 20, 20), (255, 255, 255)
+_WIDTH: Final = 360
 
-_Picture = npt.NDArray[np.uint8]
+# Neither is the colour of a class: violet is none of Cityscapes', CamVid's or the motion labels' colours.
+_WRONG: Final = Swatch("wrong", (120, 20, 170))
+_RIGHT: Final = Swatch("right", (225, 235, 225))
+_NOT_COUNTED: Final = Swatch("not counted", None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,77 +34,48 @@ class PanelRow:
 
     Attributes:
         title: Shown above the row.
-        image_HWC: uint8 RGB, of any size with the label's proportions.
+        shown: What the network saw, of any size with the label's proportions.
         label_HW: uint8 train ids.
         prediction_HW: uint8 train ids of the label's size.
     """
 
     title: str
-    image_HWC: Array
+    shown: Tile
     label_HW: Array
     prediction_HW: Array
 
 
-def error_picture(prediction_HW: Array, label_HW: Array) -> _Picture:
-    """Return (H, W, 3) uint8 RGB: red where the prediction is wrong, pale where right, grey where ignored."""
+def error_tile(prediction_HW: Array, label_HW: Array) -> Tile:
+    """Return where the prediction is wrong, where right, and, hatched, where there is no label to compare with."""
     picture = np.empty((*label_HW.shape, 3), np.uint8)
-    picture[...] = _RIGHT
-    picture[prediction_HW != label_HW] = _WRONG
-    picture[label_HW == IGNORE_ID] = _IGNORED
-    return picture
+    picture[...] = _RIGHT.color
+    picture[prediction_HW != label_HW] = _WRONG.color
+    ignored_HW = label_HW == IGNORE_ID
+    return Tile("errors", picture, ignored_HW, legend=(_WRONG, _RIGHT, _NOT_COUNTED), group="errors")
 
 
-def draw_panel(rows: Sequence[PanelRow], class_map: ClassMap) -> _Picture:
-    """Draw the rows under each other with column titles and a legend of the classes; (H, W, 3) uint8 RGB."""
-    height = max(1, round(_WIDTH * rows[0].label_HW.shape[0] / rows[0].label_HW.shape[1]))
-    width = _MARGIN + len(_TITLES) * (_WIDTH + _MARGIN)
-    font = ImageFont.load_default(_FONT_SIZE)
-    legend = _legend(class_map, font, width)
-    legend_top = _MARGIN + _LINE + len(rows) * (_LINE + height + _MARGIN)
-    bottom = legend_top + _LINE * (1 + max(line for line, *_ in legend)) + _MARGIN
-    sheet = Image.new("RGB", (width, bottom), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for column, title in enumerate(_TITLES):
-        draw.text((_MARGIN + column * (_WIDTH + _MARGIN), _MARGIN), title, _INK, font)
-    for number, row in enumerate(rows):
-        top = _MARGIN + _LINE + number * (_LINE + height + _MARGIN)
-        draw.text((_MARGIN, top), row.title, _INK, font)
-        label, prediction = class_map.colored(row.label_HW), class_map.colored(row.prediction_HW)
-        pictures = (row.image_HWC, label, prediction, error_picture(row.prediction_HW, row.label_HW))
-        for column, picture in enumerate(pictures):
-            method = Image.Resampling.BILINEAR if column == 0 else Image.Resampling.NEAREST
-            tile = Image.fromarray(picture).resize((_WIDTH, height), method)
-            sheet.paste(tile, (_MARGIN + column * (_WIDTH + _MARGIN), top + _LINE))
-    for line, x, name, color in legend:
-        y = legend_top + line * _LINE
-        draw.rectangle((x, y, x + _SWATCH, y + _SWATCH), fill=color, outline=_INK)
-        draw.text((x + _SWATCH + 6, y), name, _INK, font)
-    return np.asarray(sheet)
+def draw_panel(rows: Sequence[PanelRow], class_map: ClassMap) -> npt.NDArray[np.uint8]:
+    """Draw the rows under each other with legends of the classes and errors; (H, W, 3) uint8 RGB."""
+    tiles: list[Tile] = []
+    for row in rows:
+        label, prediction = (
+            replace(draw_labels(name, ids_HW, class_map), caption=name)
+            for name, ids_HW in (("label", row.label_HW), ("prediction", row.prediction_HW))
+        )
+        shown = replace(row.shown, caption=f"{row.title}: {row.shown.caption}")
+        tiles += [shown, label, prediction, error_tile(row.prediction_HW, row.label_HW)]
+    return compose("", tiles, columns=4, tile_width=_WIDTH)
 
 
-def stored_picture(store: ShardStore, column: str, index: int) -> Array:
-    """Return (H, W, 3) uint8 to show of a sample: its image, else the first channel or all three of a column."""
-    stored = store.read("image" if "image" in store.columns else column, index)
-    if stored.ndim == 3 and stored.shape[2] == 3:
-        return stored
-    plane_HW = stored.reshape(*stored.shape[:2], -1)[..., 0]
-    if plane_HW.dtype != np.uint8:
-        plane_HW = (plane_HW / max(1, int(plane_HW.max())) * 255).astype(np.uint8)
-    return np.stack([plane_HW] * 3, -1)
-
-
-def _legend(
-    class_map: ClassMap, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
-) -> list[tuple[int, int, str, tuple[int, int, int]]]:
-    """Return (line, x, text, colour) of each entry, broken into lines of the sheet's width."""
-    entries = [(c.name, c.color) for c in class_map.classes]
-    entries += [("ignored label", (0, 0, 0)), ("wrong", _WRONG), ("right", _RIGHT), ("not counted", _IGNORED)]
-    placed = []
-    line, x = 0, _MARGIN
-    for name, color in entries:
-        size = _SWATCH + 6 + int(font.getlength(name)) + 18
-        if x + size > width and x > _MARGIN:
-            line, x = line + 1, _MARGIN
-        placed.append((line, x, name, color))
-        x += size
-    return placed
+def input_tile(store: ShardStore, column: str, index: int) -> Tile:
+    """Return what to show of a sample's input: its image where there is one, else the column that is named."""
+    name = "image" if "image" in store.columns else column
+    spec = store.columns[name]
+    stored, valid = store.read(name, index), store.read_valid(name, index) if spec.masked else None
+    try:
+        return draw_column(ColumnFacts(name, spec.kind, code_from_json(spec.code), spec.attributes), stored, valid)
+    except CodeRangeError:  # of another program's store: as its numbers are
+        plane_HW = stored.reshape(*stored.shape[:2], -1)[..., 0].astype(np.float64)
+        span = max(float(np.ptp(plane_HW)), 1.0)
+        grey_HW = ((plane_HW - plane_HW.min()) / span * 255).astype(np.uint8)
+        return Tile(name, np.repeat(grey_HW[..., None], 3, axis=2))

@@ -17,8 +17,9 @@ from segprep.datasets.imageio import write_image
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.evaluation.metrics import ConfusionMatrix
-from segprep.train.evaluation.panel import PanelRow, draw_panel, stored_picture
+from segprep.train.evaluation.panel import PanelRow, draw_panel, input_tile
 from segprep.train.evaluation.predictions import SourceLabels, original_rows, predictions
+from segprep.train.evaluation.subject import METRICS_FILE, Subject
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Reader
 
@@ -42,7 +43,8 @@ class Report:
     def table(self) -> Table:
         """Return the table of classes for the terminal."""
         m = self.metrics
-        table = Table(title=f"{m['run']}, {m['checkpoint']} (step {m['step']}) on {m['split']}, at {m['at']} size")
+        on = m["split"] if m["dataset"] is None else f"{m['split']} of {m['dataset']}"
+        table = Table(title=f"{m['run']}, {m['checkpoint']} (step {m['step']}) on {on}, at {m['at']} size")
         table.add_column("class")
         table.add_column("IoU", justify="right")
         table.add_column("share of pixels", justify="right")
@@ -57,7 +59,8 @@ class Report:
         ious = {each["name"]: each["iou"] for each in m["classes"]}
         judged = sum(iou is not None for iou in ious.values())
         lines = [
-            f"mean IoU {_shown(m['mean_iou'])} over {judged} classes, pixel accuracy {_shown(m['pixel_accuracy'])}"
+            f"{_counted(m)} of {m['store']}",
+            f"mean IoU {_shown(m['mean_iou'])} over {judged} classes, pixel accuracy {_shown(m['pixel_accuracy'])}",
         ]
         if m["at"] == "source":
             lines.append(f"mean IoU at network size {_shown(m['mean_iou_at_network_size'])}")
@@ -80,7 +83,7 @@ def write_report(
     segmenter: Segmenter,
     reader: Reader,
     source: SourceLabels | None,
-    about: Mapping[str, Any],
+    subject: Subject,
     dataset: int = 0,
 ) -> Report:
     """Predict a store and write metrics.json, confusion.csv, predictions/, ids/ and panel.png into `folder`.
@@ -90,7 +93,7 @@ def write_report(
         segmenter: The trained network.
         reader: Of the store.
         source: The original labels, or None to evaluate at network size.
-        about: Further entries of metrics.json.
+        subject: What is evaluated.
         dataset: Number of the head.
     """
     store = reader.store
@@ -107,20 +110,35 @@ def write_report(
             write_image(folder / "predictions" / f"{each.key}.png", classes.colored(each.prediction_HW))
             write_image(folder / "ids" / f"{each.key}.png", classes.to_raw_ids(each.prediction_HW))
             if done in shown:
-                picture = stored_picture(store, reader.columns[0].name, each.index)
-                rows.append(PanelRow(each.key, picture, each.label_HW, each.prediction_HW))
+                tile = input_tile(store, reader.columns[0].name, each.index)
+                rows.append(PanelRow(each.key, tile, each.label_HW, each.prediction_HW))
             progress.advance(1, f"mean IoU {at_size.mean_iou():.4f}")
     write_image(folder / "panel.png", draw_panel(rows, classes))
     metrics = {
-        **about,
-        "split": store.split,
-        "at": "network" if source is None else "source",
+        **subject.to_json(),
+        "n": total,
+        **_selection(store.provenance),
         **_scores(at_size, classes.names),
         "mean_iou_at_network_size": _json_number(at_network.mean_iou()),
     }
-    atomic_write_bytes(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False).encode())
+    atomic_write_bytes(folder / METRICS_FILE, json.dumps(metrics, indent=1, allow_nan=False).encode())
     atomic_write_bytes(folder / "confusion.csv", _confusion_csv(at_size, classes.names).encode())
     return Report(folder, metrics)
+
+
+def _selection(provenance: Mapping[str, Any]) -> JsonDict:
+    """Return how many samples the split has and why some are not in its store; nothing of a store that does not say."""
+    selection = provenance.get("selection")
+    return {"samples": selection["samples"], "left_out": selection.get("left_out", {})} if selection else {}
+
+
+def _counted(metrics: JsonDict) -> str:
+    """Return how many of the split's samples the numbers stand for."""
+    n = metrics["n"]
+    if "samples" not in metrics:
+        return f"{n} samples"
+    left_out = ", ".join(f"{count} {reason}" for reason, count in metrics["left_out"].items())
+    return f"{n} of {metrics['samples']} samples" + (f" (left out: {left_out})" if left_out else "")
 
 
 def _scores(matrix: ConfusionMatrix, names: tuple[str, ...]) -> JsonDict:

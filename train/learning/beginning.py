@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.shards.finite import store_statistics
 from segprep.train.learning.config import RunConfig
 from segprep.train.learning.optimizers import freeze
 from segprep.train.models import MODELS
@@ -75,4 +76,4 @@ def first_segmenter(
 
 def _columns(config: RunConfig, source: Source) -> tuple[InputColumn, ...]:
     columns = Reader(source.train, config.data.inputs, config.data.target).columns
-    return input_columns(columns, source.train.statistics)
+    return input_columns(columns, store_statistics(source.train, config.data.inputs))

@@ -125,6 +125,7 @@ class Training:
         state = RunState.of(checkpoint)
         self._check_samples(state, run)
         state.check_config(self.config, run.config_path)
+        self.segmenter.scale_by(state.scalings)
         state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
         self._saver.restore(checkpoint)
         self.step, self.best, self._plateau = state.step, state.best, state.plateau

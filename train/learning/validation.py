@@ -11,7 +11,7 @@ import torch
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.statistics import LabelStatistics
 from segprep.train.evaluation.metrics import check_metric, class_of_metric
-from segprep.train.evaluation.panel import PanelRow, draw_panel, stored_picture
+from segprep.train.evaluation.panel import PanelRow, draw_panel, input_tile
 from segprep.train.evaluation.predictions import confusion_at_network_size, original_rows, predicted_ids
 from segprep.train.learning.config import RunConfig
 from segprep.train.network.segmenter import Segmenter
@@ -119,8 +119,8 @@ class Validation:
             batch = reader.read([row]).to(self._segmenter.centre.device)
             with torch.inference_mode():
                 ids_NHW = predicted_ids(self._segmenter.eval().logits(batch.inputs_NHWC, number))
-            picture = stored_picture(reader.store, reader.columns[0].name, row.index)
-            shown.append(PanelRow(batch.keys[0], picture, batch.labels_NHW[0].cpu().numpy(), ids_NHW[0]))
+            tile = input_tile(reader.store, reader.columns[0].name, row.index)
+            shown.append(PanelRow(batch.keys[0], tile, batch.labels_NHW[0].cpu().numpy(), ids_NHW[0]))
         return draw_panel(shown, reader.class_map)
 
 

@@ -43,14 +43,22 @@ class Segmenter(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self.scalings = dict(scalings)
         self.precision = precision
+        self._blank = tuple(blank)
+        channels = sum(len(each.centre) for each in scalings.values())
+        self.register_buffer("centre", torch.zeros(1, channels, 1, 1), persistent=False)
+        self.register_buffer("spread", torch.ones(1, channels, 1, 1), persistent=False)
+        self.scale_by(scalings)
+        self._forward: Callable[..., tuple[Logits | None, ...]] = network
+
+    def scale_by(self, scalings: Mapping[str, InputScaling]) -> None:
+        """Normalise the same columns by other constants: by those that weights were trained with."""
+        self.scalings = dict(scalings)
         centre = [value for scaling in scalings.values() for value in scaling.centre]
         # Divided by infinity, whatever a blank column holds is 0.
-        spread = [v if name not in blank else math.inf for name, each in scalings.items() for v in each.spread]
-        self.register_buffer("centre", torch.tensor(centre).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("spread", torch.tensor(spread).view(1, -1, 1, 1), persistent=False)
-        self._forward: Callable[..., tuple[Logits | None, ...]] = network
+        spread = [v if name not in self._blank else math.inf for name, each in scalings.items() for v in each.spread]
+        self.centre.copy_(torch.tensor(centre).view(1, -1, 1, 1))
+        self.spread.copy_(torch.tensor(spread).view(1, -1, 1, 1))
 
     def compile_network(self) -> None:
         """Let torch compile the network; the weights keep their names."""
@@ -76,7 +84,7 @@ class Segmenter(nn.Module):
 
 
 def input_columns(specs: Sequence[ArraySpec], statistics: Mapping[str, Statistics]) -> tuple[InputColumn, ...]:
-    """Describe the columns of a store for a network, with what the store measured of their values."""
+    """Describe the columns of a store for a network, with what was measured of their finite values."""
     columns = []
     for spec in specs:
         channels = spec.shape[2] if len(spec.shape) == 3 else 1

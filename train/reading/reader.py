@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
+from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, LabelIdError
 from segprep.datasets.kinds import IGNORE_ID, Kind
+from segprep.datasets.made_classes import made_class_map
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.columns import ArraySpec
@@ -87,7 +88,7 @@ class Reader:
         store: The store.
         columns: The input columns.
         label: The label column.
-        class_map: Its classes. Where the store has but their names, as of motion labels, colours are made up.
+        class_map: Its classes. Of a label that was made, as motion labels are, those that it names.
 
     Raises:
         ConfigurationError: If a column does not exist or is no input.
@@ -177,11 +178,7 @@ def _compute_alone() -> None:
 def _class_map(store: ShardStore, label: ArraySpec) -> ClassMap:
     if label.classes == store.class_map.names:
         return store.class_map
-    colors = distinct_colors(len(label.classes))
-    return ClassMap(
-        tuple(SemanticClass(name, colors[i], (i,)) for i, name in enumerate(label.classes)),
-        ignored_raw_ids=(IGNORE_ID,),
-    )
+    return made_class_map(label.classes, label.attributes)
 
 
 def _column(store: ShardStore, name: str) -> ArraySpec:

@@ -13,7 +13,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.statistics import LabelStatistics
 from segprep.train.reading.reader import Reader
 
-__all__ = ["Source", "identity", "open_sources"]
+__all__ = ["Source", "identity", "open_sources", "shards_name"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,9 @@ class Source:
 def identity(store: ShardStore) -> str:
     """Return what changes when a store's rows, their order or its statistics of their pixels change."""
     rows = "\n".join(f"{key} {variant}" for key, variant in zip(store.keys, store.variants.tolist(), strict=True))
-    pixels = json.dumps({name: each.to_json() for name, each in sorted(store.statistics.items())})
+    # Without what earlier versions did not count, so that the same samples stay the same.
+    sums = {name: {k: v for k, v in each.to_json().items() if k != "far"} for name, each in store.statistics.items()}
+    pixels = json.dumps(dict(sorted(sums.items())))
     return hashlib.sha256(f"{rows}\n{pixels}".encode()).hexdigest()
 
 
@@ -87,6 +89,11 @@ def open_sources(folders: Sequence[Path], inputs: Sequence[str], target: str = "
         _check(source)
         _check_columns(sources[0], source, inputs)
     return tuple(sources)
+
+
+def shards_name(folder: Path) -> str:
+    """Return how people call a folder of stores: by its workspace, elsewhere by its own name."""
+    return folder.parent.name if folder.name == "shards" else folder.name
 
 
 def _check(source: Source) -> None:
@@ -118,5 +125,5 @@ def _check_columns(first: Source, other: Source, inputs: Sequence[str]) -> None:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """Name data sets by their workspaces, and by number where these are called alike."""
-    names = [folder.parent.name if folder.name == "shards" else folder.name for folder in folders]
+    names = [shards_name(folder) for folder in folders]
     return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names, 1)]

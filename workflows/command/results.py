@@ -211,7 +211,8 @@ def lists(written: ListReport) -> list[RenderableType]:
     """Draw which lists were written, and which samples stand in none."""
     lines = [f"{path}: {rows} samples" for path, rows in written.files]
     reasons = Counter(written.left_out.values())
-    return list[RenderableType]([*lines, *(f"  left out: {n} {reason}" for reason, n in sorted(reasons.items()))])
+    lines += [f"  left out: {n} {reason}" for reason, n in sorted(reasons.items())]
+    return list[RenderableType](lines if written.reader_note is None else [*lines, f"note: {written.reader_note}"])
 
 
 def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict | list[RenderableType]:
@@ -233,13 +234,13 @@ def damages(found: Mapping[str, Sequence[Damage]], *, as_json: bool) -> JsonDict
 def row(found: JsonDict, picture: Path) -> list[RenderableType]:
     """Draw what `prep peek` found in a row of a store."""
     table = Table()
-    for name in ("column", "kind", "shape", "stored", "valid"):
+    for name in ("column", "kind", "shape", "stored", "valid", "infinitely far"):
         table.add_column(name, justify="left" if name in ("column", "kind") else "right")
     for name, column in found["columns"].items():
         shape = "x".join(str(n) for n in column["shape"])
         numbers = "nothing" if column["smallest"] is None else f"{column['smallest']}..{column['largest']}"
-        valid = "" if column["valid"] is None else f"{column['valid']:.2%}"
-        table.add_row(name, column["kind"], shape, f"{column['dtype']} {numbers}", valid)
+        shares = ("" if column[share] is None else f"{column[share]:.2%}" for share in ("valid", "infinitely_far"))
+        table.add_row(name, column["kind"], shape, f"{column['dtype']} {numbers}", *shares)
     lines: list[RenderableType] = [
         f"row {found['row']}: {found['key']}, variant {found['variant']}",
         f"from {found['source_size'][0]}x{found['source_size'][1]}: {', '.join(found['source_paths'].values())}",

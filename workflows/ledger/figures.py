@@ -288,8 +288,8 @@ FIGURES: Final = (
         _fact("far_from_known"),
         _sum,
         most=0,
-        warning="{count} pixels of the label files are farther from every known value than `--snap-labels` allows: they "
-        "are void",
+        warning="{count} pixels of the label files are farther from every known value than `--snap-labels` allows: "
+        "they are void",
         columns=("label",),
     ),
     Figure(

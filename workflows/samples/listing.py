@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final, Literal
 
 from segprep.datasets.atomic import atomic_write_bytes
-from segprep.datasets.class_files import train_id_map
+from segprep.datasets.class_files import train_id_map, void_first_map
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.codes import IdCode, VoidFirstCode
 from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.kinds import Kind
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.lists.files import TEXT_SUFFIXES, encode_list, list_suffix, only_columns
 from segprep.datasets.record import SampleRecord, SourceFile
@@ -18,12 +21,28 @@ from segprep.datasets.workspace.cells import Column, read_record_cell
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.table import Table
 
-__all__ = ["SPLIT_MARK", "ListReport", "check_target", "prepared_class_map", "refuse_inside_dataset", "write_lists"]
+__all__ = [
+    "SPLIT_MARK",
+    "ListReport",
+    "check_target",
+    "ids_of",
+    "prepared_class_map",
+    "refuse_inside_dataset",
+    "write_lists",
+]
 
 SPLIT_MARK = "{split}"
 """Stands for the split in the name of lists."""
 
 _NAMES_OF_ROWS = ("key", "split")
+
+_READERS: Final = {
+    "train": "its labels hold 0 to C-1 for the classes and 255 for what is ignored. SMSnet and SSMA read 0 as void and "
+    "classes from 1: `prep resize --label-ids void0` writes that",
+    "void0": "its labels hold 0 for what is ignored and 1 to C for the classes, as SMSnet and SSMA read them",
+    "raw": "its labels hold the dataset's own ids. SMSnet and SSMA read 0 as void and classes from 1: `prep resize "
+    "--label-ids void0` and `prep list --prepared` give that",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +52,21 @@ class ListReport:
     Attributes:
         files: The lists with their numbers of rows.
         left_out: Samples that stand in none of them, with the reason.
+        ids: Of each label column of prepared files, what its files hold: "train" ids, "void0" or "raw".
+        reader_note: What programs that take such lists must know of the labels; None where nothing.
     """
 
     files: tuple[tuple[Path, int], ...]
     left_out: Mapping[SampleKey, str]
+    ids: Mapping[str, str] = field(default_factory=dict)
+    reader_note: str | None = None
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
         return {
             "files": [{"path": str(path), "rows": rows} for path, rows in self.files],
             "left_out": [{"key": key, "reason": reason} for key, reason in self.left_out.items()],
+            "ids": dict(self.ids),
         }
 
 
@@ -84,10 +108,14 @@ def write_lists(
     lists: dict[Path, list[SampleRecord]] = {}
     for record in rows:
         lists.setdefault(_list_of(out, record.split), []).append(record)
-    contents = {path: encode_list(path, records, columns) for path, records in lists.items()}
+    listed = {name for record in rows for name in record.sources}
+    ids = {name: ids_of(each) for name, each in table.columns().items() if name in listed and each.kind is Kind.LABEL}
+    ids = ids if prepared else {}
+    contents = {path: encode_list(path, records, columns, ids) for path, records in lists.items()}
     for path, data in contents.items():
         atomic_write_bytes(path, data)
-    return ListReport(tuple((path, len(records)) for path, records in lists.items()), left_out)
+    note = _READERS[ids.get("label", "raw")] if list_suffix(out) == ".txt" and "label" in listed else None
+    return ListReport(tuple((path, len(records)) for path, records in lists.items()), left_out, ids, note)
 
 
 def check_target(table: Table, selection: Selection, out: Path) -> None:
@@ -113,12 +141,24 @@ def refuse_inside_dataset(workspace: Workspace, path: Path) -> None:
 
 
 def prepared_class_map(class_map: ClassMap, columns: Mapping[str, Column]) -> ClassMap:
-    """Return the class map of the labels that a workspace holds: train ids, unless raw ids were kept."""
+    """Return the class map of the label files that a workspace holds: of train ids, unless they hold others."""
     label = columns.get("label")
-    if label is not None and label.holds_raw_ids:
-        # They were read, snapped and divided when they were made.
-        return replace(class_map, raw_id_divisor=1, reading=LabelReading.STORED, snap_distance=0.0)
+    match "train" if label is None else ids_of(label):
+        case "raw":
+            return (
+                # They were read, snapped and divided when they were made.
+                replace(class_map, raw_id_divisor=1, reading=LabelReading.STORED, snap_distance=0.0)
+            )
+        case "void0":
+            return void_first_map(class_map)
     return train_id_map(class_map)
+
+
+def ids_of(column: Column) -> Literal["train", "void0", "raw"]:
+    """Return which ids the files of a label column hold."""
+    if column.holds_raw_ids:
+        return "raw"
+    return "void0" if isinstance(column.code, VoidFirstCode) else "train"
 
 
 def _rows(
@@ -191,7 +231,9 @@ def _cells_record(
             continue
         path = cell.files[0].path
         if column is not None and column.code is not None:
-            sources[name] = SourceFile(path, column.kind, column.code.to_json())
+            # The list is of files, and its readers number the classes as these do.
+            code = IdCode() if isinstance(column.code, VoidFirstCode) else column.code
+            sources[name] = SourceFile(path, column.kind, code.to_json())
         else:
             camera = Camera.from_json(read_record_cell(workspace.root / path, cell.files[0].digest))
     near = sample.record.neighbour

@@ -63,10 +63,10 @@ class ResizeArguments:
         None, metavar="SHARE", accept=within(0, 1, "a share"), help="From which share of the pixel they win.",
         unsaid="0.25",
     )  # fmt: skip
-    label_ids: Literal["train", "raw"] = option(
+    label_ids: Literal["train", "void0", "raw"] = option(
         "train",
-        help="Ids in the label files: train ids (0..C-1, 255 = ignore), or the dataset's own; shards always hold train "
-        "ids.",
+        help="Ids in the label files: train ids (0..C-1, 255 = ignore); void0, the same with 0 = ignore and classes "
+        "from 1, as SMSnet and SSMA read them; or the dataset's own. Shards always hold train ids.",
     )
 
 
@@ -153,6 +153,11 @@ class MotionLabelArguments:
     )
     annotation_map: str | None = option(
         None, metavar="MEANING=ID,...", help="What their ids mean, e.g. ignore=0,static=1,moving=2."
+    )
+    label_ids: Literal["train", "void0"] = option(
+        "train",
+        help="Ids in the files: 0 static, 1 moving, 255 the rest; or void0, as SMSnet has them: 0 the rest, 1 static, "
+        "2 moving. Shards always hold the former.",
     )
 
 

@@ -38,7 +38,8 @@ def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[St
             raise ConflictError(
                 "`prep motion-labels` needs column label, which does not exist: run `prep resize` first"
             )
-        return [MotionLabel(_movable(class_map, given, raw=row.column.holds_raw_ids), arguments.max_range)]
+        judged = _movable(class_map, given, raw=row.column.holds_raw_ids)
+        return [MotionLabel(judged, arguments.max_range, void_first=arguments.label_ids == "void0")]
     check_pattern(pattern)
     if text is None:
         raise ConfigurationError("--annotations needs --annotation-map, such as moving=1,static=0,ignore=255")
@@ -47,7 +48,8 @@ def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[St
     if given is not None and row is None:
         raise ConflictError("--movable needs column label, which does not exist: run `prep resize` first")
     movable = None if given is None or row is None else _movable(class_map, given, raw=row.column.holds_raw_ids)
-    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(table), pattern, movable)]
+    void_first = arguments.label_ids == "void0"
+    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(table), pattern, movable, void_first)]
 
 
 def _movable(class_map: ClassMap, given: Sequence[str] | None, *, raw: bool) -> Movable:

@@ -90,7 +90,7 @@ def _label_ids(class_map: ClassMap, arguments: ResizeArguments) -> LabelIds:
         raise ConfigurationError("--void-id is a raw id: it goes with --labels paris or --label-ids raw")
     if raw and threshold and void not in class_map.ignored_raw_ids:
         raise ConfigurationError(f"raw id {void} is to stand for void: add it to ignored_raw_ids in prep.toml")
-    return LabelIds(class_map, LabelMethod(name, threshold, void, priority, share), raw)
+    return LabelIds(class_map, LabelMethod(name, threshold, void, priority, share), raw, arguments.label_ids == "void0")
 
 
 def _void_id(class_map: ClassMap, given: int | None) -> int:

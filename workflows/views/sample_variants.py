@@ -1,12 +1,15 @@
 """`prep show --augment`: variants of a sample, column by column, so that a person sees them move together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import cv2
 import numpy as np
 
 from segprep.datasets.augmentation import Augmentation
+from segprep.datasets.drawing.sheet import compose
+from segprep.datasets.drawing.tile import RgbPicture, Tile
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, StoreNotFoundError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Mask, Sample, SampleKey
@@ -20,8 +23,7 @@ from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.registry import recorded_steps
 from segprep.workflows.stores.augment_request import AugmentRequest
 from segprep.workflows.stores.variants import SampleVariants, derived_columns, load_sample
-from segprep.workflows.views.panels import compose
-from segprep.workflows.views.tiles import RgbPicture, draw_column
+from segprep.workflows.views.tiles import column_tile
 
 __all__ = ["draw_stored_variant", "draw_variants"]
 
@@ -56,7 +58,6 @@ def draw_variants(table: Table, key: SampleKey, request: AugmentRequest) -> RgbP
         f"{key}: {request.count} variants",
         tiles,
         notes,
-        config.class_map,
         columns=len(columns),
         tile_width=_TILE_WIDTH,
         note_color=_NOTE,
@@ -90,7 +91,7 @@ def draw_stored_variant(table: Table, key: SampleKey, variant: int) -> RgbPictur
     if changed:
         notes.append(f"not as the store holds it: {', '.join(changed)} made anew since")
     tiles = _tiles(workspace.config, sample, variants.columns, f"variant {variant}")
-    return compose(f"{key}, variant {variant}", tiles, notes, workspace.config.class_map, note_color=_NOTE)
+    return compose(f"{key}, variant {variant}", tiles, notes, note_color=_NOTE)
 
 
 def _variants(table: Table, key: SampleKey, names: Sequence[str] | None = None) -> tuple[SampleVariants, list[Column]]:
@@ -104,19 +105,18 @@ def _variants(table: Table, key: SampleKey, names: Sequence[str] | None = None) 
     return SampleVariants.of(table.workspace, known, columns, derived_columns(steps, existing, columns)), columns
 
 
-def _tiles(
-    config: WorkspaceConfig, sample: Sample, columns: Mapping[str, Column], caption: str
-) -> list[tuple[str, RgbPicture]]:
+def _tiles(config: WorkspaceConfig, sample: Sample, columns: Mapping[str, Column], caption: str) -> list[Tile]:
     label = sample.arrays.get("label")
     finished = encoded(sample, columns).sample
     tiles = []
     for name, column in columns.items():
-        _, picture = draw_column(column, finished.arrays[name], finished.valid.get(name), config.class_map)
+        tile = column_tile(column, finished.arrays[name], finished.valid.get(name), config.class_map)
+        picture = tile.picture_HW3
         if label is not None and column.kind is not Kind.LABEL:
             picture = _outlined(picture, label)
         if column.kind is Kind.FLOW:
             picture = _with_arrows(picture, sample.arrays[name], sample.valid.get(name))
-        tiles.append((f"{name}, {caption}", picture))
+        tiles.append(replace(tile, caption=f"{name}, {caption}", picture_HW3=picture))
     return tiles
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.codes import code_from_json
+from segprep.datasets.drawing.sheet import compose
+from segprep.datasets.drawing.tile import RgbPicture
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.sample import Array, JsonDict, Mask
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.workspace.cells import Column
-from segprep.workflows.views.panels import compose
-from segprep.workflows.views.tiles import RgbPicture, draw_column
+from segprep.workflows.views.tiles import column_tile
 
 __all__ = ["default_path", "describe_row", "draw_row", "find_row"]
 
@@ -63,21 +64,24 @@ def draw_row(store: ShardStore, row: int) -> RgbPicture:
     """Draw all columns of a row, (H, W, 3) uint8 RGB."""
     tiles = []
     for name, spec in store.columns.items():
-        column = Column(name, spec.kind, code_from_json(spec.code), tuple(sorted(_texts(spec).items())))
-        tiles.append(draw_column(column, *_read(store, spec, row), store.class_map))
-    return compose(f"{store.split}: {store.keys[row]}, variant {store.variants[row]}", tiles, [], store.class_map)
+        column = Column(name, spec.kind, code_from_json(spec.code), tuple(sorted(_texts(store, spec).items())))
+        tiles.append(column_tile(column, *_read(store, spec, row), store.class_map))
+    return compose(f"{store.split}: {store.keys[row]}, variant {store.variants[row]}", tiles)
 
 
 def _describe_column(store: ShardStore, spec: ArraySpec, row: int) -> JsonDict:
     stored, valid = _read(store, spec, row)
     seen = stored if valid is None else stored[valid]
+    far = spec.far_number
+    finite = seen if far is None else seen[seen != far]
     return {
         "kind": spec.kind.value,
         "shape": list(stored.shape),
         "dtype": spec.dtype,
         "code": spec.code,
-        "smallest": int(seen.min()) if seen.size else None,
-        "largest": int(seen.max()) if seen.size else None,
+        "smallest": int(finite.min()) if finite.size else None,
+        "largest": int(finite.max()) if finite.size else None,
+        "infinitely_far": None if far is None else (seen.size - finite.size) / stored.size,
         "valid": None if valid is None else round(float(np.mean(valid)), 6),
     }
 
@@ -86,8 +90,10 @@ def _read(store: ShardStore, spec: ArraySpec, row: int) -> tuple[Array, Mask | N
     return store.read(spec.name, row), store.read_valid(spec.name, row) if spec.masked else None
 
 
-def _texts(spec: ArraySpec) -> dict[str, str]:
-    return {name: str(value) for name, value in spec.attributes.items()}
+def _texts(store: ShardStore, spec: ArraySpec) -> dict[str, str]:
+    """Return the attributes, and the classes where they are no classes of the dataset."""
+    own = {"classes": ",".join(spec.classes)} if spec.classes not in ((), store.class_map.names) else {}
+    return own | {name: str(value) for name, value in spec.attributes.items()}
 
 
 def default_path(path: Path, store: ShardStore, row: int) -> Path:

@@ -8,14 +8,15 @@ from rich.table import Table
 
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards import ShardStore
-from segprep.datasets.shards.statistics import LabelStatistics, ValueStatistics
+from segprep.datasets.shards.finite import store_statistics
+from segprep.datasets.shards.statistics import LabelStatistics, Statistics, ValueStatistics
 
 __all__ = ["draw_statistics", "statistics_json"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """Mean and standard deviation of a channel in units of its column."""
+    """Mean and standard deviation of a channel's finite values in units of its column."""
 
     name: str
     mean: float
@@ -32,18 +33,19 @@ def draw_statistics(stores: Mapping[str, ShardStore]) -> list[RenderableType]:
     drawn: list[RenderableType] = []
     for name, store in stores.items():
         drawn.append(f"{name}: {len(store)} samples")
+        statistics = store_statistics(store)
         drawn += [
             _label_table(column, found, store.columns[column].classes)
-            for column, found in store.statistics.items()
+            for column, found in statistics.items()
             if isinstance(found, LabelStatistics)
         ]
-        drawn.append(_value_table(store))
+        drawn.append(_value_table(store, statistics))
     return drawn
 
 
 def _columns_json(store: ShardStore) -> JsonDict:
     columns: JsonDict = {}
-    for name, found in store.statistics.items():
+    for name, found in store_statistics(store).items():
         if isinstance(found, LabelStatistics):
             columns[name] = {
                 "classes": list(store.columns[name].classes),
@@ -56,7 +58,8 @@ def _columns_json(store: ShardStore) -> JsonDict:
             }
         else:
             columns[name] = {
-                "valid": _known(_valid_share(store, name, found)),
+                "valid": _share(store, name, found.count),
+                "infinitely_far": None if found.far is None else _share(store, name, found.far.pixels),
                 "stored_mean": [_known(v) for v in found.mean],
                 "stored_std": [_known(v) for v in found.std],
                 "channels": [
@@ -79,23 +82,25 @@ def _label_table(column: str, found: LabelStatistics, classes: tuple[str, ...]) 
     return table
 
 
-def _value_table(store: ShardStore) -> Table:
+def _value_table(store: ShardStore, statistics: Mapping[str, Statistics]) -> Table:
     table = Table()
     for header in ("column", "channel"):
         table.add_column(header)
-    for header in ("mean", "std", "valid"):
+    for header in ("mean", "std", "valid", "infinitely far"):
         table.add_column(header, justify="right")
-    for name, found in store.statistics.items():
+    for name, found in statistics.items():
         if isinstance(found, ValueStatistics):
-            share = f"{_valid_share(store, name, found):.2%}"
+            valid = f"{_share(store, name, found.count):.2%}"
+            far = "" if found.far is None else f"{_share(store, name, found.far.pixels):.2%}"
             for channel in _channels(store, name, found):
-                table.add_row(name, channel.name, f"{channel.mean:.4g}", f"{channel.std:.4g}", share)
+                table.add_row(name, channel.name, f"{channel.mean:.4g}", f"{channel.std:.4g}", valid, far)
     return table
 
 
-def _valid_share(store: ShardStore, name: str, found: ValueStatistics) -> float:
+def _share(store: ShardStore, name: str, pixels: int) -> float:
+    """Return the share in all pixels of a column."""
     height, width = store.columns[name].shape[:2]
-    return found.count / (len(store) * height * width)
+    return pixels / (len(store) * height * width)
 
 
 def _channels(store: ShardStore, name: str, found: ValueStatistics) -> list[_Channel]:

@@ -18,6 +18,7 @@ from segprep.datasets.codes import (
     PlainCode,
     RawLabelCode,
     SmsnetFlowCode,
+    VoidFirstCode,
     code_from_json,
 )
 from segprep.datasets.conformance import CODE_CHECKS
@@ -33,6 +34,7 @@ CODES: tuple[Code, ...] = (
     PlainCode(masked=True, keep_invalid=True),
     IdCode(),
     IdCode(bits=16),
+    VoidFirstCode(),
     LinearCode(1 / 127, -128 / 127),
     LinearCode(1 / 32767, -32768 / 32767, ("x", "y", "z"), bits=16),
     DepthCode(1 / 200),

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError, SizeMismatchError
+from segprep.datasets.made_classes import MOTION_CLASSES
 from segprep.datasets.sample import Array, Camera, Mask
 from segprep.datasets.synthetic import CLASSES, make_camera
 from segprep.flow.camera.ego import ego_flow
 from segprep.flow.camera.se3 import rotation_exp
 from segprep.flow.field import FlowField
-from segprep.prep.motion.labels import MOTION_CLASSES, MotionLabels, MotionState, Tolerance, label_motion
+from segprep.prep.motion.labels import MotionLabels, MotionState, Tolerance, label_motion
 from segprep.prep.motion.parallax import find_translation
 from support.properties import examples
 

@@ -9,20 +9,32 @@ import torch
 from torch import Tensor, nn
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.drawing.tile import ColorBar, Tile
 from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.shards import ShardStore
-from segprep.train.evaluation.panel import PanelRow, draw_panel, error_picture
+from segprep.train.evaluation.panel import PanelRow, draw_panel, error_tile, input_tile
 from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
 from segprep.train.evaluation.report import write_report
+from segprep.train.evaluation.subject import Subject
 from segprep.train.models._network import Features, InputScaling, Logits, Network
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.reader import Reader
 from support import scenes
 from support.scenes import make_scenes, write_store
 
-_ABOUT = {"run": "r", "checkpoint": "best", "step": 1, "why_not_source": None}
+_SUBJECT = Subject(
+    run="r",
+    checkpoint="best",
+    step=1,
+    dataset=None,
+    split="val",
+    store="val.zarr",
+    digest="0123456789",
+    at="source",
+    why_not_source=None,
+)
 
 
 class _ReadsTheAnswer(nn.Module):
@@ -67,8 +79,7 @@ def answers(tmp_path: Path, classes: ClassMap) -> Reader:
 def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path: Path) -> None:
     source = SourceLabels(answers.store, tmp_path)
     assert source.why_unreachable() is None
-    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _ABOUT)
-    assert report.metrics["at"] == "source"
+    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 1
     assert report.metrics["mean_iou_at_network_size"] == 1
     assert report.metrics["absent"] == []
@@ -76,14 +87,13 @@ def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path:
 
 
 def test_a_predictor_that_is_always_wrong_scores_zero(answers: Reader, tmp_path: Path) -> None:
-    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _ABOUT)
-    assert report.metrics["at"] == "network"
+    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 0
 
 
 def test_the_files_of_an_evaluation_agree_with_each_other(answers: Reader, tmp_path: Path, classes: ClassMap) -> None:
     folder = tmp_path / "eval"
-    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _ABOUT)
+    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _SUBJECT)
     assert json.loads((folder / "metrics.json").read_text()) == report.metrics
     header, *rows = csv.reader((folder / "confusion.csv").read_text().splitlines())
     assert header[1:] == list(classes.names)
@@ -105,7 +115,7 @@ def test_absent_classes_are_listed_and_not_averaged(tmp_path: Path) -> None:
     columns["label"][columns["label"] == 1] = 255
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
-    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _ABOUT)
+    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _SUBJECT)
     assert report.metrics["absent"] == ["car"]
     assert report.metrics["mean_iou"] == 1
     assert [c["iou"] for c in report.metrics["classes"]] == [1, None, 1]
@@ -117,7 +127,7 @@ def test_classes_that_are_predicted_but_in_no_label_are_0_in_the_mean(tmp_path: 
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
     columns["label"][columns["label"] == 1] = 0
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
-    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _ABOUT)
+    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _SUBJECT)
     ious = [c["iou"] for c in report.metrics["classes"]]
     assert ious[1] == 0 < ious[0] < ious[2] == 1
     assert report.metrics["mean_iou"] == pytest.approx(sum(ious) / 3)
@@ -139,7 +149,7 @@ def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, classes: ClassMa
     write_image(tmp_path / "labels" / "s000.png", np.full((8, 16), 7, np.uint8))
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=8)), ["image"])
     segmenter = _segmenter_of(Unsure())
-    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _ABOUT)
+    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _SUBJECT)
     ids_HW = classes.to_train_ids(read_image(tmp_path / "eval" / "ids" / "s000.png"))
     assert ids_HW.shape == (8, 16)
     assert (ids_HW[0] == 1).sum() > 9
@@ -180,15 +190,28 @@ def test_original_labels_that_are_wrong_are_named(answers: Reader, tmp_path: Pat
 
 
 def test_the_error_picture_tells_wrong_right_and_ignored_apart() -> None:
-    picture_HWC = error_picture(np.array([[0, 1, 1]], np.uint8), np.array([[0, 0, 255]], np.uint8))
-    assert len({tuple(color) for color in picture_HWC[0].tolist()}) == 3
-    red, green, _ = picture_HWC[0, 1].tolist()
-    assert red > 2 * green
+    tile = error_tile(np.array([[0, 1, 1]], np.uint8), np.array([[0, 0, 255]], np.uint8))
+    right, wrong, _ = (tuple(color) for color in tile.picture_HW3[0].tolist())
+    assert [swatch.color for swatch in tile.legend] == [wrong, right, None]
+    assert tile.hidden_HW is not None
+    assert tile.hidden_HW.tolist() == [[False, False, True]]
+
+
+def test_an_input_without_an_image_is_drawn_as_its_kind(tmp_path: Path) -> None:
+    columns = make_scenes(range(1))
+    del columns["image"]
+    codes = np.tile(np.linspace(100, 5000, 28).astype(np.uint16), (1, 20, 1))
+    codes[:, :5] = 65535
+    columns["depth"] = codes
+    tile = input_tile(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), "depth", 0)
+    assert isinstance(tile.scale, ColorBar)
+    assert (tile.scale.low, [swatch.name for swatch in tile.scale.beyond]) == ("1 m", ["infinitely far"])
+    assert len(np.unique(tile.picture_HW3[10], axis=0)) > 20, "the sky takes the colours of what is near"
 
 
 def test_the_panel_shows_every_row_and_every_class(classes: ClassMap) -> None:
     label_HW = np.zeros((30, 40), np.uint8)
-    row = PanelRow("first", np.full((15, 20, 3), 77, np.uint8), label_HW, label_HW)
+    row = PanelRow("first", Tile("image", np.full((15, 20, 3), 77, np.uint8)), label_HW, label_HW)
     one, two = draw_panel([row], classes), draw_panel([row, row], classes)
     assert two.shape[1] == one.shape[1] >= 4 * 300
     assert two.shape[0] > one.shape[0] + 200

@@ -90,8 +90,8 @@ def test_each_data_set_has_its_head_its_scores_and_its_share_of_the_batches(
     assert heads == {"0", "1"}
     place = TrainingPlace(two, True, tmp_path / "runs")
     for name, mean in (("a", last["val_mean_iou/a"]), ("b", last["val_mean_iou/b"])):
-        report = evaluate_run(place, "both", "last", "val", "network", None, name)
-        assert report.folder.name == f"eval-val-{name}"
+        report = evaluate_run(place, "both", "last", "val", None, None, name)
+        assert report.folder.name == f"eval-val-{name}-last"
         assert report.metrics["mean_iou"] == pytest.approx(mean)
     with pytest.raises(ConfigurationError, match="both learned a, b: say which with --dataset"):
         evaluate_run(place, "both", None, "val", "network", None)

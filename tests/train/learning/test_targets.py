@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.made_classes import MOTION_CLASSES
 from segprep.datasets.shards import ShardStore
 from segprep.train.command import run as commands
 from segprep.train.command.evaluation import evaluate_run
@@ -58,6 +59,14 @@ def test_what_moves_is_learned_from_the_motion_image_and_not_without_it(moving: 
     assert [row["name"] for row in report.metrics["classes"]] == ["static", "moving"]
     assert report.metrics["mean_iou"] == pytest.approx(seen.outcome.best, abs=1e-3)
     assert "was made, and has no files of its own" in report.metrics["why_not_source"]
+
+
+def test_what_moves_has_one_colour_everywhere(moving: Path) -> None:
+    reader = Reader(ShardStore.open(moving / "train.zarr"), ["image"], "motion_label")
+    assert reader.class_map.colors[:2].tolist() == MOTION_CLASSES.colors[:2].tolist()
+    static, moves = (tuple(color) for color in MOTION_CLASSES.colors[:2].tolist())
+    assert moves[0] > 2 * max(moves[1:]), "what moves is not red"
+    assert static[0] < 2 * min(static[1:]), "what stands is red"
 
 
 def test_a_blank_column_is_zeros_for_the_network_whatever_it_holds(moving: Path) -> None:

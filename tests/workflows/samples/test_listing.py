@@ -190,7 +190,7 @@ def test_refused_names_leave_no_list_of_any_split(table: Table, tmp_path: Path) 
 def test_prepared_files_are_listed_with_the_codes_that_they_have(table: Table, tmp_path: Path) -> None:
     _resize(table)
     report = _prepared(table, tmp_path / "all.jsonl")
-    assert report == ListReport(((tmp_path / "all.jsonl", 4),), {})
+    assert report == ListReport(((tmp_path / "all.jsonl", 4),), {}, {"label": "train"})
     columns = table.columns()
     for record in read_lists([tmp_path / "all.jsonl"], table.workspace.root):
         assert record.key in KEYS

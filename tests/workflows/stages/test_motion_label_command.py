@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.made_classes import MOTION_CLASSES, made_class_map
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
@@ -90,6 +91,7 @@ def test_pseudo_labels_are_marked_in_the_shards() -> None:
     column = ShardStore.open(Path("shards/train.zarr")).columns["motion_label"]
     assert tuple(column.classes) == ("static", "moving")
     assert "pseudo label" in column.attributes["source"]
+    assert made_class_map(column.classes, {"colors": column.attributes["colors"]}) == MOTION_CLASSES
     assert prep("show", "*2") == 0
 
 

@@ -140,7 +140,7 @@ def test_images_can_be_jpeg_and_no_file_of_the_other_format_stays(ready: Path) -
         (("--void-id", "1"), "--void-id is a raw id"),
         (("--labels", "paris", "--void-id", "7"), "must be a raw id that is no class's, not 7"),
         (("--label-ids", "raw", "--threshold", "0.5", "--void-id", "99"), "raw id 99 is to stand for void"),
-        (("--label-ids", "both"), "--label-ids must be train or raw"),
+        (("--label-ids", "both"), "--label-ids must be one of train, void0, raw"),
         (("--format", "webp"), "--format must be png or jpg"),
     ],
 )

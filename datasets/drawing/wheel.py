@@ -21,6 +21,8 @@ _BEYOND = 0.75  # brightness of vectors that are longer than the full colour
 def flow_to_rgb(uv_HW2: Array, valid: Mask | None, max_magnitude: float | None = None) -> npt.NDArray[np.uint8]:
     """Colour a field: no motion is white, `max_magnitude` full colour, longer vectors are darker, invalid ones black.
 
+    On tiles a pattern is drawn where they are black: see `Tile.hidden_HW`.
+
     Args:
         uv_HW2: (H, W, 2) pixels.
         valid: (H, W) bool, or None for valid everywhere; vectors that are no numbers are invalid.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segprep.flow.colors import flow_to_rgb, wheel_legend
+from segprep.datasets.drawing.wheel import flow_to_rgb, wheel_legend
 
 
 def color(u: float, v: float, limit: float = 1.0) -> list[int]:

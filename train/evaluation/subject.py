@@ -1,0 +1,84 @@
+"""What an evaluation is of, and the folder that is its own."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from segprep.datasets.json_values import json_of
+from segprep.datasets.sample import JsonDict
+
+__all__ = ["METRICS_FILE", "Subject", "evaluation_folder"]
+
+METRICS_FILE: Final = "metrics.json"
+
+# What the numbers depend on. Where the store lies, and which pointer led to the step, they do not.
+_DECIDES: Final = ("dataset", "split", "digest", "step", "at")
+_DIGITS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What was evaluated, as `metrics.json` says it.
+
+    Attributes:
+        run: Its name.
+        checkpoint: `best`, `last` or `step-N`.
+        step: Of the checkpoint.
+        dataset: Whose head, of a run that learned several; else None.
+        split: Of the store.
+        store: Its path.
+        digest: What changes when its content does.
+        at: `source` or `network`: the size of the labels that are compared.
+        why_not_source: Why the original labels could not be read, if they were wanted.
+    """
+
+    run: str
+    checkpoint: str
+    step: int
+    dataset: str | None
+    split: str
+    store: str
+    digest: str
+    at: str
+    why_not_source: str | None
+
+    def to_json(self) -> JsonDict:
+        """Return plain values."""
+        return json_of(self)
+
+
+def evaluation_folder(run_root: Path, subject: Subject, *marks: str | None) -> Path:
+    """Return where an evaluation goes: a folder that is free, or that holds the same evaluation.
+
+    It is `eval-<split>` with the marks of what is unusual behind it. Where that holds another evaluation, what differs
+    is added to the name until it does not, so that none replaces another.
+
+    Args:
+        run_root: Folder of the run.
+        subject: What is evaluated.
+        marks: Such as the name of other shards; None where all is as usual.
+    """
+    wanted = subject.to_json()
+    further = {"digest": subject.digest[:_DIGITS], "step": f"step-{subject.step}", "at": subject.at}
+    name = "-".join(("eval", subject.split, *(mark for mark in marks if mark)))
+    while (held := _held(run_root / name)) is not None and any(held.get(key) != wanted[key] for key in _DECIDES):
+        other = next((key for key in further if held.get(key) != wanted[key]), None)
+        name += "-other" if other is None else f"-{further.pop(other)}"
+    folder = run_root / name
+    if held is None:
+        for pictures in ("predictions", "ids"):  # of an evaluation that was killed, perhaps of other samples
+            shutil.rmtree(folder / pictures, ignore_errors=True)
+    return folder
+
+
+def _held(folder: Path) -> JsonDict | None:
+    """Return what the metrics in a folder say, as far as they can be read; None where there are none."""
+    try:
+        held = json.loads((folder / METRICS_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
