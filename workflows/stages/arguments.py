@@ -137,7 +137,7 @@ class MotionLabelArguments:
         metavar="CLASS,...",
         values="class",
         help="Classes that can move.",
-        unsaid="people and vehicles, by their usual names",
+        unsaid="people, vehicles and animals, by their usual names",
     )
     max_range: int | float | None = option(
         None,
@@ -145,6 +145,13 @@ class MotionLabelArguments:
         accept=above(0, "a number of metres"),
         help="What is farther is not labelled; SMSnet's data have 20, 40 and 60.",
         unsaid="no limit",
+    )
+    min_speed: int | float | None = option(
+        None,
+        metavar="M_PER_S",
+        accept=above(0, "a number of metres per second"),
+        help="What stands still is labelled static only where so slow a motion would have shown.",
+        unsaid="1, slower than people walk",
     )
     annotations: str | None = option(
         None,
