@@ -170,6 +170,13 @@ class FileArguments:
     depth_file: Path | None = option(
         None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
     )
+    raw_depth_file: Path | None = option(
+        None,
+        metavar="FILE",
+        help="The depth as it was measured, where --depth-file has its holes filled: surfaces are then fitted to what "
+        "was measured, as in the published HHA.",
+        panel=_ON_FILES,
+    )
     depth_unit: str | None = option(
         None,
         metavar="UNIT",
@@ -190,5 +197,6 @@ class FileArguments:
     @property
     def paths(self) -> dict[str, Path]:
         """The files that were named, by the column that they stand for."""
-        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
+        named = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
+        named |= {"image": self.image_file, "nir": self.nir_file}
         return {name: path for name, path in named.items() if path is not None}
