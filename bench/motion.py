@@ -5,6 +5,7 @@ learning    renders a drive, computes optical flow minus ego flow as SMSnet's mo
             place; the IoU of what stands and what moves in the validation drive. The flow is that of the drive's own
             images, twice the size, with four times SMSnet's scale: in small images most motion is of a pixel or two
 labels      how many things `prep motion-labels` calls static and moving, and how many of them are, by distance
+camera      errors of the camera's estimated motion in usual and in dense traffic, with and without the labels
 """
 
 import json
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _camera_motion import camera_report
 from _commands import run as run_command
 from _measure import table
 from _motion_labels import labels_report
@@ -24,7 +26,7 @@ from segprep.datasets.synthetic import write_drive
 _ARMS = {"motion image": (), "zeros in its place": ("--set", 'data.blank=["flow"]')}
 
 
-_PARTS = ("learning", "labels")
+_PARTS = ("learning", "labels", "camera")
 
 
 def learning(out: Path, steps: int, *, tiny: bool) -> str:
@@ -65,6 +67,10 @@ def labels(out: Path, *, tiny: bool) -> str:
     return labels_report(out, size, pairs, presets, tiny=tiny)
 
 
+def camera(*, tiny: bool) -> str:
+    return camera_report((128, 64), (5,), "medium") if tiny else camera_report((768, 384), range(5, 40, 5), "medium")
+
+
 def main() -> None:
     parser = parser_of(__doc__, "motion", _PARTS)
     parser.add_argument("--steps", type=int, default=240, help="of learning")
@@ -74,6 +80,7 @@ def main() -> None:
     parts: dict[str, Callable[[], str]] = {
         "learning": lambda: learning(out / "learning", options.steps, tiny=options.tiny),
         "labels": lambda: labels(out / "labels", tiny=options.tiny),
+        "camera": lambda: camera(tiny=options.tiny),
     }
     show(parts, options.part)
 
