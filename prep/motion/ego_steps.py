@@ -16,6 +16,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.camera.ego import ego_flow
 from segprep.flow.camera.homography import estimate_homography, homography_flow
 from segprep.flow.camera.odometry import Correction, estimate_motion
+from segprep.flow.camera.robust import Fit
 from segprep.flow.field import FlowField
 from segprep.prep.motion.movable import Movable
 from segprep.prep.step import Absent, BaseStep, Input, Origin, StepHead
@@ -80,7 +81,7 @@ class EgoFlow(BaseStep):
         if self.mode == "homography":
             flow = _flow(sample)
             plane = estimate_homography(flow, self._static(sample))
-            found, facts = homography_flow(plane.matrix, flow.size), _facts(plane.inlier_share, plane.residual_px)
+            found, facts = homography_flow(plane.matrix, flow.size), _facts(plane)
         else:
             if sample.camera is None:
                 raise Absent("it has no camera")
@@ -113,8 +114,7 @@ class EgoFlow(BaseStep):
             static_HW=self._static(sample),
             seconds=seconds,
         )
-        facts = _facts(estimate.inlier_share, estimate.residual_px)
-        return estimate.matrix, facts | {"motion": estimate.matrix.tolist()}
+        return estimate.matrix, _facts(estimate) | {"motion": estimate.matrix.tolist()}
 
     def _static(self, sample: Sample) -> Mask | None:
         """Return where nothing can move by itself, (H, W); None where there is no label. What is ignored may count."""
@@ -127,5 +127,6 @@ def _flow(sample: Sample) -> FlowField:
     return FlowField(sample.arrays["optical_flow"], sample.valid["optical_flow"])
 
 
-def _facts(inlier_share: float, residual_px: float) -> JsonDict:
-    return {"inlier_share": round(inlier_share, 4), "residual_px": round(residual_px, 4)}
+def _facts(found: Fit) -> JsonDict:
+    agreement = {"inlier_share": round(found.inlier_share, 4), "residual_px": round(found.residual_px, 4)}
+    return agreement | {"pixels": found.pixels}

@@ -94,6 +94,15 @@ def test_a_picture_that_is_all_movable_shows_no_motion_of_the_camera(mode: EgoMo
         EgoFlow(mode, movable=MOVABLE)(full)
 
 
+@pytest.mark.parametrize("mode", ESTIMATED)
+def test_an_estimate_says_how_good_it_is_and_on_how_many_pixels_it_rests(mode: EgoMode) -> None:
+    sample, _ = _behind_a_bus(turning=mode == "homography")
+    some, all_of_it = (EgoFlow(mode, movable=m)(sample)["ego_flow"].facts for m in (MOVABLE, None))
+    assert {"inlier_share", "residual_px", "pixels"} <= set(some)
+    assert some["inlier_share"] > 0.95 > all_of_it["inlier_share"]
+    assert 300 <= some["pixels"] < all_of_it["pixels"]
+
+
 def test_ignored_pixels_and_raw_ids_are_understood() -> None:
     sample, exact = _behind_a_bus()
     raw_HW = CLASSES.to_raw_ids(sample.arrays["label"])
