@@ -104,7 +104,7 @@ def _floor_of_one(content: _Content, out: Path) -> None:
         first, second = (cv2.cvtColor(image_HWC, cv2.COLOR_BGR2GRAY) for image_HWC in pair)
         # The settings of `dis` by default are those of OpenCV's own preset.
         estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        ways.append(estimator.calc(first, second, np.zeros((*first.shape, 2), np.float32)))
+        ways.append(estimator.calc(first, second, None))  # type: ignore[call-overload]
     cv2.remap(ways[1], *content.targets, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     for name, picture in content.outputs.items():
         with (out / name).open("wb") as file:

@@ -1,39 +1,40 @@
-"""What motion brings: `python bench/motion.py [--out DIR] [--tiny]`.
+"""What motion brings, and what it tells: `python bench/motion.py [--out DIR] [--part PART] [--tiny]`.
 
-Renders a drive, computes optical flow minus ego flow as SMSnet's motion image, labels what moves from the world's
-exact truth, and trains SMSnet twice alike, once with the motion image and once with zeros in its place. Prints the IoU
-of what stands and what moves in the validation drive. The flow is that of the drive's own images, twice the size, with
-four times SMSnet's scale: in such small images most motion is of a pixel or two.
+learning    renders a drive, computes optical flow minus ego flow as SMSnet's motion image, labels what moves from the
+            world's exact truth, and trains SMSnet twice alike, once with the motion image and once with zeros in its
+            place; the IoU of what stands and what moves in the validation drive. The flow is that of the drive's own
+            images, twice the size, with four times SMSnet's scale: in small images most motion is of a pixel or two
+labels      how many things `prep motion-labels` calls static and moving, and how many of them are, by distance
+camera      errors of the camera's estimated motion in usual and in dense traffic, with and without the labels
 """
 
-import argparse
 import json
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _camera_motion import camera_report
 from _commands import run as run_command
-from _measure import load_line, table
+from _measure import table
+from _motion_labels import labels_report
+from _parts import parser_of, show
 
 from segprep.datasets.synthetic import write_drive
 
 _ARMS = {"motion image": (), "zeros in its place": ("--set", 'data.blank=["flow"]')}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "motion", help="made anew")
-    parser.add_argument("--steps", type=int, default=240)
-    parser.add_argument("--tiny", action="store_true", help="in seconds: does it run at all?")
-    options = parser.parse_args()
-    shutil.rmtree(options.out, ignore_errors=True)
-    place = options.out.absolute() / "workspace"
+_PARTS = ("learning", "labels", "camera")
+
+
+def learning(out: Path, steps: int, *, tiny: bool) -> str:
+    place = out / "workspace"
     place.mkdir(parents=True)
-    print(load_line("at the start"))
-    run = partial(run_command, cwd=place, here=options.tiny)
-    splits, workers = ({"train": 6, "val": 3}, ("--workers", "0")) if options.tiny else ({"train": 240, "val": 80}, ())
-    write_drive(options.out / "drive", splits=splits, truth=True)
+    run = partial(run_command, cwd=place, here=tiny)
+    splits, workers = ({"train": 6, "val": 3}, ("--workers", "0")) if tiny else ({"train": 240, "val": 80}, ())
+    write_drive(out / "drive", splits=splits, truth=True)
     run("prep", "init", "synthetic", "../drive")
     run("prep", "resize", "--factor", "2", *workers)
     run("prep", "flow", "--ego", "pose", "--at", "source", "--scale", "25.6", *workers)
@@ -41,13 +42,13 @@ def main() -> None:
     run("prep", "motion-labels", *truth, *workers)
     run("prep", "shard", "--columns", "image,flow,label,motion_label", *workers)
     # The tiny run is of another network: SMSnet's 42 million weights take long to save.
-    network = ("frrn", "--base-channels", "2", "--precision", "fp32") if options.tiny else ("smsnet",)
+    network = ("frrn", "--base-channels", "2", "--precision", "fp32") if tiny else ("smsnet",)
     common: tuple[object, ...] = (
         *("--model", *network, "--inputs", "image,flow", "--set", "data.target=motion_label", "--batch-size", "4"),
-        *("--lr", "1e-3", "--steps", 2 if options.tiny else options.steps),
-        *("--val-every", 2 if options.tiny else options.steps // 5),
+        *("--lr", "1e-3", "--steps", 2 if tiny else steps),
+        *("--val-every", 2 if tiny else steps // 5),
     )
-    if not options.tiny:
+    if not tiny:
         # SMSnet's scores come out of a batch norm, whose offset must first find out how rarely something moves.
         common += ("--set", 'optimizer.groups=["heads.*.scores.1.*=30"]')
     rows = []
@@ -58,8 +59,30 @@ def main() -> None:
         )
         iou = [each["iou"] for each in metrics["classes"]]
         rows.append([name, *(("absent" if v is None else f"{v:.3f}") for v in iou), f"{metrics['mean_iou'] or 0:.3f}"])
-    print(table(("SMSnet gets", "IoU static", "IoU moving", "mean IoU"), rows))
-    print(load_line("at the end"), f"pictures: {place / 'runs'}", sep="\n")
+    return f"{table(('SMSnet gets', 'IoU static', 'IoU moving', 'mean IoU'), rows)}\n\npictures: {place / 'runs'}"
+
+
+def labels(out: Path, *, tiny: bool) -> str:
+    size, pairs, presets = ((192, 96), 2, ("medium",)) if tiny else ((768, 384), 48, ("medium", "fine"))
+    return labels_report(out, size, pairs, presets, tiny=tiny)
+
+
+def camera(*, tiny: bool) -> str:
+    return camera_report((128, 64), (5,), "medium") if tiny else camera_report((768, 384), range(5, 40, 5), "medium")
+
+
+def main() -> None:
+    parser = parser_of(__doc__, "motion", _PARTS)
+    parser.add_argument("--steps", type=int, default=240, help="of learning")
+    options = parser.parse_args()
+    out: Path = options.out.absolute()
+    shutil.rmtree(out, ignore_errors=True)
+    parts: dict[str, Callable[[], str]] = {
+        "learning": lambda: learning(out / "learning", options.steps, tiny=options.tiny),
+        "labels": lambda: labels(out / "labels", tiny=options.tiny),
+        "camera": lambda: camera(tiny=options.tiny),
+    }
+    show(parts, options.part)
 
 
 if __name__ == "__main__":

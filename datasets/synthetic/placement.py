@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -70,7 +70,7 @@ def things_near(world: World, station: float, time: float) -> Iterator[Thing]:
     first, last = math.floor((station - reach) / _BLOCK_M), math.floor((station + reach) / _BLOCK_M)
     for block in range(first, last + 1):
         yield from (t for t in _block(world.seed, block) if abs(t.station - station) <= reach)
-    for lane in _lanes(world.traffic_speed):
+    for lane in _lanes(world.traffic_speed, world.traffic_density):
         moved = station - lane.speed * time
         for slot in range(math.floor((moved - reach) / lane.spacing), math.ceil((moved + reach) / lane.spacing) + 1):
             thing = _slot(world.seed, lane, slot)
@@ -79,7 +79,11 @@ def things_near(world: World, station: float, time: float) -> Iterator[Thing]:
 
 
 @lru_cache(maxsize=8)
-def _lanes(traffic_speed: float) -> tuple[_Lane, ...]:
+def _lanes(traffic_speed: float, density: float) -> tuple[_Lane, ...]:
+    return tuple(_denser(lane, density) for lane in _usual_lanes(traffic_speed))
+
+
+def _usual_lanes(traffic_speed: float) -> tuple[_Lane, ...]:
     v, walk = traffic_speed, _WALK_M_S if traffic_speed else 0.0
     left = (street.KERBS_M[0] + street.SIDEWALKS_M[0]) / 2
     right = (street.KERBS_M[1] + street.SIDEWALKS_M[1]) / 2
@@ -88,6 +92,15 @@ def _lanes(traffic_speed: float) -> tuple[_Lane, ...]:
         _Lane(2, models.car, street.SLOW_LANE_M, 0.2, 25.0, 8.0, 0.65, False, _OWN_DIRECTION * v, 30001, 10000),
         _Lane(3, models.person, left, 0.5, 11.0, 4.0, 0.8, False, walk, 40001, 6000),
         _Lane(4, models.person, right, 0.5, 11.0, 4.0, 0.8, True, -walk, 46001, 6000),
+    )
+
+
+def _denser(lane: _Lane, density: float) -> _Lane:
+    return replace(
+        lane,
+        spacing=lane.spacing / density,
+        jitter=lane.jitter / density**2,
+        share_filled=lane.share_filled + (1 - lane.share_filled) * (1 - 1 / density),
     )
 
 

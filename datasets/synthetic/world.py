@@ -39,6 +39,7 @@ class World:
         yaw_rate: Turns the camera to the left against the road, in radians per second.
         pitch_wobble: Amplitude of the camera's nodding, in radians.
         traffic_speed: Mean speed of oncoming cars; those of the own direction do 0.6 of it. 0 parks everybody.
+        traffic_density: How many times as close as usual cars and walkers follow one another, 1 to 3.
         view_distance: How far objects exist around the camera, in metres.
 
     Raises:
@@ -53,6 +54,7 @@ class World:
     yaw_rate: float = 0.0
     pitch_wobble: float = 0.0
     traffic_speed: float = 8.0
+    traffic_density: float = 1.0
     view_distance: float = 250.0
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class World:
             raise ConfigurationError(
                 f"a world needs frame_rate > 0, bend in 0..0.3 and view_distance in 20..1000 m, not {self}"
             )
+        if not 1 <= self.traffic_density <= 3:
+            raise ConfigurationError(f"a world needs a traffic_density in 1..3, not {self.traffic_density}")
         if abs(self.pitch_wobble) > 0.2 or self.traffic_speed < 0 or not 0 <= self.seed < 2**32:
             raise ConfigurationError(
                 f"a world needs pitch_wobble in -0.2..0.2 rad, traffic_speed >= 0 and seed in 0..2**32-1, not {self}"

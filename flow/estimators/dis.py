@@ -102,5 +102,6 @@ def estimate(first_rgb_HWC: Array, second_rgb_HWC: Array, config: Config = _DEFA
     estimator.setPatchStride(config.patch_stride)
     estimator.setGradientDescentIterations(config.descent_iterations)
     estimator.setVariationalRefinementIterations(config.refinement_iterations)
-    uv_HW2 = estimator.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+    # A field given here is where patches start from, too: zeros would pull flow towards standing still.
+    uv_HW2 = estimator.calc(first, second, None)  # type: ignore[call-overload]
     return np.ascontiguousarray(uv_HW2[:height, :width], np.float32)

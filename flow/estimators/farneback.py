@@ -83,10 +83,10 @@ def estimate(first_rgb_HWC: Array, second_rgb_HWC: Array, config: Config = _DEFA
         SizeMismatchError: If the two sizes differ or an image has no three channels of 8 bits.
     """
     first, second = gray_pair(first_rgb_HWC, second_rgb_HWC)
-    uv_HW2 = cv2.calcOpticalFlowFarneback(
+    uv_HW2 = cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]
         first,
         second,
-        np.zeros((*first.shape, 2), np.float32),
+        None,
         config.pyramid_scale,
         config.levels,
         config.window,

@@ -1,5 +1,7 @@
 """What the modalities share that are made of depth and its camera: the column's name, and what a sample has."""
 
+from typing import Final
+
 import numpy as np
 
 from segprep.datasets.errors import ConfigurationError
@@ -7,9 +9,24 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.program.tables import option
 from segprep.datasets.sample import Array, Camera, Mask, Sample
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Absent
+from segprep.prep.step import Absent, Input, Origin
 
-__all__ = ["depth_and_camera", "depth_name", "depth_option"]
+__all__ = [
+    "FILLED",
+    "MEASURED",
+    "depth_and_camera",
+    "depth_inputs",
+    "depth_name",
+    "depth_option",
+    "measured_mask",
+    "tells_measured",
+]
+
+FILLED: Final = "depth_filled"
+"""The column of depth without holes."""
+
+MEASURED: Final = "depth_measured"
+"""The column beside it that tells what was measured from what was filled in."""
 
 
 def depth_option() -> str:
@@ -34,6 +51,27 @@ def depth_name(name: str, scene: Scene) -> str:
         about = f"; {name} is one of {column.kind}" if column is not None else f", not {name!r}"
         raise ConfigurationError(f"--depth names a column of depth{about}")
     return name
+
+
+def tells_measured(name: str, scene: Scene) -> bool:
+    """Return whether surfaces in a column of depth are to be seen in what was measured of it alone.
+
+    So it is with `depth_filled`, but not where laser points were filled: windows hold too few of them.
+    """
+    depth = scene.columns.get("depth")
+    return name == FILLED and (depth is None or ("source", "points") not in depth.attributes)
+
+
+def depth_inputs(name: str, *, measured: bool) -> tuple[Input, ...]:
+    """Return the inputs that are a column of depth, the camera, and if asked for what of the depth was measured."""
+    mask = (Input(MEASURED, Origin.COLUMN, optional=True),) if measured else ()
+    return (Input(name, Origin.COLUMN), Input("camera", Origin.COLUMN), *mask)
+
+
+def measured_mask(sample: Sample) -> Mask | None:
+    """Return (H, W) where depth was measured; None where nothing tells it from what was filled in."""
+    measured_HW = sample.arrays.get(MEASURED)
+    return None if measured_HW is None else measured_HW > 0
 
 
 def depth_and_camera(sample: Sample, name: str) -> tuple[Array, Mask, Camera]:

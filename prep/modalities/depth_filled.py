@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 
@@ -15,14 +14,11 @@ from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.completion import Fill, complete_depth
 from segprep.prep.depth.depth_range import check_depth
-from segprep.prep.modalities._depth_input import depth_name, depth_option
+from segprep.prep.modalities._depth_input import FILLED, MEASURED, depth_name, depth_option
 from segprep.prep.modalities._member import Scene
 from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
 
 __all__ = ["Arguments", "FillDepth", "build"]
-
-_FILLED: Final = "depth_filled"
-_MEASURED: Final = "depth_measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +53,12 @@ class FillDepth(BaseStep):
         """From depth, and the image if the method follows it; the code stays, and what was measured becomes a mask."""
         depth, image = Input(self.depth, Origin.COLUMN), Input("image", Origin.COLUMN)
         return StepHead(
-            name=_FILLED,
+            name=FILLED,
             version=1,
             inputs=(depth, image) if self.fill is Fill.GUIDED else (depth,),
             outputs=(
-                Column(_FILLED, Kind.DEPTH, self.code, (("fill", self.fill.value), ("source", self.depth))),
-                Column(_MEASURED, Kind.MASK, IdCode(8), (("source", self.depth),)),
+                Column(FILLED, Kind.DEPTH, self.code, (("fill", self.fill.value), ("source", self.depth))),
+                Column(MEASURED, Kind.MASK, IdCode(8), (("source", self.depth),)),
             ),
             parameters={"depth": self.depth, "fill": self.fill.value, "code": self.code.to_json()},
         )
@@ -82,16 +78,16 @@ class FillDepth(BaseStep):
         measured = round(float(measured_HW.mean()), 6)
         facts = {"measured": measured, "filled": round(1 - measured, 6)}
         return {
-            _FILLED: Cell(filled_HW, np.ones(depth_HW.shape, np.bool_), facts),
-            _MEASURED: Cell(measured_HW.astype(np.uint8)),
+            FILLED: Cell(filled_HW, np.ones(depth_HW.shape, np.bool_), facts),
+            MEASURED: Cell(measured_HW.astype(np.uint8)),
         }
 
 
 def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
     name = depth_name(arguments.depth, scene)
-    if name == _FILLED:
-        raise ConfigurationError(f"--depth names the column whose holes are filled; {_FILLED} has none")
+    if name == FILLED:
+        raise ConfigurationError(f"--depth names the column whose holes are filled; {FILLED} has none")
     column = scene.columns.get(name)
     if column is None:
         raise ConfigurationError(f"there is no column {name!r} to fill holes in; --depth names a column of depth")

@@ -13,9 +13,16 @@ from segprep.datasets.sample import Camera, JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.gravity import mount_down
 from segprep.prep.depth.hha import PRESETS, HhaImage, hha
-from segprep.prep.modalities._depth_input import depth_and_camera, depth_name, depth_option
+from segprep.prep.modalities._depth_input import (
+    depth_and_camera,
+    depth_inputs,
+    depth_name,
+    depth_option,
+    measured_mask,
+    tells_measured,
+)
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import Absent, BaseStep, Input, Origin, Step, StepHead
+from segprep.prep.step import Absent, BaseStep, Step, StepHead
 
 __all__ = ["Arguments", "Hha", "build"]
 
@@ -56,18 +63,22 @@ class Arguments:
 class Hha(BaseStep):
     """Column `hha`: R = disparity, G = height, B = angle; (0, 0, 0) is invalid, which no valid angle is.
 
+    With `measured`, angle and gravity come from what column `depth_measured` marks, as in the published program.
+
     Attributes:
         depth: The column of depth.
         preset: Name of the constants, one of `PRESETS`.
         gravity: "estimate", from where the camera's mount or else the image's columns say; "mount", which takes the
             mount's word; or the direction (x, y, z) down in camera axes from which the estimate starts.
         floor_percentile: The floor is as low as this share of the points, in percent; 0 is the lowest point.
+        measured: Whether depth was filled in and what was measured is known.
     """
 
     depth: str
     preset: str
     gravity: str | tuple[float, float, float]
     floor_percentile: float
+    measured: bool = False
 
     @cached_property
     def head(self) -> StepHead:
@@ -81,8 +92,8 @@ class Hha(BaseStep):
         constants = asdict(replace(PRESETS[self.preset], floor_percentile=self.floor_percentile))
         return StepHead(
             name="hha",
-            version=1,
-            inputs=(Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)),
+            version=2 if self.measured else 1,
+            inputs=depth_inputs(self.depth, measured=self.measured),
             outputs=(Column("hha", Kind.INDEX, PRESETS[self.preset].code, about),),
             parameters={"depth": self.depth, "preset": self.preset, **constants, "gravity": self._gravity_text()},
         )
@@ -105,6 +116,7 @@ class Hha(BaseStep):
             down_3=_down_of(camera) if self.gravity == _MOUNT else None,
             prior_3=None if isinstance(self.gravity, str) else self.gravity,
             floor_percentile=self.floor_percentile,
+            measured_HW=measured_mask(sample),
         )
         return {"hha": Cell(image.values_HW3, image.valid_HW, _facts(image))}
 
@@ -118,7 +130,8 @@ def build(arguments: Arguments, scene: Scene) -> Step:
     percentile = arguments.floor_percentile
     if percentile is None:
         percentile = PRESETS[preset].floor_percentile
-    return Hha(depth_name(arguments.depth, scene), preset, arguments.gravity, float(percentile))
+    depth = depth_name(arguments.depth, scene)
+    return Hha(depth, preset, arguments.gravity, float(percentile), tells_measured(depth, scene))
 
 
 def _down_of(camera: Camera) -> tuple[float, float, float]:

@@ -14,9 +14,16 @@ from segprep.datasets.program.values import within
 from segprep.datasets.sample import Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.surface_normals import MAX_RADIUS, checked_depth, surface_normals
-from segprep.prep.modalities._depth_input import depth_and_camera, depth_name, depth_option
+from segprep.prep.modalities._depth_input import (
+    depth_and_camera,
+    depth_inputs,
+    depth_name,
+    depth_option,
+    measured_mask,
+    tells_measured,
+)
 from segprep.prep.modalities._member import Scene
-from segprep.prep.step import BaseStep, Input, Origin, Step, StepHead
+from segprep.prep.step import BaseStep, Step, StepHead
 
 __all__ = ["Arguments", "Normals", "build"]
 
@@ -46,10 +53,12 @@ class Normals(BaseStep):
     Attributes:
         depth: The column of depth.
         radius: Planes are fitted to windows of 2 radius + 1 pixels.
+        measured: Whether depth was filled in and what was measured is known: only that is fitted.
     """
 
     depth: str
     radius: int
+    measured: bool = False
 
     @cached_property
     def head(self) -> StepHead:
@@ -57,8 +66,8 @@ class Normals(BaseStep):
         about = (("axes", "camera: x right, y down, z forward"), ("side", "towards the camera"), ("source", self.depth))
         return StepHead(
             name="normals",
-            version=1,
-            inputs=(Input(self.depth, Origin.COLUMN), Input("camera", Origin.COLUMN)),
+            version=2 if self.measured else 1,
+            inputs=depth_inputs(self.depth, measured=self.measured),
             outputs=(Column("normals", Kind.NORMALS, _CODE, about),),
             parameters={"depth": self.depth, "radius": self.radius},
         )
@@ -74,7 +83,7 @@ class Normals(BaseStep):
         """
         depth_HW, valid_HW, camera = depth_and_camera(sample, self.depth)
         known_HW = checked_depth(depth_HW, valid_HW, camera)
-        normals_3HW, found_HW = surface_normals(depth_HW, known_HW, camera, self.radius)
+        normals_3HW, found_HW = surface_normals(depth_HW, known_HW, camera, self.radius, measured_mask(sample))
         towards_HW3 = np.moveaxis(-normals_3HW, 0, 2).astype(np.float32, order="C")
         without = round(1 - float(found_HW.sum() / known_HW.sum()), 4)
         return {"normals": Cell(towards_HW3, found_HW, {"share_without_normal": without})}
@@ -82,4 +91,5 @@ class Normals(BaseStep):
 
 def build(arguments: Arguments, scene: Scene) -> Step:
     """Return the step. See `ModalityMember.build`."""
-    return Normals(depth_name(arguments.depth, scene), arguments.radius)
+    depth = depth_name(arguments.depth, scene)
+    return Normals(depth, arguments.radius, tells_measured(depth, scene))

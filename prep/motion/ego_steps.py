@@ -11,12 +11,14 @@ from segprep.datasets.codes import KittiFlowCode
 from segprep.datasets.errors import MotionError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
-from segprep.datasets.sample import Camera, JsonDict, Matrix, Sample
+from segprep.datasets.sample import Camera, JsonDict, Mask, Matrix, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.camera.ego import ego_flow
 from segprep.flow.camera.homography import estimate_homography, homography_flow
 from segprep.flow.camera.odometry import Correction, estimate_motion
+from segprep.flow.camera.robust import Fit
 from segprep.flow.field import FlowField
+from segprep.prep.motion.movable import Movable
 from segprep.prep.step import Absent, BaseStep, Input, Origin, StepHead
 
 __all__ = ["EgoFlow", "EgoMode"]
@@ -42,21 +44,29 @@ class EgoFlow(BaseStep):
         mode: "pose" takes the motion that the dataset knows, "refine" corrects it by the optical flow, "odometry" finds
             it from optical flow and depth, "homography" does without depth.
         direction: Which neighbour.
+        movable: What can move by itself, by the label column: no motion is estimated from it. None if nobody knows.
     """
 
     mode: EgoMode
     direction: Direction = Direction.PREVIOUS
+    movable: Movable | None = None
 
     @cached_property
     def head(self) -> StepHead:
-        """From depth and camera, and the optical flow where the motion is estimated; kept in KITTI's 16-bit code."""
+        """From depth and camera, and the optical flow where the motion is estimated; kept in KITTI's 16-bit code.
+
+        Estimates also take the labels of samples that have some, if it is known which classes can move.
+        """
+        estimated = self.mode != "pose"
+        label = (Input("label", Origin.COLUMN, optional=True),) if estimated and self.movable else ()
+        movable = self.movable.to_json() if estimated and self.movable else {}
         about = (("direction", self.direction.value), ("motion", self.mode))
         return StepHead(
             name="ego flow",
-            version=2,
-            inputs=_INPUTS[self.mode],
+            version=3 if estimated else 2,
+            inputs=(*_INPUTS[self.mode], *label),
             outputs=(Column("ego_flow", Kind.FLOW, KittiFlowCode(), about),),
-            parameters={"mode": self.mode, "direction": self.direction.value},
+            parameters={"mode": self.mode, "direction": self.direction.value} | movable,
         )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:
@@ -65,12 +75,13 @@ class EgoFlow(BaseStep):
         Raises:
             Absent: If the sample has no neighbour, or its motion is to be taken from the dataset and is not known.
             MotionError: If the motion is impossible or cannot be found.
-            SizeMismatchError: If depth, camera and flow differ in size.
+            SizeMismatchError: If depth, camera, flow and labels differ in size.
+            LabelIdError: If raw labels hold ids that the class map does not know.
         """
         if self.mode == "homography":
             flow = _flow(sample)
-            plane = estimate_homography(flow)
-            found, facts = homography_flow(plane.matrix, flow.size), _facts(plane.inlier_share, plane.residual_px)
+            plane = estimate_homography(flow, self._static(sample))
+            found, facts = homography_flow(plane.matrix, flow.size), _facts(plane)
         else:
             if sample.camera is None:
                 raise Absent("it has no camera")
@@ -100,15 +111,22 @@ class EgoFlow(BaseStep):
             camera,
             known if self.mode == "refine" else None,
             correction=Correction() if self.mode == "refine" else None,
+            static_HW=self._static(sample),
             seconds=seconds,
         )
-        facts = _facts(estimate.inlier_share, estimate.residual_px)
-        return estimate.matrix, facts | {"motion": estimate.matrix.tolist()}
+        return estimate.matrix, _facts(estimate) | {"motion": estimate.matrix.tolist()}
+
+    def _static(self, sample: Sample) -> Mask | None:
+        """Return where nothing can move by itself, (H, W); None where there is no label. What is ignored may count."""
+        if self.movable is None or "label" not in sample.arrays:
+            return None
+        return ~self.movable.shown(sample)
 
 
 def _flow(sample: Sample) -> FlowField:
     return FlowField(sample.arrays["optical_flow"], sample.valid["optical_flow"])
 
 
-def _facts(inlier_share: float, residual_px: float) -> JsonDict:
-    return {"inlier_share": round(inlier_share, 4), "residual_px": round(residual_px, 4)}
+def _facts(found: Fit) -> JsonDict:
+    agreement = {"inlier_share": round(found.inlier_share, 4), "residual_px": round(found.residual_px, 4)}
+    return agreement | {"pixels": found.pixels}

@@ -1,7 +1,7 @@
 """How far the residual of a thing is from what errors of flow and depth explain."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from segprep.prep.motion.parallax import Translation
 
 __all__ = ["Evidence", "Measured", "Tolerance"]
 
+_ACROSS_AND_AHEAD: Final = (0, 2)  # axes of the camera
+_HIDDEN: Final = 3  # standard deviations of depth: what would have to be as wrong to hide a motion
 _AGREES: Final = 0.5  # a pixel agrees with a thing's motion if it shows at least so much of it
 
 
@@ -26,9 +28,12 @@ class Tolerance:
     Attributes:
         flow_px: Standard deviation of a thing's median flow in pixels.
         flow_share: What is added to it, as a share of the flow's length.
+        thin_px: What is added to it for a thing of one pixel's thickness; less by the thickness of others, because flow
+            of thin things is mixed with that of what is behind.
         depth_share: Standard deviation of a thing's depth, as a share of it.
         static_below: A thing is static if its residual is less than so many standard deviations from none ...
-        moving_above: ... and moving if it is more than so many; between the two it is unknown.
+        moving_above: ... and moving if it is more than so many; between the two it is unknown. So is what would not
+            reach this limit if it moved.
         min_pixels: Fewest valid pixels of a thing that is judged.
         min_valid: Smallest share (0..1) of its pixels that must be valid.
         min_agreement: Smallest share (0..1) of its pixels that must show at least half of its motion.
@@ -41,6 +46,7 @@ class Tolerance:
 
     flow_px: float = 0.15
     flow_share: float = 0.005
+    thin_px: float = 0.25
     depth_share: float = 0.05
     static_below: float = 1.0
     moving_above: float = 2.0
@@ -51,7 +57,7 @@ class Tolerance:
     max_unexplained: float = 0.5
 
     def __post_init__(self) -> None:
-        errors = (self.flow_px, self.flow_share, self.depth_share, self.max_unexplained)
+        errors = (self.flow_px, self.flow_share, self.thin_px, self.depth_share, self.max_unexplained)
         if not all(math.isfinite(e) and e >= 0 for e in errors) or self.flow_px == 0:
             raise ConfigurationError(
                 f"errors of flow and depth and max_unexplained are numbers from 0, flow_px above 0: {self}"
@@ -90,6 +96,7 @@ class Evidence:
         width: Of the frame.
         translation: Of the camera.
         background_px: Median length of the background's residual, 0 where there is none.
+        least_m: How far the slowest motion that counts leads between the frames, in metres.
     """
 
     residual_P2: Matrix
@@ -98,36 +105,73 @@ class Evidence:
     width: int
     translation: Translation
     background_px: float
+    least_m: float
 
-    def measure(self, pixels: npt.NDArray[np.intp], tolerance: Tolerance) -> Measured:
-        """Compare the motion of pixels with its errors, in two ways, and return what is farther from none.
-
-        Their median residual, because most errors are not shared by a whole thing: across the direction of the parallax
-        it has the standard deviation s of flow, along it sqrt(s^2 + (depth_share * parallax)^2), where wrong depths
-        show. And the multiple of the parallax that they have, which shows what drives ahead of the camera or comes
-        towards it without a shift to any side.
+    def measure(self, pixels: npt.NDArray[np.intp], thickness: float, tolerance: Tolerance) -> tuple[Measured, float]:
+        """Compare the motion of pixels with its errors, and the slowest motion that counts with them, too.
 
         Args:
             pixels: Flat indices, at least one; all are valid and of finite depth.
+            thickness: Of the thing that they belong to, in pixels.
             tolerance: The errors.
+
+        Returns:
+            What the pixels show, and the score that they would have if they moved by `least_m` across the camera's view
+            or along it, where that shows less. It is more than `least_m` that counts on an axis on which the camera
+            moves so fast that depth, wrong by three standard deviations, would hide as much.
         """
-        residual_N2 = self.residual_P2[pixels]
         y_N, x_N = np.divmod(pixels, self.width)
-        parallax_N2 = self.translation.parallax(x_N, y_N, self.depth_P[pixels])
+        depth_N = self.depth_P[pixels]
         flow_length = float(np.median(np.hypot(*self.optical_P2[pixels].T)))
         s = max(tolerance.flow_px, self.background_px) + tolerance.flow_share * flow_length
+        errors = _Errors(
+            s + tolerance.thin_px / thickness,
+            tolerance.depth_share,
+            self.translation.parallax(x_N, y_N, depth_N),
+        )
+        least = []
+        for axis in _ACROSS_AND_AHEAD:
+            moves_3 = np.zeros(3)
+            moves_3[axis] = max(self.least_m, _HIDDEN * tolerance.depth_share * abs(self.translation.t_3[axis]))
+            shown_N2 = replace(self.translation, t_3=moves_3).parallax(x_N, y_N, depth_N)
+            least.append(errors.explain(shown_N2).score)
+        return errors.explain(self.residual_P2[pixels]), min(least)
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errors:
+    """What may be wrong at N pixels of one thing.
+
+    Attributes:
+        flow_px: Standard deviation of their median flow in pixels.
+        depth_share: Standard deviation of their depth, as a share of it.
+        parallax_N2: (N, 2) what the camera's translation adds to their flow, in pixels: wrong depths show along it.
+    """
+
+    flow_px: float
+    depth_share: float
+    parallax_N2: Matrix
+
+    def explain(self, residual_N2: Matrix) -> Measured:
+        """Compare residuals with the errors, in two ways, and return what is farther from none.
+
+        Their median, because most errors are not shared by a whole thing: across the direction of the parallax it has
+        the standard deviation s of flow, along it sqrt(s^2 + (depth_share * parallax)^2). And the multiple of the
+        parallax that they have, which shows what drives ahead of the camera or comes towards it without a shift to any
+        side.
+        """
+        s, parallax_N2 = self.flow_px, self.parallax_N2
         shift_2, drift_2 = np.median(residual_N2, axis=0), np.median(parallax_N2, axis=0)
         size, drift = math.hypot(*shift_2), math.hypot(*drift_2)
         along = float(shift_2 @ drift_2) / drift if drift > 0 else 0.0
         across = math.sqrt(max(0.0, size * size - along * along))
-        shifted = math.hypot(along / math.hypot(s, tolerance.depth_share * drift), across / s)
+        shifted = math.hypot(along / math.hypot(s, self.depth_share * drift), across / s)
 
         squared_N = (parallax_N2 * parallax_N2).sum(axis=1)
         products_N = (residual_N2 * parallax_N2).sum(axis=1)
         multiple = _typical_ratio(products_N, squared_N)
         spread = math.sqrt(float(squared_N.mean()))
-        driven = abs(multiple) * spread / math.hypot(s, tolerance.depth_share * spread)
+        driven = abs(multiple) * spread / math.hypot(s, self.depth_share * spread)
 
         if shifted >= driven:
             agrees_N = residual_N2 @ shift_2 >= _AGREES * size * size

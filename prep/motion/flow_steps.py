@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Final
 
 from segprep.datasets.codes import KittiFlowCode, SmsnetFlowCode
 from segprep.datasets.errors import SizeMismatchError
@@ -19,6 +20,8 @@ from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["MotionImage", "OpticalFlow", "PrecomputedFlow", "optical_flow_column"]
+
+_VERSIONS: Final = {"dis": 4}  # since 4 it starts from nothing; what the others make has been the same since 3
 
 
 def optical_flow_column(direction: Direction) -> Column:
@@ -59,7 +62,7 @@ class OpticalFlow(BaseStep):
             values["source_to"] = self.source_to.to_json()
         return StepHead(
             name="optical flow",
-            version=3,
+            version=_VERSIONS.get(self.estimator, 3),
             inputs=(Input("image", origin), Input(self.direction.value, origin)),
             outputs=(optical_flow_column(self.direction),),
             parameters=values,

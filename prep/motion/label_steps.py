@@ -6,9 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import IdCode, VoidFirstCode
 from segprep.datasets.errors import (
     CodeRangeError,
@@ -20,16 +17,17 @@ from segprep.datasets.errors import (
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import IGNORE_ID, Kind
 from segprep.datasets.made_classes import MOTION_CLASSES, class_attributes
-from segprep.datasets.sample import Array, JsonDict, Sample
+from segprep.datasets.sample import JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.field import FlowField
 from segprep.prep.labels.resampling import LabelMethod, resize_labels
 from segprep.prep.motion.annotation import AnnotationMap
-from segprep.prep.motion.labels import Tolerance, label_motion
+from segprep.prep.motion.labels import MIN_SPEED, Tolerance, label_motion
+from segprep.prep.motion.movable import Movable
 from segprep.prep.resizing.columns import TargetSize
-from segprep.prep.step import BaseStep, Input, Origin, StepHead
+from segprep.prep.step import Absent, BaseStep, Input, Origin, StepHead
 
-__all__ = ["GivenMotionLabel", "MotionLabel", "Movable"]
+__all__ = ["GivenMotionLabel", "MotionLabel"]
 
 _ANNOTATION: Final = "motion_annotation"
 _SAME_SHAPE: Final = 0.01  # width / height of an annotation may differ by this share from that of its image
@@ -45,37 +43,6 @@ def _files(*, void_first: bool) -> JsonDict:
     return {"label_ids": "void0"} if void_first else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Movable:
-    """Which pixels of the label column show something that can move.
-
-    Attributes:
-        train_ids: Of the classes that can.
-        raw_map: The map to train ids, if the label column holds the dataset's own ids.
-    """
-
-    train_ids: tuple[int, ...]
-    raw_map: ClassMap | None = None
-
-    def __post_init__(self) -> None:
-        if not self.train_ids or not all(0 <= i < IGNORE_ID for i in self.train_ids):
-            raise ConfigurationError(f"at least one class must be movable, named by train ids: {self.train_ids}")
-
-    def labels(self, sample: Sample) -> Array:
-        """Return the label column's train ids, (H, W) uint8.
-
-        Raises:
-            LabelIdError: If it holds ids that the class map does not know.
-        """
-        stored_HW = sample.arrays["label"]
-        return stored_HW if self.raw_map is None else self.raw_map.train_ids_of(stored_HW)
-
-    def to_json(self) -> JsonDict:
-        """Return what decides the result."""
-        rules = {} if self.raw_map is None else {"class_map": self.raw_map.pixel_rules()}
-        return {"movable": sorted(self.train_ids)} | rules
-
-
 @dataclass(frozen=True)
 class MotionLabel(BaseStep):
     """Column `motion_label`, a pseudo label: 0 static, 1 moving, 255 what cannot move or is not known.
@@ -83,25 +50,29 @@ class MotionLabel(BaseStep):
     Attributes:
         movable: What can move.
         max_range: In metres; what is farther is not known. None for no limit.
+        min_speed: In metres per second; what stands still is static where so slow a motion would have shown.
         tolerance: Errors of flow and depth to reckon with.
         void_first: Whether the files hold 0 for void, 1 static, 2 moving.
     """
 
     movable: Movable
     max_range: float | None = None
+    min_speed: float = MIN_SPEED
     tolerance: Tolerance = field(default_factory=Tolerance)
     void_first: bool = False
 
     def __post_init__(self) -> None:
         if self.max_range is not None and not 0 < self.max_range < float("inf"):
             raise ConfigurationError(f"the range must be a number of metres above 0, not {self.max_range}")
+        if not 0 < self.min_speed < float("inf"):
+            raise ConfigurationError(f"the slowest speed must be a number of m/s above 0, not {self.min_speed}")
 
     @cached_property
     def head(self) -> StepHead:
         """From labels, both flows, depth and camera; instances where there are some."""
         return StepHead(
             name="motion label",
-            version=1,
+            version=2,
             inputs=(
                 Input("label", Origin.COLUMN),
                 Input("instance", Origin.COLUMN, optional=True),
@@ -112,7 +83,7 @@ class MotionLabel(BaseStep):
             ),
             outputs=(_column("pseudo label: optical flow minus ego flow", void_first=self.void_first),),
             parameters=self.movable.to_json()
-            | {"max_range": self.max_range, "tolerance": asdict(self.tolerance)}
+            | {"max_range": self.max_range, "min_speed": self.min_speed, "tolerance": asdict(self.tolerance)}
             | _files(void_first=self.void_first),
         )
 
@@ -120,13 +91,17 @@ class MotionLabel(BaseStep):
         """Judge every thing that can move.
 
         Raises:
-            MissingInputError: If the sample has no camera.
+            Absent: If the sample has no neighbour, to which the time is known.
+            MissingInputError: If it has no camera.
             SizeMismatchError: If the inputs differ in size.
             LabelIdError: If raw labels hold ids that the class map does not know.
-            MotionError: If the intrinsics are singular.
+            MotionError: If the intrinsics are singular, or no time lies between the frames.
         """
         if sample.camera is None:
             raise MissingInputError("the sample has no camera, and motion labels need its intrinsics")
+        near = sample.meta.get("neighbour")
+        if near is None:
+            raise Absent("it has no neighbour")
         found = label_motion(
             self.movable.labels(sample),
             sample.arrays.get("instance"),
@@ -136,7 +111,9 @@ class MotionLabel(BaseStep):
             sample.valid["depth"],
             sample.camera,
             movable=self.movable.train_ids,
+            seconds=float(near["time_difference"]),
             max_range=self.max_range,
+            min_speed=self.min_speed,
             tolerance=self.tolerance,
         )
         return {"motion_label": Cell(found.label_HW, None, found.summary())}
@@ -198,13 +175,13 @@ class GivenMotionLabel(BaseStep):
             )
         resized_HW = resize_labels(motion_HW, self.target.of((image[0], image[1])), LabelMethod())
         if self.movable is not None:
-            label_HW = self.movable.labels(sample)
-            if label_HW.shape != resized_HW.shape:
+            movable_HW = self.movable.shown(sample)
+            if movable_HW.shape != resized_HW.shape:
                 raise SizeMismatchError(
                     f"the motion label becomes {resized_HW.shape[1]}x{resized_HW.shape[0]}, but the label is "
-                    f"{label_HW.shape[1]}x{label_HW.shape[0]}: use the size of `prep resize`"
+                    f"{movable_HW.shape[1]}x{movable_HW.shape[0]}: use the size of `prep resize`"
                 )
-            resized_HW[~np.isin(label_HW, self.movable.train_ids)] = IGNORE_ID
+            resized_HW[~movable_HW] = IGNORE_ID
         return {"motion_label": Cell(resized_HW, None, {"source_size": list(size)})}
 
 

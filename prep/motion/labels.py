@@ -1,5 +1,6 @@
 """Which things move by themselves: what flow, ego flow and depth say of each one that could."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from segprep.datasets.errors import SizeMismatchError
+from segprep.datasets.errors import MotionError, SizeMismatchError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask
 from segprep.flow.field import FlowField
@@ -17,7 +18,11 @@ from segprep.prep.motion.objects import MovableObject, find_objects
 from segprep.prep.motion.optical import motion_residual
 from segprep.prep.motion.parallax import find_translation
 
-__all__ = ["MotionLabels", "MotionState", "ObjectMotion", "Tolerance", "label_motion"]
+__all__ = ["MIN_SPEED", "MotionLabels", "MotionState", "ObjectMotion", "Tolerance", "label_motion"]
+
+
+MIN_SPEED: Final = 1.0
+"""The slowest motion that counts, in metres per second: people walk at 1.2 to 1.4."""
 
 _ENOUGH: Final = 0.25  # of a thing's valid pixels must lie away from its edge to be used alone
 _MOST_PIXELS: Final = 4000  # of one thing, and ten times as many of the background, are looked at
@@ -46,6 +51,7 @@ class ObjectMotion:
         depth_m: Median of its depth in metres, or None where none is known.
         residual_px: Length of its median residual in pixels, or None if it was not judged.
         score: How many standard deviations of flow and depth would explain its motion, or None.
+        least_score: What that would be if it moved at the slowest speed that counts, or None.
     """
 
     thing: MovableObject
@@ -54,6 +60,7 @@ class ObjectMotion:
     depth_m: float | None = None
     residual_px: float | None = None
     score: float | None = None
+    least_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +99,9 @@ def label_motion(
     camera: Camera,
     *,
     movable: Collection[int],
+    seconds: float,
     max_range: float | None = None,
+    min_speed: float = MIN_SPEED,
     tolerance: Tolerance | None = None,
 ) -> MotionLabels:
     """Tell of each thing that can move whether it does.
@@ -103,11 +112,14 @@ def label_motion(
     background at all, nothing is known.
 
     A pedestrian 15 m away whose flow is 8 px, all of it parallax but for 1 px, is 1 / sqrt(0.19^2 + (0.05 * 8)^2) = 2.3
-    standard deviations from standing, and so moves; with 0.3 px it would be 0.7, and he stands; 0.6 px leave it open.
+    standard deviations from standing, and so moves; 0.6 px would leave it open; with 0.3 px it is 0.7, and he stands.
 
     Two frames cannot show everything: what goes along the camera's own path at less than a tenth of its speed looks
-    like a wrong depth, and what is so far away that it moves by less than the errors looks static. `max_range` keeps
-    the second out.
+    like a wrong depth, and what is far away moves by less than the errors. So a thing is static only if a motion of
+    `min_speed`, across the camera's view or along it, would have been more than the errors explain; else it is unknown.
+    At 15 frames per second and a focal length of 690 px, 1 m/s is 2.3 px across the view at 20 m, but along it 0.4 px
+    of a car that is seen 120 px from the centre. What moves just along the line of sight of a thing beside the centre
+    stays hidden.
 
     Args:
         label_HW: (H, W) uint8 train ids, 255 = ignore.
@@ -118,13 +130,17 @@ def label_motion(
         depth_valid_HW: (H, W) bool, where depth is known.
         camera: Of this frame.
         movable: Train ids of the classes whose things can move.
+        seconds: Between the frames, of either sign.
         max_range: Things whose median depth in metres is larger are unknown, as in SMSnet's data for 20, 40 and 60 m.
+        min_speed: In metres per second: the slowest motion that must show in what is called static.
         tolerance: Errors to reckon with.
 
     Raises:
         SizeMismatchError: If the arrays and the camera are not of one size.
-        MotionError: If the intrinsics are singular.
+        MotionError: If the intrinsics are singular, or no time lies between the frames.
     """
+    if not (math.isfinite(seconds) and seconds != 0):
+        raise MotionError(f"the time between the two frames is {seconds} s: correct the times, or leave the pair out")
     accepted = Tolerance() if tolerance is None else tolerance
     _check_sizes(label_HW, instance_HW, optical, ego, depth_HW, depth_valid_HW, camera)
     known_HW: Mask = depth_valid_HW & (depth_HW > 0)
@@ -141,6 +157,7 @@ def label_motion(
         optical.size[0],
         find_translation(ego, depth_HW, known_HW, camera),
         background_px or 0.0,
+        min_speed * abs(seconds),
     )
     inside_P = found.inside(accepted.border_px).reshape(-1)
     objects = []
@@ -184,15 +201,22 @@ def _judged(
     inside_N, enough = inside_P[usable], max(accepted.min_pixels, _ENOUGH * usable.size)
     deepest = next((d for d in range(accepted.border_px, 0, -1) if np.count_nonzero(inside_N >= d) >= enough), 0)
     used = _thinned(usable[inside_N >= deepest], _MOST_PIXELS)
-    found = evidence.measure(used, accepted)
+    found, least_score = evidence.measure(used, _thickness(usable, evidence.width), accepted)
     state, reason = MotionState.UNKNOWN, "in doubt"
     if found.score < accepted.static_below:
-        state, reason = MotionState.STATIC, ""
+        shows = least_score > accepted.moving_above
+        state, reason = (MotionState.STATIC, "") if shows else (MotionState.UNKNOWN, "motion would not show")
     elif found.score > accepted.moving_above and found.agreement >= accepted.min_agreement:
         state, reason = MotionState.MOVING, ""
     elif found.score > accepted.moving_above:
         reason = "its pixels disagree"
-    return ObjectMotion(thing, state, reason, depth_m, found.residual_px, found.score)
+    return ObjectMotion(thing, state, reason, depth_m, found.residual_px, found.score, least_score)
+
+
+def _thickness(pixels: npt.NDArray[np.intp], width: int) -> float:
+    """Return the area of pixels over the longer side of the box around them."""
+    rows, columns = np.divmod(pixels, width)
+    return pixels.size / float(max(np.ptp(rows), np.ptp(columns)) + 1)
 
 
 def _thinned(at: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:

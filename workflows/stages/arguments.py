@@ -137,7 +137,7 @@ class MotionLabelArguments:
         metavar="CLASS,...",
         values="class",
         help="Classes that can move.",
-        unsaid="people and vehicles, by their usual names",
+        unsaid="people, vehicles and animals, by their usual names",
     )
     max_range: int | float | None = option(
         None,
@@ -145,6 +145,13 @@ class MotionLabelArguments:
         accept=above(0, "a number of metres"),
         help="What is farther is not labelled; SMSnet's data have 20, 40 and 60.",
         unsaid="no limit",
+    )
+    min_speed: int | float | None = option(
+        None,
+        metavar="M_PER_S",
+        accept=above(0, "a number of metres per second"),
+        help="What stands still is labelled static only where so slow a motion would have shown.",
+        unsaid="1, slower than people walk",
     )
     annotations: str | None = option(
         None,
@@ -168,6 +175,13 @@ class FileArguments:
     depth_file: Path | None = option(
         None, metavar="FILE", help="A depth file; --out names the result.", panel=_ON_FILES
     )
+    raw_depth_file: Path | None = option(
+        None,
+        metavar="FILE",
+        help="The depth as it was measured, where --depth-file has its holes filled: surfaces are then fitted to what "
+        "was measured, as in the published HHA.",
+        panel=_ON_FILES,
+    )
     depth_unit: str | None = option(
         None,
         metavar="UNIT",
@@ -188,5 +202,6 @@ class FileArguments:
     @property
     def paths(self) -> dict[str, Path]:
         """The files that were named, by the column that they stand for."""
-        named = {"depth": self.depth_file, "image": self.image_file, "nir": self.nir_file}
+        named = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
+        named |= {"image": self.image_file, "nir": self.nir_file}
         return {name: path for name, path in named.items() if path is not None}

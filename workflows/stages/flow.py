@@ -9,6 +9,7 @@ from segprep.flow.estimators import ESTIMATORS
 from segprep.flow.flow_files import check_pattern
 from segprep.prep.motion.ego_steps import EgoFlow
 from segprep.prep.motion.flow_steps import MotionImage, OpticalFlow, PrecomputedFlow
+from segprep.prep.motion.movable import Movable, movable_classes
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import Step
 from segprep.workflows.ledger.table import Table
@@ -29,7 +30,7 @@ def flow_steps(table: Table, arguments: FlowArguments) -> list[Step]:
     steps: list[Step] = [_optical_flow(table, direction, arguments)]
     mode = arguments.ego or _usual_ego_mode(table)
     if mode != "none":
-        steps.append(EgoFlow(mode, direction))
+        steps.append(EgoFlow(mode, direction, _movable(table)))
     steps.append(MotionImage(code, direction, ego=mode != "none"))
     if arguments.raw_image:
         if mode == "none":
@@ -75,6 +76,15 @@ def workspace_target(table: Table) -> TargetSize:
         raise ConflictError("the size of the workspace is not known: run `prep resize` first")
     size = row.arguments["size"]
     return TargetSize(row.arguments["factor"], None if size is None else (size[0], size[1]))
+
+
+def _movable(table: Table) -> Movable | None:
+    """Return what can move by its label, by which it is kept out of the camera's motion; None if nothing is known."""
+    label, class_map = table.ledger.columns().get("label"), table.workspace.config.class_map
+    train_ids = movable_classes(class_map)
+    if label is None or not train_ids:
+        return None
+    return Movable(train_ids, class_map if label.column.holds_raw_ids else None)
 
 
 def _usual_ego_mode(table: Table) -> Literal["pose", "none"]:

@@ -12,12 +12,12 @@ from segprep.datasets.program.parameters import help_text, said_by
 from segprep.datasets.program.tables import Option, options_of
 from segprep.datasets.sample import JsonDict
 from segprep.prep.modalities import MODALITIES
+from segprep.prep.modalities._depth_input import FILLED
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.step import Step
 from segprep.workflows.ledger.table import Table
 
 __all__ = [
-    "FILLED",
     "declared_options",
     "foreign_option",
     "modality_command",
@@ -27,9 +27,6 @@ __all__ = [
     "share_options",
     "with_filled",
 ]
-
-FILLED: Final = "depth_filled"
-"""The modality, and column, that `--fill` adds to those that are named."""
 
 _PREFIX: Final = "modality "
 _OF_THE_COMMAND: Final = ("depth", "fill")

@@ -1,29 +1,37 @@
 """`prep modality` on single files, without a workspace."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from segprep.datasets.atomic import atomic_write_bytes
-from segprep.datasets.codes import DepthCode, DepthFileCode, PlainCode
+from segprep.datasets.codes import DepthCode, DepthFileCode, IdCode, PlainCode
 from segprep.datasets.codes.depth_units import depth_unit
-from segprep.datasets.errors import ConfigurationError, MissingInputError, SegprepError, UnreadableFileError
+from segprep.datasets.errors import (
+    ConfigurationError,
+    MissingInputError,
+    SegprepError,
+    SizeMismatchError,
+    UnreadableFileError,
+)
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
-from segprep.datasets.sample import Camera, JsonDict, SampleKey
+from segprep.datasets.sample import Array, Camera, JsonDict, Mask, SampleKey
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
 from segprep.prep.modalities import MODALITIES
+from segprep.prep.modalities._depth_input import FILLED, MEASURED
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
 from segprep.prep.step import Absent, Input, Step
 from segprep.workflows.running.inputs import Loaded, SampleInputs
 from segprep.workflows.stages.arguments import FileArguments
+from segprep.workflows.stages.modality import declared_options
 
 __all__ = ["FileCall", "run_on_files"]
 
@@ -69,7 +77,7 @@ def run_on_files(call: FileCall) -> list[Path]:
         if column.kind is not Kind.CAMERA:
             columns[column.name] = column
     results: list[tuple[Path, bytes]] = []
-    for name, given in call.stages.items():
+    for name, given in _from_what_was_filled(call).items():
         member: ModalityMember = MODALITIES.load(name)
         step = member.build(from_table(member.Arguments, given, COMMAND_LINE), Scene(columns=columns))
         cells = _made(name, step, inputs, call.given.paths.values())
@@ -84,6 +92,16 @@ def run_on_files(call: FileCall) -> list[Path]:
     for path, data in results:
         atomic_write_bytes(path, data)
     return [path for path, _ in results]
+
+
+def _from_what_was_filled(call: FileCall) -> Mapping[str, JsonDict]:
+    """Return the stages, which work on the depth without holes where the one with holes is given beside it."""
+    if call.given.raw_depth_file is None:
+        return call.stages
+    if FILLED in call.stages:
+        raise ConfigurationError("--raw-depth-file says that --depth-file has no holes left to fill: omit --fill")
+    takers = {name for name in call.stages if any(each.name == "depth" for each in declared_options(name))}
+    return {name: {"depth": FILLED} | given if name in takers else given for name, given in call.stages.items()}
 
 
 def _refuse(each: Input) -> Loaded | None:
@@ -122,9 +140,28 @@ def _pictures(call: FileCall) -> Iterator[tuple[Column, Cell]]:
 
 
 def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
-    if _DEPTH not in call.given.paths:
+    filled, raw = call.given.depth_file, call.given.raw_depth_file
+    if filled is None:
+        if raw is not None:
+            raise ConfigurationError("--raw-depth-file goes with --depth-file, the same depth without holes")
         return
-    path = call.given.paths[_DEPTH]
+    column, depth_HW, valid_HW, camera = _depth(call, filled)
+    if raw is None:
+        yield column, Cell(depth_HW, valid_HW)
+    else:
+        _, raw_HW, measured_HW, _ = _depth(call, raw)
+        if raw_HW.shape != depth_HW.shape:
+            raise SizeMismatchError(
+                f"{raw} is {raw_HW.shape}, {filled} {depth_HW.shape} (height, width): they must be of one size"
+            )
+        yield column, Cell(raw_HW, measured_HW)
+        yield replace(column, name=FILLED), Cell(depth_HW, valid_HW)
+        yield Column(MEASURED, Kind.MASK, IdCode(8)), Cell(measured_HW.astype(np.uint8))
+    if camera is not None:
+        yield _CAMERA, Cell(camera.to_json())
+
+
+def _depth(call: FileCall, path: Path) -> tuple[Column, Array, Mask, Camera | None]:
     if call.given.depth_unit is None:
         raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
     kind, code = depth_unit(call.given.depth_unit)
@@ -142,9 +179,7 @@ def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
             raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
         depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
     refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.given.depth_unit}")
-    yield Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid)
-    if camera is not None:
-        yield _CAMERA, Cell(camera.to_json())
+    return Column(_DEPTH, Kind.DEPTH, kept_as), depth_HW.astype(np.float32), valid, camera
 
 
 def _checked_out(call: FileCall) -> Path:

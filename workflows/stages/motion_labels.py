@@ -1,24 +1,20 @@
 """What `prep motion-labels` makes: one step, from the command's arguments."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.flow.flow_files import check_pattern
 from segprep.prep.motion.annotation import AnnotationMap
-from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel, Movable
+from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel
+from segprep.prep.motion.labels import MIN_SPEED
+from segprep.prep.motion.movable import Movable, movable_classes
 from segprep.prep.step import Step
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.stages.arguments import MotionLabelArguments
 from segprep.workflows.stages.flow import workspace_target
 
 __all__ = ["motion_label_steps"]
-
-_MOVABLE: Final = (
-    *("person", "pedestrian", "rider", "bicyclist", "two-wheeler"),
-    *("car", "truck", "bus", "vehicle", "train", "motorcycle", "bicycle", "caravan", "trailer"),
-)
 
 
 def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[Step]:
@@ -39,21 +35,24 @@ def motion_label_steps(table: Table, arguments: MotionLabelArguments) -> list[St
                 "`prep motion-labels` needs column label, which does not exist: run `prep resize` first"
             )
         judged = _movable(class_map, given, raw=row.column.holds_raw_ids)
-        return [MotionLabel(judged, arguments.max_range, void_first=arguments.label_ids == "void0")]
+        least = arguments.min_speed or MIN_SPEED
+        return [MotionLabel(judged, arguments.max_range, least, void_first=arguments.label_ids == "void0")]
     check_pattern(pattern)
     if text is None:
         raise ConfigurationError("--annotations needs --annotation-map, such as moving=1,static=0,ignore=255")
-    if arguments.max_range is not None:
-        raise ConfigurationError("--max-range is about judged labels: annotations are taken as they are")
+    for name in ("max_range", "min_speed"):
+        if getattr(arguments, name) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{flag} is about judged labels: annotations are taken as they are")
     if given is not None and row is None:
         raise ConflictError("--movable needs column label, which does not exist: run `prep resize` first")
-    movable = None if given is None or row is None else _movable(class_map, given, raw=row.column.holds_raw_ids)
+    shown = None if given is None or row is None else _movable(class_map, given, raw=row.column.holds_raw_ids)
     void_first = arguments.label_ids == "void0"
-    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(table), pattern, movable, void_first)]
+    return [GivenMotionLabel(AnnotationMap.parse(text), workspace_target(table), pattern, shown, void_first)]
 
 
 def _movable(class_map: ClassMap, given: Sequence[str] | None, *, raw: bool) -> Movable:
-    chosen = class_map.places_of(given or [name for name in class_map.names if name in _MOVABLE])
+    chosen = movable_classes(class_map, given)
     if not chosen:
         raise ConfigurationError(f"say which classes can move, with --movable: {', '.join(class_map.names)}")
     return Movable(chosen, class_map if raw else None)

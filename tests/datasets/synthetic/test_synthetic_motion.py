@@ -19,6 +19,7 @@ from segprep.datasets.synthetic import (
     make_camera,
     motion,
     render,
+    things_near,
     trace,
 )
 from support.properties import examples
@@ -154,6 +155,16 @@ def test_moving_things_keep_their_speed_along_a_straight_road() -> None:
     assert np.abs(velocity[:, 0] - expected).max() < 1e-5
     assert np.abs(velocity[:, 1:]).max() < 1e-5
     assert (moving == (expected != 0)).all()
+
+
+def test_dense_traffic_moves_more_of_the_picture_and_overlaps_nowhere() -> None:
+    usual, dense = World(seed=2, bend=0.0), World(seed=2, bend=0.0, traffic_density=3.0)
+    shares = [motion(world, 5, 4, WIDTH, HEIGHT).moving_HW.mean() for world in (usual, dense)]
+    assert shares[1] > 2 * shares[0]
+    cars = [thing for thing in things_near(dense, 0.0, 1.0) if thing.speed and 20000 < thing.instance <= 40000]
+    for speed in {car.speed for car in cars}:
+        stations = sorted(car.station for car in cars if car.speed == speed)
+        assert min(np.diff(stations)) > 4.9, "a car is as long as that"
 
 
 def test_driving_forward_makes_the_picture_expand() -> None:

@@ -245,6 +245,8 @@ def test_stripes_are_the_mean_over_the_pixel(x: float, pixel: float, period: flo
         {"speed": float("nan")},
         {"pitch_wobble": 1.0},
         {"traffic_speed": -1.0},
+        {"traffic_density": 0.5},
+        {"traffic_density": 4.0},
         {"seed": -1},
         {"view_distance": 5.0},
     ],

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.sample import Array
+from segprep.datasets.synthetic import drive_world, motion, render
 from segprep.flow.conformance import ESTIMATOR_CHECKS, EstimatorMember, check_mirror, moved
 from segprep.flow.estimators import ESTIMATORS, dis, farneback
 from support.properties import examples
@@ -86,7 +87,7 @@ def test_settings_of_farneback_that_make_no_sense_are_refused(change: dict[str, 
 def test_presets_of_the_same_name_give_what_opencv_gives(preset: str, number: int, texture: Array) -> None:
     second = shifted(texture, 5, -3)
     one, two = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (texture, second))
-    expected = cv2.DISOpticalFlow.create(number).calc(one, two, np.zeros((*one.shape, 2), np.float32))
+    expected = cv2.DISOpticalFlow.create(number).calc(one, two, None)  # type: ignore[call-overload]
     np.testing.assert_array_equal(run("dis", texture, second, preset), expected)
 
 
@@ -98,14 +99,32 @@ def test_the_finest_preset_works_at_full_resolution_with_more_iterations(texture
     estimator.setPatchStride(3)
     estimator.setGradientDescentIterations(50)
     estimator.setVariationalRefinementIterations(10)
-    expected = estimator.calc(one, two, np.zeros((*one.shape, 2), np.float32))
+    expected = estimator.calc(one, two, None)  # type: ignore[call-overload]
     np.testing.assert_array_equal(run("dis", texture, second, "fine"), expected)
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "fast", "medium", "fine"])
+def test_no_flow_is_assumed_before_dis_looks(preset: str) -> None:
+    before, now = (render(drive_world(0, 0), frame, 256, 128) for frame in (4, 5))
+    truth = motion(drive_world(0, 0), 5, 4, 256, 128)
+    one, two = (cv2.cvtColor(each.rgb_HWC, cv2.COLOR_RGB2GRAY) for each in (now, before))
+    config = dis.PRESETS[preset]
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    estimator.setFinestScale(config.finest_scale)
+    estimator.setPatchStride(config.patch_stride)
+    estimator.setGradientDescentIterations(config.descent_iterations)
+    estimator.setVariationalRefinementIterations(config.refinement_iterations)
+    from_zeros = estimator.calc(one, two, np.zeros((*one.shape, 2), np.float32))
+    found = run("dis", now.rgb_HWC, before.rgb_HWC, preset)
+    seen = truth.valid_HW & ~truth.occluded_HW
+    ours, theirs = (np.linalg.norm(uv - truth.flow_HW2, axis=2)[seen].mean() for uv in (found, from_zeros))
+    assert ours < theirs
 
 
 def test_settings_of_farneback_mean_what_they_mean_to_opencv(texture: Array) -> None:
     second = shifted(texture, 5, -3)
     one, two = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (texture, second))
-    still = np.zeros((*one.shape, 2), np.float32)
+    still = np.zeros((*one.shape, 2), np.float32)  # without the flag of an initial flow nothing is read of it
     expected = cv2.calcOpticalFlowFarneback(one, two, still, 0.5, 5, 15, 3, 5, 1.2, 0)
     np.testing.assert_array_equal(run("farneback", texture, second), expected)
     expected = cv2.calcOpticalFlowFarneback(one, two, still, 0.6, 2, 9, 1, 7, 1.5, 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segprep.datasets.codes import LinearCode
+from segprep.datasets.codes import DepthCode, LinearCode
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, MotionError, SizeMismatchError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, SampleKey
@@ -94,10 +94,20 @@ def test_whatever_decides_the_pixels_is_a_parameter() -> None:
     )
     texts = {json.dumps(hha_step(**each).parameters, sort_keys=True) for each in variants}
     assert len(texts) == len(variants)
-    assert [(i.name, i.origin) for i in hha_step(depth="depth_filled").inputs] == [
-        ("depth_filled", Origin.COLUMN),
-        ("camera", Origin.COLUMN),
+    assert [(i.name, i.origin, i.optional) for i in hha_step(depth="depth_filled").inputs] == [
+        ("depth_filled", Origin.COLUMN, False),
+        ("camera", Origin.COLUMN, False),
+        ("depth_measured", Origin.COLUMN, True),
     ]
+
+
+def test_only_filled_depth_has_a_new_version_and_laser_points_are_used_as_they_were_filled() -> None:
+    assert (hha_step().version, hha_step(depth="depth_filled").version) == (1, 2)
+    points = Column("depth", Kind.DEPTH, DepthCode(0.01), (("source", "points"),))
+    scene = Scene(columns={"depth": points})
+    for member in (hha_member, normals_member):
+        step = built(member, scene, depth="depth_filled")
+        assert (step.version, len(step.inputs)) == (1, 2)
 
 
 def test_hha_is_stored_with_black_holes_and_counts_what_is_clipped() -> None:

@@ -14,10 +14,11 @@ from segprep.datasets.sample import Array, Sample, SampleKey
 from segprep.datasets.synthetic import CLASSES, drive_world, motion, render
 from segprep.datasets.workspace.cells import Cell, Column, encode_cell
 from segprep.prep.motion.annotation import AnnotationMap
-from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel, Movable
+from segprep.prep.motion.label_steps import GivenMotionLabel, MotionLabel
 from segprep.prep.motion.labels import Tolerance
+from segprep.prep.motion.movable import Movable
 from segprep.prep.resizing.columns import TargetSize
-from segprep.prep.step import Input, Origin
+from segprep.prep.step import Absent, Input, Origin
 
 KEY = SampleKey("a")
 PERSON, CAR = CLASSES.names.index("person"), CLASSES.names.index("car")
@@ -43,7 +44,8 @@ def sample() -> Sample:
         assert isinstance(cell.values, np.ndarray)
         assert cell.valid is not None
         arrays[name], valid[name] = cell.values, cell.valid
-    return Sample(KEY, arrays, {}, valid, frame.camera)
+    neighbour = {"direction": "previous", "frame": 8, "time_difference": -1 / world.frame_rate, "motion": None}
+    return Sample(KEY, arrays, {}, valid, frame.camera, meta={"neighbour": neighbour})
 
 
 def _made(cells: Mapping[str, Cell]) -> Array:
@@ -130,6 +132,7 @@ def test_every_parameter_stands_in_the_ledger() -> None:
     others = [
         MotionLabel(Movable((CAR,))),
         MotionLabel(MOVABLE, 40.0),
+        MotionLabel(MOVABLE, min_speed=2.0),
         MotionLabel(MOVABLE, tolerance=Tolerance(depth_share=0.1)),
         MotionLabel(Movable((PERSON, CAR), CLASSES)),
     ]
@@ -141,6 +144,8 @@ def test_every_parameter_stands_in_the_ledger() -> None:
 def test_missing_or_misfitting_inputs_are_named(sample: Sample) -> None:
     with pytest.raises(MissingInputError, match="camera"):
         MotionLabel(MOVABLE)(replace(sample, camera=None))
+    with pytest.raises(Absent, match="neighbour"):
+        MotionLabel(MOVABLE)(replace(sample, meta={}))
     narrow = replace(
         sample,
         arrays={**sample.arrays, "depth": sample.arrays["depth"][:, 1:]},

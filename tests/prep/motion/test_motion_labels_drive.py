@@ -13,6 +13,7 @@ from segprep.flow.consistency import consistent
 from segprep.flow.estimators import dis
 from segprep.flow.field import FlowField
 from segprep.prep.motion.labels import MotionLabels, MotionState, ObjectMotion, Tolerance, label_motion
+from segprep.prep.motion.optical import compute_optical_flow
 from segprep.prep.motion.parallax import find_translation
 
 PERSON, CAR = CLASSES.names.index("person"), CLASSES.names.index("car")
@@ -62,13 +63,19 @@ class Pair:
             np.ones(self.label.shape, np.bool_),
             self.frame.camera,
             movable=(PERSON, CAR),
+            seconds=1 / World().frame_rate,
             max_range=max_range,
             tolerance=tolerance,
         )
 
+    def shows(self, each: ObjectMotion) -> Mask:
+        """Return the pixels of a thing."""
+        shown: Mask = (self.frame.instance_HW == each.thing.instance) & (self.label == each.thing.label)
+        return shown
+
     def truly(self, each: ObjectMotion) -> tuple[bool, float, float]:
         """Return whether a thing moves, its true residual and its parallax, in pixels."""
-        shown = (self.frame.instance_HW == each.thing.instance) & (self.label == each.thing.label)
+        shown = self.shows(each)
         residual = np.median(np.linalg.norm(self.truth.flow_HW2 - self.truth.ego_HW2, axis=2)[shown])
         return bool(self.truth.moving_HW[shown].mean() > 0.5), float(residual), float(self._parallax()[shown].mean())
 
@@ -127,7 +134,8 @@ def test_exact_flow_shows_exactly_what_clearly_moves(pair: Pair) -> None:
         else:
             continue
         seen[moves] += 1
-    assert min(seen.values()) >= 3
+    assert seen[True] >= 3
+    assert seen[False] >= 1
     counts = _counts(found.label_HW, pair.truth.moving_HW, pair.movable)
     assert counts[0, 1] == 0, "no parked car moves"
     assert _iou(counts, strict=False) > 0.93
@@ -140,7 +148,7 @@ def test_every_thing_has_one_label_and_the_rest_has_none(pair: Pair) -> None:
     assert set(np.unique(found.label_HW)) == {0, 1, 255}
     assert (found.label_HW[~pair.movable] == IGNORE).all()
     for each in found.objects:
-        shown = (pair.frame.instance_HW == each.thing.instance) & (pair.label == each.thing.label)
+        shown = pair.shows(each)
         assert np.count_nonzero(shown) == each.thing.pixels
         expected = {MotionState.STATIC: 0, MotionState.MOVING: 1, MotionState.UNKNOWN: 255}[each.state]
         assert (found.label_HW[shown] == expected).all()
@@ -163,6 +171,26 @@ def test_estimated_flow_of_the_papers_size_finds_what_moves() -> None:
     assert total[0, 0] >= 0.8 * total[0].sum()
 
 
+@pytest.mark.parametrize("estimated", [False, True])
+def test_what_is_called_static_does_not_move_however_far_it_is(estimated: bool) -> None:
+    far = still = hidden = 0
+    for sequence, frame in ((0, 5), (0, 25), (1, 15)):
+        world = drive_world(0, sequence)
+        pair = _pair(world, frame, frame - 1)
+        images = pair.frame.rgb_HWC, render(world, frame - 1, WIDTH, HEIGHT).rgb_HWC
+        found = pair.labelled(compute_optical_flow(*images) if estimated else None)
+        for each in found.objects:
+            moves = bool(pair.truth.moving_HW[pair.shows(each)].mean() > 0.5)
+            assert each.depth_m is not None
+            far += moves and each.depth_m > 40
+            still += not moves and each.state is MotionState.STATIC
+            hidden += moves and each.reason == "motion would not show"
+            assert not (moves and each.state is MotionState.STATIC), each
+    assert far >= 50
+    assert still >= 2
+    assert hidden >= 5, "their flow is that of what stands"
+
+
 def test_noisy_depth_makes_no_parked_car_move(before: Pair) -> None:
     rng = np.random.default_rng(5)
     noisy = before.frame.depth_HW * (1 + 0.05 * rng.standard_normal(before.label.shape))
@@ -171,7 +199,7 @@ def test_noisy_depth_makes_no_parked_car_move(before: Pair) -> None:
     found = before.labelled(ego=ego, depth=noisy)
     counts = _counts(found.label_HW, before.truth.moving_HW, before.movable)
     assert counts[0, 1] == 0
-    assert counts[0, 0] > 0.9 * counts[0].sum()
+    assert counts[0, 0] > 0.8 * counts[0].sum()
     assert _iou(counts, strict=False) > 0.85
 
 
@@ -215,7 +243,7 @@ def test_nothing_is_known_if_the_ego_motion_does_not_fit(before: Pair, wrong: st
         tolerance=Tolerance(max_unexplained=10),
     )
     counts = _counts(trusting.label_HW, before.truth.moving_HW, before.movable)
-    assert _iou(counts, strict=False) < 0.5, "which would be wrong"
+    assert counts[0, 0] + counts[1, 1] < 0.5 * counts.sum(), "which would be wrong"
 
 
 def test_the_range_makes_far_things_unknown(before: Pair) -> None:
@@ -229,5 +257,5 @@ def test_the_range_makes_far_things_unknown(before: Pair) -> None:
             assert (each.state, each.reason) == (MotionState.UNKNOWN, "beyond the range")
         else:
             assert each == unlimited
-    assert far >= 5
+    assert far >= 3
     assert near.summary()["unknown"]["beyond the range"] >= far

@@ -13,8 +13,8 @@ DEFAULTS = {
     '"priority": null, "share": null, "label_ids": "train"}',
     "flow": '{"scale": 6.4, "estimator": "dis", "preset": null, "check": true, "at": "workspace", "pattern": null, '
     '"flow_format": "auto", "flow_direction": null, "flow_size": null, "ego": null, "raw_image": false}',
-    "motion-labels": '{"movable": null, "max_range": null, "annotations": null, "annotation_map": null, '
-    '"label_ids": "train"}',
+    "motion-labels": '{"movable": null, "max_range": null, "min_speed": null, "annotations": null, '
+    '"annotation_map": null, "label_ids": "train"}',
     "depth_filled": '{"depth": "depth", "fill": "ip-basic"}',
     "evi": '{"bands": "nir=nir,red=image.red,blue=image.blue", "bits": 8}',
     "evi2": '{"bands": "nir=nir,red=image.red,blue=image.blue", "bits": 8}',

@@ -12,7 +12,7 @@ import pytest
 from segprep.datasets.codes import DepthCode, KittiFlowCode
 from segprep.datasets.imageio import encode_image, read_image, write_image
 from segprep.datasets.sample import Array, JsonDict, Mask
-from segprep.datasets.synthetic import Motion, drive_world, motion, write_drive
+from segprep.datasets.synthetic import Motion, RawId, drive_world, motion, write_drive
 from support.cells import rewrite_cell
 from support.commands import prep
 
@@ -120,6 +120,30 @@ def test_estimated_flow_leaves_little_on_what_stands_still(ready: Path, mode: st
         left.append(float(np.median(length[static & valid])))
         assert np.median(np.linalg.norm(exact, axis=2)[static & valid]) > 1, "there is something to subtract"
     assert max(left) < 0.25
+
+
+@pytest.mark.parametrize("mode", ["odometry", "refine"])
+def test_what_can_move_by_its_label_does_not_steer_the_camera(own_drive: Path, capsys: Captured, mode: str) -> None:
+    bus = slice(4, 124), slice(20, 236)  # fills the view, at one distance, and moves to the side
+    for part, value in (("label", RawId.CAR), ("depth", 1200)):
+        path = own_drive / f"train/drive00/{part}/000002.png"
+        picture = read_image(path).copy()
+        picture[bus] = value
+        write_image(path, picture)
+    path = own_drive / "train/drive00/truth/flow_previous/000002.npy"
+    uv, (_, exact) = read_image(path).copy(), _truth(2)
+    uv[bus] = (9.0, 1.0)
+    write_image(path, uv)
+    assert prep("resize") == 0
+    assert prep("flow", *PRECOMPUTED, "--ego", mode) == 0
+    ego, valid = _flow("ego_flow", 2)
+    valid[bus] = False
+    assert np.median(np.linalg.norm(ego - exact, axis=2)[valid]) < 0.05
+    capsys.readouterr()
+    assert prep("flow", "--json") == 0
+    assert _json(capsys)["made"] == 0
+    assert prep("resize", "--labels", "nearest") == 0
+    assert prep("flow", "--json") == 0
 
 
 def test_the_next_frame_can_be_the_neighbour(drive: Path) -> None:

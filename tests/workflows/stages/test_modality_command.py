@@ -72,6 +72,21 @@ def test_all_modalities_are_made_and_go_into_shards_with_their_codes(capsys: Cap
 
 
 @pytest.mark.usefixtures("ready")
+def test_surfaces_of_filled_depth_are_those_of_what_was_measured(capsys: Captured) -> None:
+    path = Path(f"train/depth_data/{KEY}.png")
+    depth = read_image(path).copy()
+    depth[-40:, 20:60] = 0  # a large hole
+    write_image(path, depth)
+    assert prep("modality", "hha", "normals", "--fill", "nearest", "--only", "*train_drive00_000001") == 0
+    measured = read_image(Path(f"train/depth_measured_data/{KEY}.png")) > 0
+    assert not measured[-30:, 30:50].any()
+    for name in ("hha", "normals"):
+        valid = read_image(Path(f"train/{name}_valid/{KEY}.png")) > 0
+        assert not valid[-30:, 30:50].any(), "no measured pixel is near"
+        assert valid[-39:, 20:22].all(), "some are"
+
+
+@pytest.mark.usefixtures("ready")
 def test_filled_depth_is_what_the_others_are_made_from(capsys: Captured) -> None:
     assert prep("modality", "jet", "--fill", "nearest") == 0
     states = _states(capsys)

@@ -87,6 +87,51 @@ def test_the_reference_is_met_pixel_by_pixel(shared_data: Path, tmp_path: Path) 
     assert np.abs(ours - theirs).max() <= 1
 
 
+def test_the_reference_with_a_raw_depth_is_met_where_there_is_no_hole(shared_data: Path, tmp_path: Path) -> None:
+    demo = shared_data / "hha" / "nyu_python_demo"
+    fx, _, cx, _, fy, cy, *_ = map(float, (demo / "K_color.txt").read_text().split())
+    depth = ("--depth-file", demo / "0.png", "--raw-depth-file", demo / "0_raw.png", "--depth-unit", "1/10000")
+    given = (*depth, "--camera", f"{fx},{fy},{cx - 1},{cy - 1}")
+    assert prep("modality", "hha", *given, "--out", tmp_path / "hha.png") == 0
+    where = (read_image(tmp_path / "hha_valid.png") > 0) & (read_image(demo / "0_raw.png") > 0)
+    ours, theirs = read_image(tmp_path / "hha.png")[where], read_image(demo / "hha.png")[where]
+    assert ((ours == theirs).mean(axis=0) >= 0.995).all()
+
+
+@pytest.mark.parametrize("name", ["hha", "normals"])
+def test_a_raw_depth_beside_a_filled_one_is_what_the_workspace_has_as_measured(files: Path, name: str) -> None:
+    holes = read_image(files / "depth_cm.png").copy()
+    holes[10:20, 30:50] = 0
+    write_image(files / "raw.png", holes)
+    camera = ("--depth-unit", "cm", "--camera", _camera(files))
+    raw = ("--depth-file", files / "raw.png", *camera)
+    assert prep("modality", name, "--fill", "nearest", *raw, "--out", files / "both") == 0
+    filled = ("--depth-file", files / "both/depth_filled.png", *camera)
+    assert prep("modality", name, *filled, "--raw-depth-file", files / "raw.png", "--out", files / "one.png") == 0
+    np.testing.assert_array_equal(read_image(files / "one.png"), read_image(files / f"both/{name}.png"))
+    assert prep("modality", name, *filled, "--out", files / "other.png") == 0
+    assert not np.array_equal(read_image(files / "one.png"), read_image(files / "other.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("hha", "--raw-depth-file", "depth.npy", "--depth-unit", "m", "--out", "o.png"), 2, "goes with --depth-file"),
+        (("hha", "--fill", "nearest", "--raw-depth-file", "depth.npy", "--out", "o"), 2, "omit --fill"),
+        (("hha", "--raw-depth-file", "small.npy", "--out", "o.png"), 3, "(24, 48)"),
+    ],
+)
+def test_a_raw_depth_that_fits_nothing_is_refused(
+    files: Path, capsys: Captured, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    write_image(files / "small.npy", np.ones((24, 48), np.float32))
+    given = [files / a if (files / a).is_file() or a.startswith("o") else a for a in arguments]
+    if "goes with" not in message:
+        given += ["--depth-file", files / "depth.npy", "--depth-unit", "m", "--camera", _camera(files)]
+    assert prep("modality", *given) == code
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -107,6 +107,28 @@ def test_a_range_leaves_far_things_out() -> None:
 
 
 @pytest.mark.usefixtures("flow")
+def test_what_is_called_static_does_not_move(drive: Path, capsys: Captured) -> None:
+    assert prep("motion-labels") == 0
+    hidden = 0
+    for frame in FRAMES:
+        label, moving = _label(frame), _moving(drive, frame)
+        assert not (moving & (label == 0)).any()
+        hidden += int((moving & (label == 255)).sum())
+    assert hidden > 100, "what is far away shows too little motion"
+    usual = [_label(frame) for frame in FRAMES]
+    assert prep("motion-labels", "--min-speed", "4") == 0
+    fast = [_label(frame) for frame in FRAMES]
+    assert sum(int((f == 0).sum()) for f in fast) > sum(int((u == 0).sum()) for u in usual)
+    for f, u in zip(fast, usual, strict=True):
+        np.testing.assert_array_equal(f[u != 255], u[u != 255])
+    capsys.readouterr()
+    assert prep("motion-labels", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["failed"] == []
+    for f, frame in zip(fast, FRAMES, strict=True):
+        np.testing.assert_array_equal(f, _label(frame))
+
+
+@pytest.mark.usefixtures("flow")
 def test_the_classes_that_can_move_can_be_named() -> None:
     assert prep("motion-labels", "--movable", "car") == 0
     for frame in FRAMES:
@@ -147,7 +169,13 @@ def test_given_annotations_are_mapped_and_resized(ready: Path, tmp_path: Path, c
         (("--annotation-map", "moving=1"), 2, "give both"),
         (("--annotations", "{stem}.png", "--annotation-map", "moving=x"), 2, "moving=1"),
         (("--annotations", "{stem}.png", "--annotation-map", "moving=1", "--max-range", "20"), 2, "judged labels"),
+        (
+            ("--annotations", "{stem}.png", "--annotation-map", "moving=1", "--min-speed", "2"),
+            2,
+            "--min-speed is",
+        ),
         (("--max-range", "-1"), 2, "metres above 0"),
+        (("--min-speed", "0"), 2, "metres per second above 0"),
         ((), 5, "ego_flow"),
     ],
 )
