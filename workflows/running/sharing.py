@@ -4,6 +4,7 @@ A folder of the same name is not enough. The command writes a file of random con
 process reads it before its first task. Into a dataset nothing is written: there some files must be the same.
 """
 
+import asyncio
 import hashlib
 import os
 import platform
@@ -21,7 +22,7 @@ from segprep.datasets.sample import SampleKey
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.code_digest import OUR_FOLDERS, code_digest, code_place
 
-__all__ = ["Claims", "Shared", "Shown", "claims", "shared_with", "show"]
+__all__ = ["Claims", "Shared", "Shown", "claims", "shared_with", "show", "show_in_thread"]
 
 _TOKEN_PREFIX = ".writer-token-"
 _SAMPLES = 8
@@ -157,6 +158,11 @@ def show(expected: Claims) -> Shown:
     here = dict(expected.versions)
     notes = [f"{name} {found} (here {here.get(name)})" for name, found in _versions() if found != here.get(name)]
     return Shown(socket.gethostname(), tuple(differences), tuple(notes))
+
+
+async def show_in_thread(expected: Claims) -> Shown:
+    """Do as `show` beside the event loop of the worker, which goes on with what it has."""
+    return await asyncio.to_thread(show, expected)
 
 
 def _other_code(names: tuple[str, ...], expected: Claims) -> str:

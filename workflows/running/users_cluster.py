@@ -1,5 +1,7 @@
 """Tasks on a Dask cluster that the user runs, by those of its workers that share disks and code with this process."""
 
+import asyncio
+import concurrent.futures
 import logging
 import time
 from collections import deque
@@ -16,7 +18,7 @@ from segprep.workflows.running.dask_tasks import LOOK_SECONDS, outcome_of, tell
 from segprep.workflows.running.outcomes import NotArrived, Outcome, WorkerDied
 from segprep.workflows.running.process import settle_process
 from segprep.workflows.running.scheduler_address import require_scheduler
-from segprep.workflows.running.sharing import Claims, Shared, Shown, claims, show
+from segprep.workflows.running.sharing import Claims, Shared, Shown, claims, show, show_in_thread
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -26,6 +28,7 @@ __all__ = ["UsersClusterExecutor"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_ANSWER_SECONDS = 5.0
 _TELL_SECONDS = 5.0
 _PATIENCE_SECONDS = 20.0  # a worker that died is back by then, if something restarts it
 _MAX_LOSSES = 3
@@ -88,8 +91,8 @@ class UsersClusterExecutor(Generic[Task, Result]):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             self._claims = stack.enter_context(claims(self._shared))
-            self._client: Client = Client(self._address, set_as_default=False)
-            stack.callback(self._client.close)
+            self._client: Any = Client(self._address, set_as_default=False)
+            stack.callback(self._close)
             self._look()
             self._stack = stack.pop_all()
         if not self._threads:
@@ -101,6 +104,11 @@ class UsersClusterExecutor(Generic[Task, Result]):
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+
+    def _close(self) -> None:
+        for question in self._asked:
+            question.cancel()
+        self._client.close()
 
     @property
     def slots(self) -> int:
@@ -180,21 +188,21 @@ class UsersClusterExecutor(Generic[Task, Result]):
         """Learn who has come and who has gone."""
         if self._client.status != "running":  # a future submitted to a broken connection never finishes
             raise self._lost()
+        self._looked = time.monotonic()
         try:
-            self._threads = self._client.nthreads()
+            self._threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=_ANSWER_SECONDS)
+        except TimeoutError:  # a busy scheduler; of one that is gone the client soon says so
+            return
         except OSError as error:
             raise self._lost() from error
-        self._looked = time.monotonic()
         self._proven &= self._threads.keys()
         self._refused = {worker: why for worker, why in self._refused.items() if worker in self._threads}
         for future in [f for f, worker in self._asked.items() if worker not in self._threads]:
             del self._asked[future]
-            future.release()
+            future.cancel()
         for worker in self._threads.keys() - self._proven - self._refused.keys() - set(self._asked.values()):
-            question = self._client.submit(show, self._claims, workers=[worker], pure=False, priority=1)
-            self._asked[question] = worker
-            question.add_done_callback(self._finished.put)
-        if self._proven or self._asked:
+            self._ask(worker)
+        if self._proven:
             self._alone_since = self._looked
         else:
             self._stay_alone()
@@ -214,14 +222,20 @@ class UsersClusterExecutor(Generic[Task, Result]):
                 else:
                     self._waiting.append(_Given(given.task, losses=losses))
 
-    def _take_answer(self, future: "Future[Shown]") -> None:
-        worker = self._asked.pop(future)
-        outcome = outcome_of(future, worker, self._lost())
-        shown: Shown | None = outcome.result
-        if shown is None:
-            if not isinstance(outcome.error, (ClusterLostError, WorkerDied)):  # who died comes back and is asked again
-                why = f"it cannot load the segprep of this command ({type(outcome.error).__name__}: {outcome.error})"
-                self._refuse(worker, why)
+    def _ask(self, worker: str) -> None:
+        """Have a worker compare. Not by a task: one that cannot be loaded ends its worker."""
+        answer = self._client.run(show_in_thread, self._claims, workers=[worker], on_error="return", asynchronous=True)
+        question = asyncio.run_coroutine_threadsafe(answer, self._client.loop.asyncio_loop)
+        self._asked[question] = worker
+        question.add_done_callback(self._finished.put)
+
+    def _take_answer(self, question: "concurrent.futures.Future[dict[str, Shown | Exception]]") -> None:
+        worker = self._asked.pop(question)
+        error = question.exception()
+        shown = error or question.result().get(worker)
+        if not isinstance(shown, Shown):
+            why = f"it cannot load the segprep of this command ({type(shown).__name__}: {shown})"
+            self._refuse(worker, f"it does not answer ({shown})" if isinstance(shown, OSError) else why)
             return
         if shown.differences:
             self._refuse(worker, _told(shown))
@@ -245,8 +259,8 @@ class UsersClusterExecutor(Generic[Task, Result]):
         alone = time.monotonic() - self._alone_since
         if alone > _TELL_SECONDS and not self._told_alone:
             self._told_alone = True
-            tell(f"prep: no worker that may work is left at {self._address}; waiting for one (Ctrl-C ends)")
-        if not self._refused or alone <= _PATIENCE_SECONDS:
+            tell(f"prep: {self._address} has no worker that may work; waiting for one (Ctrl-C ends)")
+        if not self._refused or self._asked or alone <= _PATIENCE_SECONDS:
             return
         names = "".join(f"\n  {worker}: {why}" for worker, why in sorted(self._refused.items()))
         if self._had_workers:
