@@ -27,6 +27,7 @@ from segprep.prep.inspection.reflectance_doubts import reflectance_doubts
 __all__ = ["examine_quantities", "record_doubts"]
 
 _FILES: Final = 8
+_DISTANCES: Final = (Kind.DEPTH, Kind.DISPARITY, Kind.POINTS)
 _MOST_CAMERAS: Final = 50
 
 
@@ -48,7 +49,7 @@ def examine_quantities(records: Sequence[SampleRecord], root: Path, spec: Datase
     notices = [*_alone(records, spec.max_gap)]
     doubts: list[Doubt] = []
     medians: list[float] = []
-    columns = {n: s.kind for r in records for n, s in r.sources.items() if s.kind in (Kind.DEPTH, Kind.DISPARITY)}
+    columns = {n: s.kind for r in records for n, s in r.sources.items() if s.kind in _DISTANCES}
     for column in columns:
         having = _spread(records, column)
         files = [_look(record, column, root) for record in having]
@@ -138,6 +139,9 @@ def _look(record: SampleRecord, column: str, root: Path) -> SeenDepth | str | No
         return str(error)
     except OSError:
         return None  # `prep init` lists what does not exist
+    if source.kind is Kind.POINTS:
+        ahead = values[values[:, 2] > 0, 2]
+        return seen_depth(measure_distances(ahead[None], None, zero_is_far=False), None)
     facts = measure_distances(values, valid, zero_is_far=source.kind is Kind.DISPARITY, picture=picture)
     camera = record.camera
     if source.kind is Kind.DEPTH:

@@ -123,6 +123,13 @@ def test_near_infrared_of_twelve_bits_in_files_of_sixteen_is_told(tmp_path: Path
     assert "`--bands nir=nir/4095,...`" in text
 
 
+@pytest.mark.parametrize("dataset", ["kitti_raw", "kitti_object"])
+def test_the_range_of_laser_points_is_said(tmp_path: Path, capsys: Captured, dataset: str) -> None:
+    found = notices(capsys, dataset, "--miniature", tmp_path / "kitti", "--frames", "2")
+    assert [(each["about"], each["subject"]) for each in found] == [("seen", "points")]
+    assert found[0]["text"].startswith("5.25 to 160 m")
+
+
 def test_files_that_cannot_be_read_as_the_unit_says_are_told(tmp_path: Path, capsys: Captured) -> None:
     root = recording(tmp_path / "data")
     found = notices(capsys, "rgbd", root, "--depth-unit", "kinect")
