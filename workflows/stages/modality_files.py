@@ -1,6 +1,6 @@
 """`prep modality` on single files, without a workspace."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,15 @@ from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import ConfigurationError, MissingInputError, SegprepError, UnreadableFileError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Camera, JsonDict, SampleKey
-from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
+from segprep.datasets.workspace.cells import Cell, Column, decode_file, decode_source, encode_cell
+from segprep.prep.inspection.camera_doubts import camera_doubts
+from segprep.prep.inspection.depth_doubts import Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene
 from segprep.prep.resizing.depth import DISPARITY_DEPTH, depth_from_disparity, refuse_implausible
@@ -40,11 +44,13 @@ class FileCall:
         stages: Name of each modality to what the command line says about it, what the others build on first.
         given: The files, and what is known of them.
         out: The file to write; of several modalities a folder.
+        tell: Gets which depth was seen, and what looks wrong.
     """
 
     stages: Mapping[str, JsonDict]
     given: FileArguments
     out: Path | None
+    tell: Callable[[str], None]
 
 
 def run_on_files(call: FileCall) -> list[Path]:
@@ -57,7 +63,7 @@ def run_on_files(call: FileCall) -> list[Path]:
         The files.
 
     Raises:
-        ConfigurationError: If something that is needed was not said.
+        ConfigurationError: If something that is needed was not said, or a quantity cannot be as it is read.
         UnreadableFileError: If a file is damaged, or what it holds is of no use.
         WriteFailedError: If the results cannot be written.
     """
@@ -128,10 +134,11 @@ def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
     if call.given.depth_unit is None:
         raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
     kind, code = depth_unit(call.given.depth_unit)
-    cell = _decoded(path, kind, code.to_json())
-    depth_HW, valid = cell.values, cell.valid
-    if isinstance(depth_HW, dict) or valid is None:
+    source = SourceFile(path.name, kind, code.to_json())
+    picture, depth_HW, valid = decode_file(source, _bytes(path), path)
+    if valid is None:
         raise UnreadableFileError(f"{path} holds no depth")
+    facts = measure_distances(depth_HW, valid, zero_is_far=kind is Kind.DISPARITY, picture=picture)
     height, width = depth_HW.shape
     camera = _camera(call.given.camera, width, height)
     kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
@@ -142,9 +149,27 @@ def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
             raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
         depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
     refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.given.depth_unit}")
+    metre_pixels = camera.K[0, 0] * camera.baseline if kind is Kind.DISPARITY and camera and camera.baseline else None
+    _doubt(call, source, seen_depth(facts, metre_pixels), camera)
     yield Column(_DEPTH, Kind.DEPTH, kept_as), Cell(depth_HW.astype(np.float32), valid)
     if camera is not None:
         yield _CAMERA, Cell(camera.to_json())
+
+
+def _doubt(call: FileCall, source: SourceFile, seen: SeenDepth | None, camera: Camera | None) -> None:
+    """Tell which depth was seen and what looks wrong.
+
+    Raises:
+        ConfigurationError: If it cannot be.
+    """
+    if seen is None:
+        return
+    call.tell(str(Notice(About.SEEN, _DEPTH, range_text([seen.range], source.code))))
+    doubts = [*depth_doubts(Reading(_DEPTH, source.code, None, said=True), [seen])]
+    for doubt in (*doubts, *(() if camera is None else camera_doubts(camera, None))):
+        if doubt.impossible:
+            raise ConfigurationError(f"{call.given.depth_file}: {doubt.subject}: {doubt.text}")
+        call.tell(str(Notice(About.SUSPECT, doubt.subject, doubt.text)))
 
 
 def _checked_out(call: FileCall) -> Path:
