@@ -48,6 +48,11 @@ _INTRINSICS: Final = "camera-intrinsics.txt"
 # The depth camera's, as the data set's page gives them; those of the colour camera, a few pixels beside, are not known.
 _CAMERA: Final = Camera(intrinsic_matrix(585, 585, 320, 240), 640, 480)
 
+_ROOM: Final = 0.2
+"""What is rendered is a street: made so small, it is of the size of a room."""
+
+_ROOM_CODE: Final = DepthCode(0.001 / _ROOM, far_code=False)
+
 _PARTS: Final[Mapping[str, tuple[str, Kind, JsonDict]]] = {
     "color": ("image", Kind.IMAGE, PlainCode().to_json()),
     "depth": ("depth", Kind.DEPTH, DepthCode(0.001, far_code=False).to_json()),
@@ -81,8 +86,10 @@ def write_miniature(root: Path, frames: int) -> None:
         for index, frame in enumerate(recording.frames()):
             stem = f"{recording.name}/frame-{index:06d}"
             write_image(scene / f"{stem}.color.png", frame.rgb_HWC)
-            write_image(scene / f"{stem}.depth.png", depth_picture(frame, DepthCode(0.001, far_code=False)))
-            write_lines(scene / f"{stem}.pose.txt", map(number_line, frame.pose.matrix))
+            write_image(scene / f"{stem}.depth.png", depth_picture(frame, _ROOM_CODE))
+            pose = frame.pose.matrix.copy()
+            pose[:3, 3] *= _ROOM
+            write_lines(scene / f"{stem}.pose.txt", map(number_line, pose))
         write_lines(scene / _SPLIT_LISTS[number - 1][1], [f"sequence{number}"])
         write_lines(scene / _INTRINSICS, map(number_line, recording.camera.K))
 

@@ -10,6 +10,7 @@ from segprep.prep.inspection.doubts import Doubt
 __all__ = ["camera_doubts"]
 
 _OFF_CENTRE: Final = 0.2  # of width or height; KITTI's crops and Kinects stay below 0.06
+_IMPOSSIBLE: Final = 1.5  # a part cut out of a picture does not have the principal point in its middle
 _VIEW_DEG: Final = (10.0, 150.0)
 _POSSIBLE_VIEW_DEG: Final = (1.0, 175.0)
 _ASPECT: Final = 1.25
@@ -45,11 +46,12 @@ def _strange_intrinsics(camera: Camera) -> tuple[str, bool]:
     view = f"that is a field of view of {views[0]:.0f} by {views[1]:.0f} degrees"
     if max(fx, fy, cx, cy) <= 2:
         return "these look like shares of width and height, and pixels are expected", True
-    if not (0 <= cx <= width and 0 <= cy <= height):
-        return f"the principal point lies outside the picture{_size_of(camera)}", True
+    away = max(abs(cx / width - 0.5), abs(cy / height - 0.5))
+    if away > _IMPOSSIBLE:
+        return f"the principal point lies far outside the picture{_size_of(camera)}", True
     if not all(_POSSIBLE_VIEW_DEG[0] <= each <= _POSSIBLE_VIEW_DEG[1] for each in views):
         return view, True
-    if max(abs(cx / width - 0.5), abs(cy / height - 0.5)) > _OFF_CENTRE:
+    if away > _OFF_CENTRE:
         return f"the principal point is far from the middle{_size_of(camera)}", False
     if not all(_VIEW_DEG[0] <= each <= _VIEW_DEG[1] for each in views):
         return view, False

@@ -39,7 +39,9 @@ _FACTORS: Final = (10, 100, 1000, 0.1, 0.01, 0.001)
 _ROUGH: Final = 0.03
 _SMOOTHER: Final = 5.0
 _SQUARE_STEP: Final = (0.0021, 0.0042)  # metres at 1 m: 0.0029 of PrimeSense and the first Kinect
-_UPSIDE_DOWN: Final = 1.4
+_UPSIDE_DOWN: Final = 2.5  # below a ceiling, or above a near wall, 1.7 was seen
+_FEWEST_VOTES: Final = 4
+_VOTES: Final = 4
 _FEWEST_FILES: Final = 3
 _WHOLE_STEP_M: Final = 0.0015
 _ASSUMED: Final = tuple(
@@ -82,11 +84,13 @@ class SeenDepth:
         range: In metres.
         below_above: See `DistanceFacts`, of the depth.
         signs: See `DistanceFacts`.
+        votes: See `ray_votes`; (0, 0) without a camera.
     """
 
     range: DepthRange
     below_above: float | None
     signs: NumberSigns | None
+    votes: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,13 @@ def depth_doubts(reading: Reading, seen: Sequence[SeenDepth]) -> Iterator[Doubt]
         yield Doubt(reading.column, f"{as_read}, but {bits[0]}", impossible or bits[1])
     elif strange := _out_of_range(reading, ranges):
         yield Doubt(reading.column, f"{as_read}; {strange}. {_REMEDY}", impossible)
+    axis, distance = (sum(votes) for votes in zip(*(each.votes for each in seen), strict=True))
+    if distance >= _FEWEST_VOTES and distance > _VOTES * axis:
+        yield Doubt(
+            reading.column,
+            f"{distance} parts of the pictures are planes if the numbers are distances along each pixel's ray, {axis} "
+            "if they are depth along the optical axis, which is expected: divide them by the length of the ray",
+        )
     downs = [each.below_above for each in seen if each.below_above is not None]
     if len(downs) >= _FEWEST_FILES and sum(r > _UPSIDE_DOWN for r in downs) > 0.75 * len(downs):
         yield Doubt(
@@ -186,6 +197,8 @@ def fitting(ranges: Sequence[DepthRange]) -> str:
 def _out_of_range(reading: Reading, ranges: Sequence[DepthRange]) -> str:
     """Return what is strange about the range, "" for nothing."""
     if sum(not r.is_plausible() for r in ranges) * 2 > len(ranges):
+        if all(USUAL_MEDIANS_M[0] <= r.median <= USUAL_MEDIANS_M[1] and r.high > _FAR_M[1] for r in ranges):
+            return f"more than 1 % lies beyond {_FAR_M[1]:g} m: if that is the sky, write infinity or 0 there"
         return f"medians of {USUAL_MEDIANS_M[0]:g} to {USUAL_MEDIANS_M[1]:g} m are usual, and {fitting(ranges)}"
     if reading.usual is not None:
         near, far = reading.usual

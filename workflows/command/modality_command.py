@@ -103,6 +103,7 @@ def _named(given: dict[str, Any], settings: dict[str, Any], out: Path | None) ->
     Raises:
         ConfigurationError: If options do not go together.
     """
+    from segprep.workflows.command.printing import tell
     from segprep.workflows.stages.modality import modality_command, share_options
     from segprep.workflows.stages.modality_files import FileCall, run_on_files
 
@@ -111,7 +112,7 @@ def _named(given: dict[str, Any], settings: dict[str, Any], out: Path | None) ->
     files = from_table(FileArguments, said_by(of_files, {o.name: given.pop(o.name) for o in of_files}), COMMAND_LINE)
     shared = share_options(names, {name: value for name, value in given.items() if value is not None} | settings)
     if files.paths:
-        for path in run_on_files(FileCall(shared, files, out)):
+        for path in run_on_files(FileCall(shared, files, out, tell)):
             typer.echo(path)
         return Named("modality", {})
     if files.depth_unit is not None or files.camera is not None:

@@ -89,6 +89,10 @@ def _still_px(row: CellRow) -> float | None:
     return _fact("length_px", "median")(row) if _EGO in row.inputs else None
 
 
+def _whole_p95(row: CellRow) -> float | None:
+    return None if _EGO in row.inputs else _fact("length_px", "p95")(row)
+
+
 def _beyond_picture(row: CellRow) -> float | None:
     longest = _fact("length_px", "longest")(row)
     return None if longest is None else longest / float(np.hypot(*row.facts["shape"][:2]))
@@ -175,6 +179,15 @@ FIGURES: Final = (
         columns=_FLOWS,
     ),
     Figure("p95_px", _fact("length_px", "p95"), _median, "95 % less than {value:.1f} px"),
+    Figure(
+        "unsubtracted_p95_px",
+        _whole_p95,
+        _median,
+        least=0.05,
+        warning="95 % of the pixels move less than {value:.3f} px: is given flow in pixels, and not in shares of the "
+        "picture's size?",
+        columns=_FLOWS,
+    ),
     Figure("longest_px", _fact("length_px", "longest"), _largest, "longest {value:.1f} px"),
     Figure(
         "longest_of_diagonal",

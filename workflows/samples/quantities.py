@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from segprep.datasets.catalog._member import DatasetSpec
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
-from segprep.datasets.imageio import image_size
+from segprep.datasets.imageio import image_size, read_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord
@@ -20,10 +21,13 @@ from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth,
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.inspection.motion_doubts import Track, motion_doubts
+from segprep.prep.inspection.ray_length import ray_votes
+from segprep.prep.inspection.reflectance_doubts import reflectance_doubts
 
 __all__ = ["examine_quantities", "record_doubts"]
 
 _FILES: Final = 8
+_DISTANCES: Final = (Kind.DEPTH, Kind.DISPARITY, Kind.POINTS)
 _MOST_CAMERAS: Final = 50
 
 
@@ -45,11 +49,10 @@ def examine_quantities(records: Sequence[SampleRecord], root: Path, spec: Datase
     notices = [*_alone(records, spec.max_gap)]
     doubts: list[Doubt] = []
     medians: list[float] = []
-    columns = {n: s.kind for r in records for n, s in r.sources.items() if s.kind in (Kind.DEPTH, Kind.DISPARITY)}
+    columns = {n: s.kind for r in records for n, s in r.sources.items() if s.kind in _DISTANCES}
     for column in columns:
-        having = [record for record in records if column in record.sources]
-        places = np.unique(np.linspace(0, len(having) - 1, _FILES).astype(int)).tolist()
-        files = [_look(having[place], column, root) for place in places]
+        having = _spread(records, column)
+        files = [_look(record, column, root) for record in having]
         seen = [each for each in files if isinstance(each, SeenDepth)]
         reading = Reading(column, having[0].sources[column].code, spec.depth_range, said)
         if seen:
@@ -59,6 +62,9 @@ def examine_quantities(records: Sequence[SampleRecord], root: Path, spec: Datase
             doubts += depth_doubts(reading, seen)
         elif unreadable := [each for each in files if isinstance(each, str)]:
             doubts.append(Doubt(column, f"none of {len(files)} files can be read so; the first says: {unreadable[0]}"))
+    for column in dict.fromkeys(n for r in records for n, s in r.sources.items() if s.kind is Kind.NIR):
+        largest = [each for record in _spread(records, column) if (each := _largest(record, column, root)) is not None]
+        doubts += reflectance_doubts(column, largest)
     doubts += record_doubts(records, root, float(np.median(medians)) if medians else None)
     impossible = [f"{doubt.subject}: {doubt.text}" for doubt in doubts if doubt.impossible]
     if impossible:
@@ -92,6 +98,20 @@ def record_doubts(records: Iterable[SampleRecord], root: Path | None, depth_m: f
         yield from motion_doubts(Track(name, numbers, times, [r.pose for r in ordered]), depth_m)
 
 
+def _spread(records: Sequence[SampleRecord], column: str) -> list[SampleRecord]:
+    """Return some of the samples that have a column, from all parts of the dataset."""
+    having = [record for record in records if column in record.sources]
+    return [having[place] for place in np.unique(np.linspace(0, len(having) - 1, _FILES).astype(int)).tolist()]
+
+
+def _largest(record: SampleRecord, column: str, root: Path) -> int | None:
+    """Return the largest number of a picture of 16 bits."""
+    with suppress(UnreadableFileError, MissingInputError):  # its sample fails by name later
+        picture = read_image(root / record.sources[column].path)
+        return int(picture.max()) if picture.dtype == np.uint16 else None
+    return None
+
+
 def _seen(reading: Reading, ranges: Sequence[DepthRange]) -> Notice:
     text = range_text(ranges, reading.code)
     if not reading.is_assumed:
@@ -119,10 +139,16 @@ def _look(record: SampleRecord, column: str, root: Path) -> SeenDepth | str | No
         return str(error)
     except OSError:
         return None  # `prep init` lists what does not exist
+    if source.kind is Kind.POINTS:
+        ahead = values[values[:, 2] > 0, 2]
+        return seen_depth(measure_distances(ahead[None], None, zero_is_far=False), None)
     facts = measure_distances(values, valid, zero_is_far=source.kind is Kind.DISPARITY, picture=picture)
-    if source.kind is Kind.DEPTH:
-        return seen_depth(facts, None)
     camera = record.camera
+    if source.kind is Kind.DEPTH:
+        seen = seen_depth(facts, None)
+        if seen is None or valid is None or camera is None or values.shape != (camera.height, camera.width):
+            return seen
+        return replace(seen, votes=ray_votes(values, valid, camera))
     if camera is None or camera.baseline is None:
         return None
     return seen_depth(facts, float(camera.K[0, 0]) * camera.baseline * values.shape[1] / camera.width)

@@ -1,6 +1,6 @@
 """`prep modality` on single files, without a workspace."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,15 @@ from segprep.datasets.errors import (
 )
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, SampleKey
-from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
+from segprep.datasets.workspace.cells import Cell, Column, decode_file, decode_source, encode_cell
+from segprep.prep.inspection.camera_doubts import camera_doubts
+from segprep.prep.inspection.depth_doubts import Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._depth_input import FILLED, MEASURED
 from segprep.prep.modalities._member import ModalityMember, Scene
@@ -48,11 +52,13 @@ class FileCall:
         stages: Name of each modality to what the command line says about it, what the others build on first.
         given: The files, and what is known of them.
         out: The file to write; of several modalities a folder.
+        tell: Gets which depth was seen, and what looks wrong.
     """
 
     stages: Mapping[str, JsonDict]
     given: FileArguments
     out: Path | None
+    tell: Callable[[str], None]
 
 
 def run_on_files(call: FileCall) -> list[Path]:
@@ -65,7 +71,7 @@ def run_on_files(call: FileCall) -> list[Path]:
         The files.
 
     Raises:
-        ConfigurationError: If something that is needed was not said.
+        ConfigurationError: If something that is needed was not said, or a quantity cannot be as it is read.
         UnreadableFileError: If a file is damaged, or what it holds is of no use.
         WriteFailedError: If the results cannot be written.
     """
@@ -165,10 +171,11 @@ def _depth(call: FileCall, path: Path) -> tuple[Column, Array, Mask, Camera | No
     if call.given.depth_unit is None:
         raise ConfigurationError(f"say what the numbers of {path} are: --depth-unit mm, for example")
     kind, code = depth_unit(call.given.depth_unit)
-    cell = _decoded(path, kind, code.to_json())
-    depth_HW, valid = cell.values, cell.valid
-    if isinstance(depth_HW, dict) or valid is None:
+    source = SourceFile(path.name, kind, code.to_json())
+    picture, depth_HW, valid = decode_file(source, _bytes(path), path)
+    if valid is None:
         raise UnreadableFileError(f"{path} holds no depth")
+    facts = measure_distances(depth_HW, valid, zero_is_far=kind is Kind.DISPARITY, picture=picture)
     height, width = depth_HW.shape
     camera = _camera(call.given.camera, width, height)
     kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
@@ -179,7 +186,25 @@ def _depth(call: FileCall, path: Path) -> tuple[Column, Array, Mask, Camera | No
             raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
         depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
     refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.given.depth_unit}")
+    metre_pixels = camera.K[0, 0] * camera.baseline if kind is Kind.DISPARITY and camera and camera.baseline else None
+    _doubt(call, path, source, seen_depth(facts, metre_pixels), camera)
     return Column(_DEPTH, Kind.DEPTH, kept_as), depth_HW.astype(np.float32), valid, camera
+
+
+def _doubt(call: FileCall, path: Path, source: SourceFile, seen: SeenDepth | None, camera: Camera | None) -> None:
+    """Tell which depth was seen and what looks wrong.
+
+    Raises:
+        ConfigurationError: If it cannot be.
+    """
+    if seen is None:
+        return
+    call.tell(str(Notice(About.SEEN, _DEPTH, range_text([seen.range], source.code))))
+    doubts = [*depth_doubts(Reading(_DEPTH, source.code, None, said=True), [seen])]
+    for doubt in (*doubts, *(() if camera is None else camera_doubts(camera, None))):
+        if doubt.impossible:
+            raise ConfigurationError(f"{path}: {doubt.subject}: {doubt.text}")
+        call.tell(str(Notice(About.SUSPECT, doubt.subject, doubt.text)))
 
 
 def _checked_out(call: FileCall) -> Path:

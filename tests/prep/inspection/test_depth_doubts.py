@@ -1,5 +1,6 @@
 """Signs of depth that is read as what it is not; every right reading of real files passes in silence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import CodeRangeError
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import Kind
-from segprep.datasets.sample import Array
+from segprep.datasets.sample import Array, Camera
+from segprep.datasets.synthetic import World, make_camera, render
 from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth, depth_doubts, range_text, seen_depth
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
+from segprep.prep.inspection.ray_length import ray_votes
+from segprep.prep.inspection.reflectance_doubts import reflectance_doubts
 
 INDOORS = (0.4, 5.0)
 
@@ -129,6 +133,48 @@ def test_disparity_taken_for_depth_has_the_ground_far_below() -> None:
     assert "is it disparity that is taken for depth" in found.text
     assert doubts(disparity[::-1].copy(), "mm") == []
     assert doubts(disparity, "mm", files=2) == [], "two pictures may look down a stair"
+
+
+def test_a_sky_of_some_kilometres_is_told() -> None:
+    street = np.tile(np.linspace(2, 60, 64, dtype=np.float32), (32, 1))
+    street[:8] = 16_288
+    (found,) = doubts(street, "m")
+    assert "if that is the sky, write infinity or 0 there" in found.text
+    assert not found.impossible
+    street[:8] = np.inf
+    assert doubts(street, "m") == []
+
+
+@pytest.mark.parametrize("along_ray", [False, True])
+def test_distances_along_the_ray_are_told_from_depth_by_planes(along_ray: bool) -> None:
+    frame = render(World(seed=3), 0, width=256, height=128)
+    camera = make_camera(256, 128)
+    x_HW, y_HW = np.meshgrid(*((np.arange(n) - camera.K[i, 2]) / camera.K[i, i] for i, n in ((0, 256), (1, 128))))
+    depth_HW = frame.depth_HW * (np.sqrt(1 + x_HW**2 + y_HW**2) if along_ray else 1)
+    axis, distance = ray_votes(depth_HW, np.isfinite(depth_HW), camera)
+    assert (axis > 4 * distance, distance > 4 * axis) == (not along_ray, along_ray)
+    seen_votes = [replace(seen(depth_HW.astype(np.float32), "m"), votes=(axis, distance))]
+    reading = Reading("depth", depth_unit("m")[1].to_json(), None, said=True)
+    found = [doubt.text for doubt in depth_doubts(reading, seen_votes)]
+    assert bool([text for text in found if "divide them by the length of the ray" in text]) is along_ray
+
+
+@pytest.mark.parametrize("factor", [1.0, 5.0])
+def test_noise_of_a_depth_camera_has_no_vote(factor: float) -> None:
+    depth_HW = structured_light() * 0.001 * factor
+    camera = Camera(np.array([[290.0, 0, 160], [0, 290, 120], [0, 0, 1]]), 320, 240)
+    axis, distance = ray_votes(depth_HW, depth_HW > 0, camera)
+    assert distance <= 4 * axis or distance < 4
+
+
+@pytest.mark.parametrize(
+    ("largest", "white"),
+    [([1019, 700], "1023"), ([4095], "4095"), ([255], "255"), ([9000], "16383"), ([65535, 900], None), ([], None)],
+)
+def test_reflectance_of_fewer_bits_than_the_file_is_told(largest: list[int], white: str | None) -> None:
+    found = [doubt.text for doubt in reflectance_doubts("nir", largest)]
+    assert len(found) == (white is not None)
+    assert all(f"`--bands nir=nir/{white},...`" in text for text in found)
 
 
 def test_the_range_is_said_for_people() -> None:

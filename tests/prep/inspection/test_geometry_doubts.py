@@ -32,11 +32,8 @@ def test_cameras_of_known_datasets_pass(right: Camera) -> None:
     ("wrong", "text", "impossible"),
     [
         (camera(1050, 1050, 639.5, 479.5), "as if K were that of pictures of about 1279x959", False),
-        (
-            camera(1575, 1575, 959.5, 719.5),
-            "as if K were that of pictures of about 1919x1439",
-            True,
-        ),
+        (camera(1575, 1575, 959.5, 719.5), "as if K were that of pictures of about 1919x1439", False),
+        (camera(2625, 2625, 1599.5, 1199.5), "far outside the picture, as if K were that of pictures of", True),
         (camera(262, 262, 159.5, 119.5), "as if K were that of pictures of about 319x239", False),
         (camera(0.82, 1.09, 0.5, 0.5), "shares of width and height", True),
         (camera(9000, 9000, 320, 240), "a field of view of 4 by 3 degrees", False),

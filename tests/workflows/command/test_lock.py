@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from segprep.datasets.shards import ShardStore
-from segprep.workflows.ledger import disks
+from segprep.datasets.program import writer_lock as locks
 from support.commands import make_camvid, prep
 
 Meanwhile = Callable[[Callable[[], object]], None]
@@ -20,7 +20,7 @@ def before_the_lock(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
 
     def arrange(happens: Callable[[], object]) -> None:
         waiting = [happens]
-        lock = disks.writer_lock
+        lock = locks.writer_lock
 
         @contextmanager
         def later(root: Path) -> Iterator[None]:

@@ -88,6 +88,12 @@ def test_ego_flow_that_does_not_fit_is_a_warning_only_where_it_was_subtracted() 
     assert said("raw_flow", facts).warnings() == [], "it was asked for"
 
 
+def test_given_flow_in_shares_of_the_picture_hardly_moves() -> None:
+    lengths = LENGTHS | {"median": 0.0003, "p95": 0.004, "longest": 0.03}
+    warnings = said("flow", {"shape": [480, 640, 3], "length_px": lengths}).warnings()
+    assert "is given flow in pixels, and not in shares of the picture's size?" in warnings[-1]
+
+
 def test_good_cells_have_no_warning() -> None:
     good: dict[str, JsonDict] = {
         "ego_flow": {"inlier_share": 0.92, "valid_share": 0.9},

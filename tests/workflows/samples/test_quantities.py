@@ -9,6 +9,7 @@ import pytest
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetSource
+from segprep.datasets.codes.depth_units import with_depth_unit
 from segprep.datasets.imageio import write_image
 from segprep.datasets.notices import About
 from segprep.datasets.record import Direction
@@ -113,6 +114,22 @@ def test_cameras_times_and_poses_are_looked_at(
         assert text in capsys.readouterr().out
 
 
+def test_near_infrared_of_twelve_bits_in_files_of_sixteen_is_told(tmp_path: Path, capsys: Captured) -> None:
+    root = tmp_path / "data"
+    write_image(root / "a.png", np.zeros((8, 12, 3), np.uint8))
+    write_image(root / "n.png", np.linspace(0, 4000, 96).astype(np.uint16).reshape(8, 12))
+    (root / "train.csv").write_text("image,nir\na.png,n.png\n")
+    (text,) = [each["text"] for each in notices(capsys, "list", root / "train.csv") if each["subject"] == "nir"]
+    assert "`--bands nir=nir/4095,...`" in text
+
+
+@pytest.mark.parametrize("dataset", ["kitti_raw", "kitti_object"])
+def test_the_range_of_laser_points_is_said(tmp_path: Path, capsys: Captured, dataset: str) -> None:
+    found = notices(capsys, dataset, "--miniature", tmp_path / "kitti", "--frames", "2")
+    assert [(each["about"], each["subject"]) for each in found] == [("seen", "points")]
+    assert found[0]["text"].startswith("5.25 to 160 m")
+
+
 def test_files_that_cannot_be_read_as_the_unit_says_are_told(tmp_path: Path, capsys: Captured) -> None:
     root = recording(tmp_path / "data")
     found = notices(capsys, "rgbd", root, "--depth-unit", "kinect")
@@ -138,3 +155,21 @@ def test_nothing_is_suspected_of_real_recordings(shared_data: Path, member: str,
     notices = examine_quantities(records, root, found.SPEC, said=False)
     assert About.SUSPECT not in {notice.about for notice in notices}
     assert ("depth" in {notice.subject for notice in notices}) == place.startswith("rgbd_pose")
+
+
+def test_nothing_is_suspected_of_real_rendered_depth_and_of_distances_it_is(tmp_path: Path, shared_data: Path) -> None:
+    files = sorted((shared_data / "catalog/tartanair/depth_left").glob("*.npy"))
+    x_HW, y_HW = np.meshgrid((np.arange(640) - 320) / 320, (np.arange(480) - 240) / 320)
+    for name, factor in (("axis", 1.0), ("ray", np.sqrt(1 + x_HW**2 + y_HW**2))):
+        root = tmp_path / name
+        for index, path in enumerate(files):
+            write_image(root / f"images/{index}.png", np.zeros((480, 640, 3), np.uint8))
+            (root / "depth").mkdir(exist_ok=True)
+            np.save(root / f"depth/{index}.npy", (np.load(path) * factor).astype(np.float32))
+        (root / "K.txt").write_text("320 320 320 240")
+        rgbd = CATALOG.load("rgbd")
+        records = [with_depth_unit(r, "m") for r in rgbd.scan(DatasetSource(root), Direction.PREVIOUS)]
+        found = examine_quantities(records, root, rgbd.SPEC, said=True)
+        suspected = [notice.text for notice in found if notice.about is About.SUSPECT]
+        assert len(suspected) == (name == "ray")
+        assert all("divide them by the length of the ray" in text for text in suspected)

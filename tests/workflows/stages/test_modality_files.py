@@ -158,3 +158,17 @@ def test_what_lacks_or_makes_no_sense_is_told(
     assert message in capsys.readouterr().err
     assert not (files / "o.png").exists()
     assert (files / "image.png").read_bytes() == before
+
+
+def test_the_range_of_a_single_file_is_said_and_what_looks_like_another_unit(files: Path, capsys: Captured) -> None:
+    depth_HW = np.tile(np.linspace(900, 4000, 48).astype(np.uint16)[:, None] * 5, (1, 96))[::-1]
+    write_image(files / "tum.png", np.ascontiguousarray(depth_HW))
+    given = ("--depth-file", files / "tum.png", "--near", 1, "--far", 50, "--out", files / "jet.png")
+    assert prep("modality", "jet", *given, "--depth-unit", "tum") == 0
+    assert capsys.readouterr().err.startswith("seen, depth: 0.9 to 4 m (1st to 99th percentile of 1 file)")
+    assert prep("modality", "jet", *given, "--depth-unit", "mm") == 0
+    assert "suspect, depth: read as mm" in (told := capsys.readouterr().err)
+    assert "`--depth-unit tum`" in told
+    wrong = (*given, "--depth-unit", "tum", "--camera", "0.9,0.9,0.5,0.5")
+    assert prep("modality", "jet", *wrong) == 2
+    assert "shares of width and height" in capsys.readouterr().err
