@@ -295,7 +295,8 @@ def test_a_thing_is_judged_if_enough_of_it_is_valid(share: float, state: MotionS
 
 
 def test_tiny_things_are_unknown() -> None:
-    found = _judged([Board(-80, 10, 12, moves=(0.1, 0, 0), size=4), Board(80, 10, 12, size=10, instance=2)], np.zeros(3))
+    boards = [Board(-80, 10, 12, moves=(0.1, 0, 0), size=4), Board(80, 10, 12, size=10, instance=2)]
+    found = _judged(boards, np.zeros(3))
     assert _states(found) == [MotionState.UNKNOWN, MotionState.STATIC]
 
 
