@@ -46,7 +46,7 @@ class Tolerance:
 
     flow_px: float = 0.15
     flow_share: float = 0.005
-    thin_px: float = 0.25
+    thin_px: float = 0.5
     depth_share: float = 0.05
     static_below: float = 1.0
     moving_above: float = 2.0

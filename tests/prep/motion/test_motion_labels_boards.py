@@ -248,7 +248,7 @@ def test_what_errors_may_or_may_not_explain_is_unknown() -> None:
     (car,) = _judged([Board(-80, 10, 12, moves=(small, 0, 0))], np.zeros(3)).objects
     assert (car.state, car.reason) == (MotionState.UNKNOWN, "in doubt")
     assert car.residual_px == pytest.approx(0.25, abs=0.02)
-    assert car.score == pytest.approx(0.25 / (0.15 + 0.25 / 40), rel=0.05)
+    assert car.score == pytest.approx(0.25 / (0.15 + 0.5 / 40), rel=0.05)
     strict = Tolerance(static_below=0.5, moving_above=1.5)
     assert _states(_judged([Board(-80, 10, 12, moves=(small, 0, 0))], np.zeros(3), tolerance=strict)) == [
         MotionState.MOVING
@@ -256,7 +256,7 @@ def test_what_errors_may_or_may_not_explain_is_unknown() -> None:
 
 
 def test_a_restless_background_raises_the_limit() -> None:
-    board = Board(-80, 10, 12, moves=(0.32 * 12 / float(CAMERA.K[0, 0]), 0, 0))
+    board = Board(-80, 10, 12, moves=(0.35 * 12 / float(CAMERA.K[0, 0]), 0, 0))
     rng = np.random.default_rng(2)
     calm = _judged([board], np.zeros(3))
     restless = _judged([board], np.zeros(3), flow_error=rng.normal(scale=0.3, size=(HEIGHT, WIDTH, 2)))
@@ -296,7 +296,8 @@ def test_a_thing_is_judged_if_enough_of_it_is_valid(share: float, state: MotionS
 
 
 def test_tiny_things_are_unknown() -> None:
-    found = _judged([Board(-80, 10, 12, moves=(0.1, 0, 0), size=4), Board(80, 10, 12, size=6, instance=2)], np.zeros(3))
+    boards = [Board(-80, 10, 12, moves=(0.1, 0, 0), size=4), Board(80, 10, 12, size=10, instance=2)]
+    found = _judged(boards, np.zeros(3))
     assert _states(found) == [MotionState.UNKNOWN, MotionState.STATIC]
 
 
