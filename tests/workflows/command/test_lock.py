@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import pytest
 
-from segprep.datasets.shards import ShardStore
 from segprep.datasets.program import writer_lock as locks
+from segprep.datasets.shards import ShardStore
 from support.commands import make_camvid, prep
 
 Meanwhile = Callable[[Callable[[], object]], None]

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segprep.datasets.drawing.sheet import compose
+from segprep.datasets.drawing.tile import RgbPicture
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.program.command_line import run_app
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.verify import verify_store
 from segprep.train.cli import app as train_app
-from segprep.workflows.views.panels import compose
-from segprep.workflows.views.tiles import RgbPicture
 from support.commands import make_camvid, prep, tree_bytes
 
 Captured = pytest.CaptureFixture[str]
