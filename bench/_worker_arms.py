@@ -15,6 +15,7 @@ from segprep.datasets.workspace import Workspace
 from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.running.cluster import ClusterOptions, Executor, make_executor
 from segprep.workflows.running.process import settle_process
+from segprep.workflows.running.sharing import Shared
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -105,7 +106,7 @@ def _tried(arms: Arms[Item, Result]) -> str:
 
 def _dask(arms: Arms[Item, Result], workers: int) -> float:
     """Return the seconds that the command takes with so many workers, results settled, once they are warm."""
-    with make_executor(arms.work, ClusterOptions(workers=workers)) as executor:
+    with make_executor(arms.work, ClusterOptions(workers=workers), Shared(None, None)) as executor:
         _run([arms.small] * 2 * executor.slots, executor, arms.settle)
         began = time.perf_counter()
         _run(arms.items, executor, arms.settle)
@@ -118,6 +119,8 @@ def _run(items: Sequence[Item], executor: Executor[Item, Result], settle: Callab
         while waiting and executor.running < executor.slots:
             executor.submit(waiting.pop(0))
         outcome = executor.next()
+        if outcome is None:
+            continue
         if outcome.result is None:
             raise SystemExit(f"a batch failed: {outcome.error}")
         settle(outcome.result)

@@ -25,6 +25,7 @@ _PROGRAMS = {
 _BENCHMARKS = sorted((ROOT / "bench").glob("[!_]*.py"))
 # The parts of benchmarks that start workers even at a tiny size; the others of the same file run apart from them.
 _WITH_WORKERS = {"write.py": ("workers",)}
+_NOTHING_BUT_WORKERS = ("cluster_faults.py",)
 
 
 @pytest.mark.usefixtures("quick_workers")
@@ -67,7 +68,8 @@ def _runs() -> Iterator[Any]:
         parts: tuple[str, ...] = ast.literal_eval(found[0]) if found else ()
         others = tuple(part for part in parts if part not in workers)
         if others or not workers:
-            yield pytest.param(path, others, id=path.name)
+            marks = (pytest.mark.cluster,) if path.name in _NOTHING_BUT_WORKERS else ()
+            yield pytest.param(path, others, id=path.name, marks=marks)
         if workers:
             yield pytest.param(path, workers, id=f"{path.name} {' '.join(workers)}", marks=pytest.mark.cluster)
 

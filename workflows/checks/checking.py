@@ -27,6 +27,7 @@ from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.sharing import Shared, shared_with
 
 __all__ = ["CheckResult", "check_dataset"]
 
@@ -81,7 +82,8 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
     """
     config = table.workspace.config
     known = _Known.of(table, selection)
-    facts = _inspect_all(config, known.files, cluster, progress)
+    shared = shared_with(table, [key for key, *_ in known.samples], writes=False)
+    facts = _inspect_all(config, known.files, cluster, shared, progress)
     samples = [
         CheckedSample(key, split, {name: facts[file] for name, file in files.items()}, camera)
         for key, split, files, camera in known.samples
@@ -141,7 +143,11 @@ class _Known:
 
 
 def _inspect_all(
-    config: WorkspaceConfig, files: Mapping[_FileId, SourceFile], cluster: ClusterOptions, progress: Progress
+    config: WorkspaceConfig,
+    files: Mapping[_FileId, SourceFile],
+    cluster: ClusterOptions,
+    shared: Shared,
+    progress: Progress,
 ) -> dict[_FileId, FileFacts]:
     found: dict[_FileId, FileFacts] = {}
     bad = 0
@@ -158,7 +164,7 @@ def _inspect_all(
 
     progress.start(len(files))
     inspect = partial(inspect_files, config.dataset_root, config.class_map)
-    run_in_batches(inspect, files.values(), cluster, settle)
+    run_in_batches(inspect, files.values(), cluster, settle, shared=shared)
     return found
 
 

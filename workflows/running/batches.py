@@ -7,7 +7,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from segprep.datasets.program.interrupt import StopRequest
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied, make_executor
+from segprep.workflows.running.cluster import ClusterOptions, make_executor
+from segprep.workflows.running.outcomes import NotArrived, WorkerDied
+from segprep.workflows.running.sharing import Shared
 
 __all__ = ["Interrupted", "run_in_batches"]
 
@@ -40,6 +42,7 @@ def run_in_batches(
     options: ClusterOptions,
     settle: Callable[[Sequence[Item], Result | WorkerDied], None],
     *,
+    shared: Shared,
     largest: int = _MAX_BATCH,
 ) -> bool:
     """Call a function with all items, several at a time, in worker processes.
@@ -49,7 +52,9 @@ def run_in_batches(
         items: Taken as they are needed.
         options: Where to run.
         settle: Called here with each batch and its result, in no certain order. The result is `WorkerDied` for a single
-            item on which alone a process died twice.
+            item on which alone a process died twice. It raises `NotArrived` for a result that is not to be
+            believed: then another worker does the batch.
+        shared: What the workers of a cluster that the user runs must share with this process.
         largest: Most items of a batch.
 
     Returns:
@@ -63,7 +68,7 @@ def run_in_batches(
     if first is None:
         return False
     died = False
-    with StopRequest() as stop, make_executor(partial(_timed, function), options) as executor:
+    with StopRequest() as stop, make_executor(partial(_timed, function), options, shared) as executor:
         executor.submit(first)
         while True:
             while not stop.why and executor.running < executor.slots and (batch := pending.next()) is not None:
@@ -71,7 +76,10 @@ def run_in_batches(
             if not executor.running:
                 break
             outcome = executor.next()
-            if isinstance(outcome.error, WorkerDied):
+            if outcome is None:
+                if stop.why and not executor.has_workers:
+                    break
+            elif isinstance(outcome.error, WorkerDied):
                 died = True
                 if not pending.isolate(outcome.task):
                     settle(outcome.task.items, outcome.error)
@@ -79,7 +87,10 @@ def run_in_batches(
                 raise outcome.error or RuntimeError("a task returned nothing")
             else:
                 pending.learn(outcome.result.seconds / len(outcome.task.items))
-                settle(outcome.task.items, outcome.result.result)
+                try:
+                    settle(outcome.task.items, outcome.result.result)
+                except NotArrived as error:
+                    executor.refuse(outcome, error)
         if stop.why:
             raise Interrupted
     return died

@@ -1,13 +1,14 @@
 """What makes a process a good worker."""
 
 import ctypes
+import signal
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import cv2
 from threadpoolctl import threadpool_limits
 
-__all__ = ["settle_process"]
+__all__ = ["dask_setup", "settle_process"]
 
 # Of glibc's malloc.h: larger blocks are mapped one by one (32 MB is the most that it takes), and so much free memory is
 # kept. Arrays of a sample are smaller, and a worker stays far below 1 GB.
@@ -29,3 +30,9 @@ def settle_process() -> threadpool_limits:
         library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
         library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
     return threadpool_limits(1)
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ANN401  (Dask calls it in each worker process that preloads this module)
+    """Prepare a local worker process: one thread, and Ctrl-C is for the process that the user started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settle_process()

@@ -12,8 +12,10 @@ from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
 from segprep.workflows.ledger.table import Table
+from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.sharing import shared_with
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
 
 __all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
@@ -90,7 +92,8 @@ def run_steps(table: Table, steps: Sequence[Step], options: RunOptions, progress
     run = _Run(table, tuple(steps), options, progress)
     progress.start(table.ledger.count(options.selection))
     work = partial(process_batch, Job(table.workspace, run.steps, table.columns(), options.retry_failed))
-    if run_in_batches(work, run.pending(), options.cluster, run.settle):
+    shared = shared_with(table, table.ledger.keys(options.selection), modules=[type(step).__module__ for step in steps])
+    if run_in_batches(work, run.pending(), options.cluster, run.settle, shared=shared):
         _remove_leftovers(table, steps)
     return _summarise(table, steps, options.selection, len(run.touched))
 
@@ -115,9 +118,15 @@ class _Run:
                 self._progress.advance(1)
 
     def settle(self, samples: Sequence[KnownSample], result: BatchResult | WorkerDied) -> None:
-        """Commit what a batch gave."""
+        """Commit what a batch gave.
+
+        Raises:
+            NotArrived: If a file that the rows speak of is not here.
+        """
         if isinstance(result, WorkerDied):
             result = self._lost(samples[0])
+        root = self._table.workspace.root
+        require_arrived((root / file.path, file.size) for row in result.cells for file in row.files)
         self._table.ledger.record(result.cells, result.sources)
         self._remove_replaced(samples, result)
         self.touched.update(row.key for row in result.cells)

@@ -19,8 +19,10 @@ from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root, record_of, wrong_size
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
 from segprep.workflows.ledger.table import Table
+from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.sharing import shared_with
 from segprep.workflows.stores.content import ShardTask, shard_rows
 from segprep.workflows.stores.place import FinishedStore, StorePlace, put_in_place, settle
 from segprep.workflows.stores.planning import SplitPlan
@@ -153,13 +155,16 @@ class _Shards:
                     f"a worker process died twice while it wrote shard {index} of split {self.place.split}: out of "
                     "memory? Try fewer --workers or --samples-per-shard"
                 )
+            files = ShardReport.from_json(result).files
+            require_arrived((self.place.building / name, record.size) for name, record in files.items())
             self.place.record_shard(index, fingerprints[index], result)
             reports[index] = result
             self.progress.advance(1)
 
         pending = [index for index in range(count) if index not in reports]
         write = partial(_write_one, self.place.building)
-        run_in_batches(write, map(self._task, pending), cluster, note, largest=1)
+        shared = shared_with(self.place.table, self.plan.keys)
+        run_in_batches(write, map(self._task, pending), cluster, note, shared=shared, largest=1)
         return list(reports.values())
 
     def _kept(self, fingerprints: Sequence[str]) -> dict[int, JsonDict]:

@@ -13,9 +13,11 @@ import pytest
 
 from segprep.workflows.running.batches import Interrupted, run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.sharing import Shared
 from support.workers import ON_WORKERS
 
 HERE = ClusterOptions(workers=0)
+NOTHING = Shared(None, None)
 
 
 @pytest.fixture
@@ -38,7 +40,9 @@ def test_an_item_that_kills_its_process_stands_alone_and_all_others_are_settled_
         each = [results] * len(numbers) if isinstance(results, WorkerDied) else results
         settled.extend(zip(numbers, each, strict=True))
 
-    assert run_in_batches(partial(deadly.double, diary), range(16), ClusterOptions(workers=2), settle), "one died"
+    assert run_in_batches(
+        partial(deadly.double, diary), range(16), ClusterOptions(workers=2), settle, shared=NOTHING
+    ), "one died"
     results = dict(settled)
     assert len(settled) == 16
     assert isinstance(results.pop(deadly.VICTIM), WorkerDied)
@@ -53,12 +57,14 @@ def test_what_the_function_raises_ends_the_work() -> None:
         raise ZeroDivisionError("by nothing")
 
     with pytest.raises(ZeroDivisionError, match="by nothing"):
-        run_in_batches(broken, range(3), HERE, lambda *_: pytest.fail("nothing was done"))
+        run_in_batches(broken, range(3), HERE, lambda *_: pytest.fail("nothing was done"), shared=NOTHING)
 
 
 def test_batches_grow_to_the_largest_that_is_allowed() -> None:
     sizes: list[int] = []
-    assert not run_in_batches(len, range(50), HERE, lambda numbers, _: sizes.append(len(numbers)), largest=7)
+    assert not run_in_batches(
+        len, range(50), HERE, lambda numbers, _: sizes.append(len(numbers)), shared=NOTHING, largest=7
+    )
     assert sum(sizes) == 50
     assert sizes[0] == 1, "nothing is known yet of how long an item takes"
     assert max(sizes) == 7
@@ -68,7 +74,7 @@ def test_no_items_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "segprep.workflows.running.batches.make_executor", lambda *_: pytest.fail("nothing was to be done")
     )
-    run_in_batches(list, [], HERE, lambda *_: None)
+    run_in_batches(list, [], HERE, lambda *_: None, shared=NOTHING)
 
 
 def test_ctrl_c_settles_what_was_running_and_takes_no_more() -> None:
@@ -83,7 +89,7 @@ def test_ctrl_c_settles_what_was_running_and_takes_no_more() -> None:
         return list(numbers)
 
     with pytest.raises(Interrupted):
-        run_in_batches(work, range(10_000), HERE, lambda numbers, _: settled.extend(numbers))
+        run_in_batches(work, range(10_000), HERE, lambda numbers, _: settled.extend(numbers), shared=NOTHING)
     assert settled == taken
     assert 5 in settled
     assert len(settled) < 10_000

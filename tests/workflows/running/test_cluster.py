@@ -26,8 +26,9 @@ from segprep.datasets.workspace.cells import Column
 from segprep.prep.step import Step
 from segprep.workflows.cli import app
 from segprep.workflows.ledger.table import Table
-from segprep.workflows.running import cluster
+from segprep.workflows.running import local_cluster, scheduler_address
 from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.local_cluster import LocalExecutor
 from segprep.workflows.running.runner import RunOptions, Summary, run_steps
 from support.commands import make_camvid, tree_bytes
 from support.gate import Gate
@@ -202,8 +203,8 @@ def test_an_address_that_is_none_is_refused(
 def test_an_address_where_no_scheduler_answers_is_refused_in_time(
     untouched: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
-    assert cluster._CONNECT_SECONDS == 20
-    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1.0)
+    assert scheduler_address._CONNECT_SECONDS == 20
+    monkeypatch.setattr(scheduler_address, "_CONNECT_SECONDS", 1.0)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if silent:
@@ -284,8 +285,8 @@ def _surroundings(workspace: Workspace, *, of_processes: int) -> list[dict[str, 
 def test_workers_that_all_die_and_never_come_back_end_the_run(
     workspace: Workspace, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "_RESTART_SECONDS", 1.0)
-    entered = cluster._Dask.__enter__
+    monkeypatch.setattr(local_cluster, "_RESTART_SECONDS", 1.0)
+    entered = LocalExecutor.__enter__
 
     def without_workers(self: Any) -> Any:
         executor = entered(self)
@@ -294,6 +295,6 @@ def test_workers_that_all_die_and_never_come_back_end_the_run(
             time.sleep(0.05)
         return executor
 
-    monkeypatch.setattr(cluster._Dask, "__enter__", without_workers)
+    monkeypatch.setattr(LocalExecutor, "__enter__", without_workers)
     with pytest.raises(ClusterLostError, match="none came back within 1 s"):
         _run_steps(workspace, [steps.Surroundings()], ClusterOptions(workers=1))
