@@ -14,12 +14,14 @@ __all__ = ["LOOK_SECONDS", "outcome_of", "tell"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+_FETCH_SECONDS = 30.0
+
 LOOK_SECONDS = 1.0
 """How often an executor looks after its workers while it waits."""
 
 
-def outcome_of(future: "Future[Result]", task: Task, lost: Exception) -> Outcome[Task, Any]:
-    """Return how a finished task ended.
+def outcome_of(future: "Future[Result]", task: Task, lost: Exception) -> Outcome[Task, Any] | None:
+    """Return how a finished task ended; None if its result went away with the worker that had it.
 
     Args:
         future: Dask's.
@@ -30,11 +32,13 @@ def outcome_of(future: "Future[Result]", task: Task, lost: Exception) -> Outcome
     from distributed.comm.core import CommClosedError
 
     try:
-        return Outcome(task, future.result(), None)
+        return Outcome(task, future.result(timeout=_FETCH_SECONDS), None)
     except KilledWorker as error:
         return Outcome(task, None, WorkerDied(str(error)))
     except (CancelledError, CommClosedError):  # nobody here cancels: Dask does when the connection breaks
         return Outcome(task, None, lost)
+    except TimeoutError as error:
+        return Outcome(task, None, error) if future.status == "error" else None
     except Exception as error:  # noqa: BLE001  (the task's own exception: the runner decides)
         return Outcome(task, None, error)
     finally:

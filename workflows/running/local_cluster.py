@@ -74,7 +74,11 @@ class LocalExecutor(Generic[Task, Result]):
         except Empty:
             self._look()
             return None
-        return outcome_of(future, self._tasks.pop(future), _lost())
+        task = self._tasks.pop(future)
+        outcome = outcome_of(future, task, _lost())
+        if outcome is None:
+            self.submit(task)
+        return outcome
 
     def refuse(self, outcome: Outcome[Task, Result], why: NotArrived) -> None:
         """Raise, because the worker sees what this process sees."""

@@ -84,14 +84,10 @@ class UsersClusterExecutor(Generic[Task, Result]):
         self._told_alone = False
 
     def __enter__(self) -> "UsersClusterExecutor[Task, Result]":
-        from distributed import Client
-
         require_scheduler(self._address)
-        for name in ("distributed.client", "distributed.batched"):  # a lost connection is our error to tell
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         with ExitStack() as stack:
             self._claims = stack.enter_context(claims(self._shared))
-            self._client: Any = Client(self._address, set_as_default=False)
+            self._client = connect(self._address)
             stack.callback(self._close)
             self._look()
             self._stack = stack.pop_all()
@@ -170,6 +166,9 @@ class UsersClusterExecutor(Generic[Task, Result]):
         given = self._given.pop(future)
         outcome = outcome_of(future, given.task, self._lost())
         worker = ""
+        if outcome is None:
+            self._waiting.append(given)
+            return None
         if isinstance(outcome.error, _Refused):
             worker, why = outcome.error.args
             self._refuse(worker, why)
@@ -275,6 +274,15 @@ class UsersClusterExecutor(Generic[Task, Result]):
             f"the connection to the Dask scheduler {self._address} was lost. What was finished is kept: start the "
             "scheduler and run again"
         )
+
+
+def connect(address: str) -> Any:  # noqa: ANN401  (half of the client's methods have no types)
+    """Return a client of a scheduler."""
+    from distributed import Client
+
+    for name in ("distributed.client", "distributed.batched"):  # a lost connection is our error to tell
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return Client(address, set_as_default=False)
 
 
 def _told(shown: Shown) -> str:
