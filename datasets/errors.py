@@ -168,6 +168,6 @@ class WriteFailedError(SegprepError, OSError):
 
 
 class ClusterLostError(SegprepError, ConnectionError):
-    """The Dask scheduler that the user named went away during the work. What was finished is kept."""
+    """The scheduler of a Dask cluster or all workers that may work are gone. What was finished is kept."""
 
     exit_code = ExitCode.BAD_INPUT

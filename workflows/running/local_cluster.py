@@ -19,6 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _RESTART_SECONDS = 120.0
+_STARTS = 3
 
 
 class LocalExecutor(Generic[Task, Result]):
@@ -106,8 +107,25 @@ def _lost() -> ClusterLostError:
 
 
 def _start(workers: int | None) -> "LocalCluster":
+    """Start the processes.
+
+    Raises:
+        ClusterLostError: If one of them dies while it starts, again and again.
+    """
+    _configure()
+    for _ in range(_STARTS):
+        try:
+            return _cluster(workers)
+        except RuntimeError as error:  # Dask gives all up when one dies
+            died = error
+    raise ClusterLostError(
+        f"a worker process died while it started, {_STARTS} times ({died}): is memory short? Run again with fewer "
+        "--workers, or with --workers 0, which starts none"
+    ) from died
+
+
+def _configure() -> None:
     import dask
-    from distributed import LocalCluster
 
     dask.config.set(
         {
@@ -130,6 +148,11 @@ def _start(workers: int | None) -> "LocalCluster":
             "distributed.deploy.lost-worker-timeout": "1 day",
         }
     )
+
+
+def _cluster(workers: int | None) -> "LocalCluster":
+    from distributed import LocalCluster
+
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

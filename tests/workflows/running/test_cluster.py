@@ -282,6 +282,27 @@ def _surroundings(workspace: Workspace, *, of_processes: int) -> list[dict[str, 
     return list(by_process.values())
 
 
+@pytest.mark.parametrize("deaths", [2, 3])
+def test_a_worker_that_dies_while_it_starts_is_started_again_or_told(
+    monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    starts: list[int | None] = []
+
+    def start(workers: int | None) -> str:
+        starts.append(workers)
+        if len(starts) <= deaths:
+            raise RuntimeError("Nanny failed to start.")
+        return "the cluster"
+
+    monkeypatch.setattr(local_cluster, "_cluster", start)
+    if deaths < 3:
+        assert local_cluster._start(2) == "the cluster"  # type: ignore[comparison-overlap]
+    else:
+        with pytest.raises(ClusterLostError, match="a worker process died while it started, 3 times"):
+            local_cluster._start(2)
+    assert starts == [2, 2, 2]
+
+
 def test_workers_that_all_die_and_never_come_back_end_the_run(
     workspace: Workspace, steps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
 """Work on a cluster that the user runs, here of threads: who is refused, who comes, who goes, and Ctrl-C meanwhile."""
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 from distributed import LocalCluster, get_worker
 
@@ -20,23 +23,17 @@ from segprep.workflows.running.batches import Interrupted, run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied, make_executor
 from segprep.workflows.running.code_digest import OUR_FOLDERS
 from segprep.workflows.running.outcomes import NotArrived
+from segprep.workflows.running.scheduler_address import require_scheduler
 from segprep.workflows.running.sharing import Claims, Shared, claims
 
 NOTHING = Shared(None, None)
+LOOPBACK: Any = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
 
 
 @pytest.fixture
 def threads() -> Iterator[LocalCluster]:
     """A scheduler, and workers in threads as soon as somebody scales it."""
-    with LocalCluster(
-        n_workers=0,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=50,
-    ) as cluster:
+    with LocalCluster(n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", **LOOPBACK) as cluster:
         yield cluster
 
 
@@ -185,6 +182,41 @@ def test_workers_that_join_later_get_tasks_too(threads: LocalCluster, told: list
         threads.scale(4)
         while executor.slots < 9:
             assert executor.next() is None
+
+
+_CLIENTS_FILES = [f"distributed.comm.tls.{name}" for name in ("ca-file", "client.cert", "client.key")]
+
+
+@pytest.mark.cluster
+def test_dasks_own_configuration_of_certificates_is_used(tmp_path: Path, told: list[str]) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not on this machine")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-batch"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], capture_output=True, check=True)
+    files = {"cert": certificate, "key": key}
+    ours = {"ca-file": certificate, "scheduler": files, "worker": files, "client": files}
+    settled: list[int] = []
+    with (
+        dask.config.set({f"distributed.comm.tls.{name}": value for name, value in ours.items()}),
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tls", **LOOPBACK) as cluster,
+    ):
+        assert cluster.scheduler_address.startswith("tls://")
+        run_in_batches(_work, range(3), _options(cluster), lambda numbers, _: settled.extend(numbers), shared=NOTHING)
+    assert sorted(settled) == [0, 1, 2]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        ({}, "asks for certificates, and Dask's configuration names none: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE"),
+        (dict.fromkeys(_CLIENTS_FILES, "/nowhere.pem"), "the certificates that Dask's configuration names"),
+    ],
+)
+def test_an_encrypted_address_without_certificates_is_refused(configuration: dict[str, str], message: str) -> None:
+    with dask.config.set(configuration), pytest.raises(ConfigurationError, match=message):
+        require_scheduler("tls://127.0.0.1:1")
 
 
 # -- with a client that does what the test wants -------------------------------------------------------------------
