@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
@@ -89,6 +89,7 @@ class UsersClusterExecutor(Generic[Task, Result]):
             self._claims = stack.enter_context(claims(self._shared))
             self._client = connect(self._address)
             stack.callback(self._close)
+            self._require_code_of_scheduler()
             self._look()
             self._stack = stack.pop_all()
         if not self._threads:
@@ -148,6 +149,19 @@ class UsersClusterExecutor(Generic[Task, Result]):
         self._refuse(outcome.worker, f"{why}: it does not share this disk")
         self._waiting.append(_Given(outcome.task))
         self._give()
+
+    def _require_code_of_scheduler(self) -> None:
+        """Refuse a scheduler that cannot load tasks; disks it needs none."""
+        expected = replace(self._claims, workspace=None, dataset=None, sources=())
+        try:
+            why = "; ".join(self._client.run_on_scheduler(show, expected).differences)
+        except Exception as error:  # noqa: BLE001  (whatever hinders it there)
+            why = _cannot_load(error)
+        if why:
+            raise ConfigurationError(
+                f"the scheduler {self._address} cannot be used: {why}. It needs the segprep of this command, as its "
+                "workers do"
+            )
 
     # -- tasks -----------------------------------------------------------------------------------------------------
 
@@ -233,8 +247,7 @@ class UsersClusterExecutor(Generic[Task, Result]):
         error = question.exception()
         shown = error or question.result().get(worker)
         if not isinstance(shown, Shown):
-            why = f"it cannot load the segprep of this command ({type(shown).__name__}: {shown})"
-            self._refuse(worker, f"it does not answer ({shown})" if isinstance(shown, OSError) else why)
+            self._refuse(worker, f"it does not answer ({shown})" if isinstance(shown, OSError) else _cannot_load(shown))
             return
         if shown.differences:
             self._refuse(worker, _told(shown))
@@ -283,6 +296,10 @@ def connect(address: str) -> Any:  # noqa: ANN401  (half of the client's methods
     for name in ("distributed.client", "distributed.batched"):  # a lost connection is our error to tell
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return Client(address, set_as_default=False)
+
+
+def _cannot_load(error: object) -> str:
+    return f"it cannot load the segprep of this command ({type(error).__name__}: {error})"
 
 
 def _told(shown: Shown) -> str:

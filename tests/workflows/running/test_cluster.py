@@ -282,6 +282,16 @@ def _surroundings(workspace: Workspace, *, of_processes: int) -> list[dict[str, 
     return list(by_process.values())
 
 
+def test_the_local_scheduler_takes_tasks_from_nobody_else() -> None:
+    with local_cluster._cluster(0) as local:
+        address: str = local.scheduler_address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises(ConfigurationError, match="asks for certificates"):
+            scheduler_address.require_scheduler(address)
+        with pytest.raises(ConfigurationError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1"):
+            scheduler_address.require_scheduler(address.replace("tls", "tcp"))
+
+
 @pytest.mark.parametrize("deaths", [2, 3])
 def test_a_worker_that_dies_while_it_starts_is_started_again_or_told(
     monkeypatch: pytest.MonkeyPatch, deaths: int
@@ -296,7 +306,7 @@ def test_a_worker_that_dies_while_it_starts_is_started_again_or_told(
 
     monkeypatch.setattr(local_cluster, "_cluster", start)
     if deaths < 3:
-        assert local_cluster._start(2) == "the cluster"  # type: ignore[comparison-overlap]
+        assert local_cluster._start(2) == "the cluster"
     else:
         with pytest.raises(ClusterLostError, match="a worker process died while it started, 3 times"):
             local_cluster._start(2)

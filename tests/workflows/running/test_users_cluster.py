@@ -24,7 +24,7 @@ from segprep.workflows.running.cluster import ClusterOptions, WorkerDied, make_e
 from segprep.workflows.running.code_digest import OUR_FOLDERS
 from segprep.workflows.running.outcomes import NotArrived
 from segprep.workflows.running.scheduler_address import require_scheduler
-from segprep.workflows.running.sharing import Claims, Shared, claims
+from segprep.workflows.running.sharing import Claims, Shared, Shown, claims
 
 NOTHING = Shared(None, None)
 LOOPBACK: Any = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
@@ -97,10 +97,25 @@ def test_a_file_that_vanishes_here_ends_the_work(tmp_path: Path, monkeypatch: py
         )
 
 
+@pytest.mark.cluster
+def test_a_scheduler_with_other_code_is_refused(threads: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def claims_of_other_code(_: Shared) -> Iterator[Claims]:
+        with claims(NOTHING) as made:
+            yield replace(made, code=((OUR_FOLDERS, "of other files"),))
+
+    monkeypatch.setattr(users_cluster, "claims", claims_of_other_code)
+    message = (
+        f"the scheduler {threads.scheduler_address} cannot be used: its segprep .* has other code than this command"
+    )
+    with pytest.raises(ConfigurationError, match=message):
+        run_in_batches(_work, range(3), _options(threads), lambda *_: pytest.fail("nobody works"), shared=NOTHING)
+
+
 @contextmanager
-def _claims_of_other_code(_: Shared) -> Iterator[Claims]:
+def _claims_of_another_dataset(_: Shared) -> Iterator[Claims]:
     with claims(NOTHING) as made:
-        yield replace(made, code=((OUR_FOLDERS, "of other files"),))
+        yield replace(made, dataset=Path("/nowhere"), sources=(("image.png", "of another dataset"),))
 
 
 @pytest.mark.cluster
@@ -110,7 +125,7 @@ def test_refused_workers_alone_end_the_command_with_their_names(
 ) -> None:
     monkeypatch.setattr(users_cluster, "_PATIENCE_SECONDS", 0.0)
     if not had:
-        monkeypatch.setattr(users_cluster, "claims", _claims_of_other_code)
+        monkeypatch.setattr(users_cluster, "claims", _claims_of_another_dataset)
     threads.scale(1)
     threads.wait_for_workers(1)
     settled: list[int] = []
@@ -120,7 +135,9 @@ def test_refused_workers_alone_end_the_command_with_their_names(
             raise NotArrived("a file is not here")
         settled.extend(numbers)
 
-    error, why = (ClusterLostError, "a file is not here") if had else (ConfigurationError, "has other code than")
+    error, why = (
+        (ClusterLostError, "a file is not here") if had else (ConfigurationError, "is not that of this command")
+    )
     address = threads.workers[0].address
     with pytest.raises(error, match=f"(?s)may work for this command.*{address}: .*{why}"):
         run_in_batches(_work, range(9), _options(threads), settle, shared=NOTHING, largest=1)
@@ -249,6 +266,9 @@ class _Client:
     def sync(self, *_: object, **__: object) -> dict[str, int]:
         self.generation += 1
         return {f"tcp://worker{self.generation}": 1}
+
+    def run_on_scheduler(self, *_: object) -> Shown:
+        return Shown("host7", (), ())
 
     def submit(self, *_: object, **__: object) -> _Future:
         return _Future()
