@@ -45,7 +45,7 @@ def step_report(drive: Drive, rounds: int, out: Path) -> str:
     floors, steps = list[Seconds](), list[Seconds]()
     parts: dict[str, list[float]] = {}
     commits = list[float]()
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+    with Ledger(workspace.ledger_path, workspace.config.splits, writes=True) as ledger:
         contents = _contents(batch, ledger)
         for number in range(rounds):
             if number % 2:

@@ -60,7 +60,7 @@ def make_tasks(workspace: Workspace, stages: Mapping[str, Mapping[str, Any]], pe
         stages: Name of each stage, such as "flow" or "modality hha", to what the command line says about it.
         per_batch: Samples of a batch.
     """
-    with Table(workspace) as table:
+    with Table(workspace, writes=True) as table:
         ledger = table.ledger
         steps: list[Step] = []
         for stage, given in stages.items():

@@ -56,7 +56,7 @@ def step_report(pairs: Sequence[Pair], factor: int, rounds: int, out: Path) -> s
     floors, steps = list[_Seconds](), list[_Seconds]()
     parts: dict[str, list[float]] = {}
     limits = settle_process()
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+    with Ledger(workspace.ledger_path, workspace.config.splits, writes=True) as ledger:
         for batch in batches:
             run_task(batch)  # warms caches and makes the folders
         for number in range(rounds):

@@ -49,7 +49,7 @@ class Arms(Generic[Item, Result]):
 
 def arms_report(workspace: Workspace, batches: Sequence[Task], rounds: int) -> str:
     """Measure the four arms with batches whose rows are committed; return figures and table."""
-    with Ledger(workspace.ledger_path, workspace.config.splits) as ledger:
+    with Ledger(workspace.ledger_path, workspace.config.splits, writes=True) as ledger:
         first = batches[0]
         return measured(
             Arms(

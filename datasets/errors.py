@@ -19,6 +19,7 @@ brackets here:
     |- ClusterLostError (ConnectionError)           3
     |- TooManyBadSamplesError (RuntimeError)        4
     |- DamagedCellError (ValueError)                6
+    |- DamagedLedgerError (ValueError)              6
     |- ConflictError (FileExistsError)              5
     |  `- WorkspaceLockedError (BlockingIOError)    5
     `- DamagedStoreError (ValueError)               6
@@ -33,6 +34,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DamagedCellError",
+    "DamagedLedgerError",
     "DamagedStoreError",
     "DatasetNotFoundError",
     "DivergedError",
@@ -153,6 +155,12 @@ class WorkspaceLockedError(ConflictError, BlockingIOError):
 
 class DamagedCellError(SegprepError, ValueError):
     """A cell's file is not the one that was written; the stage that made the cell makes it again."""
+
+    exit_code = ExitCode.DAMAGED_STORE
+
+
+class DamagedLedgerError(SegprepError, ValueError):
+    """The ledger of a workspace is missing, unfinished, or not what was written; `prep rebuild` makes it again."""
 
     exit_code = ExitCode.DAMAGED_STORE
 

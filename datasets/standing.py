@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
+from segprep.datasets.errors import (
+    ConfigurationError,
+    ConflictError,
+    DamagedLedgerError,
+    UnreadableFileError,
+    WorkspaceNotFoundError,
+)
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.layout import CAMERA_CELL
@@ -27,7 +33,10 @@ def store_notices(store: ShardStore) -> list[str]:
         DamagedStoreError: If the store's rows cannot be read.
     """
     workspace = _workspace_of(store)
-    known = None if workspace is None or not store.digest else read_split(workspace, store.split)
+    try:
+        known = None if workspace is None or not store.digest else read_split(workspace, store.split)
+    except (DamagedLedgerError, ConflictError, UnreadableFileError) as error:  # the store itself needs no ledger
+        return [f"whether it is up to date is not known: {error}"]
     if workspace is None or known is None:
         return []
     notices = []

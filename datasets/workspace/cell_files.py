@@ -62,7 +62,7 @@ def damaged_cells(
     keys: Collection[SampleKey] | None = None,
     columns: Collection[str] | None = None,
     fast: bool = False,
-) -> tuple[int, list[DamagedCell]] | None:
+) -> tuple[int, list[DamagedCell]]:
     """Compare the files of all done cells with what the ledger recorded of them.
 
     Args:
@@ -72,12 +72,12 @@ def damaged_cells(
         fast: Compare nothing but sizes.
 
     Returns:
-        How many cells there are, and the damaged ones, each with its first damaged file. None if there is no ledger
-        that can be read.
+        How many cells there are, and the damaged ones, each with its first damaged file.
+
+    Raises:
+        DamagedLedgerError, ConflictError, UnreadableFileError: As `read_cells`.
     """
     known = read_cells(workspace)
-    if known is None:
-        return None
     cells = [
         cell for cell in known if (keys is None or cell.key in keys) and (columns is None or cell.column in columns)
     ]

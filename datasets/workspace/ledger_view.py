@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.folder import Workspace
+from segprep.datasets.workspace.ledger_file import checked, open_to_read, reading
 
 __all__ = ["CellFile", "DoneCell", "KnownSplit", "read_cells", "read_columns", "read_split"]
 
@@ -48,63 +49,48 @@ class DoneCell:
     files: tuple[CellFile, ...]
 
 
-def read_cells(workspace: Workspace) -> list[DoneCell] | None:
-    """Return all done cells by sample; None if there is no ledger that can be read."""
-    query = 'SELECT key, "column", files FROM cells WHERE state = \'done\' ORDER BY key, "column"'
-    try:
-        with _reading(workspace) as ledger:
-            return [
-                DoneCell(SampleKey(key), column, tuple(CellFile(f[0], f[1], f[3]) for f in json.loads(files)))
-                for key, column, files in ledger.execute(query)
-            ]
-    except sqlite3.Error:
-        return None
+def read_cells(workspace: Workspace) -> list[DoneCell]:
+    """Return all done cells by sample.
+
+    Raises:
+        DamagedLedgerError: If the ledger is missing or damaged.
+        ConflictError, UnreadableFileError: If it cannot be understood or read.
+    """
+    with _reading(workspace) as ledger:
+        rows = map(checked, ledger.execute('SELECT * FROM cells ORDER BY key, "column"'))
+        return [
+            DoneCell(SampleKey(key), column, tuple(CellFile(f[0], f[1], f[3]) for f in json.loads(files)))
+            for key, column, state, _, _, _, files, *_ in rows
+            if state == "done"
+        ]
 
 
 def read_columns(workspace: Workspace) -> tuple[list[str], list[Column]]:
-    """Return the splits and the columns as they were last made; none if there is no ledger that can be read."""
-    try:
-        with _reading(workspace) as ledger:
-            splits = [split for (split,) in ledger.execute("SELECT DISTINCT split FROM samples ORDER BY split")]
-            specs = [json.loads(spec) for (spec,) in ledger.execute("SELECT spec FROM columns ORDER BY name")]
-    except sqlite3.Error:
-        return [], []
-    return splits, [Column.from_json(spec) for spec in specs]
+    """Return the splits and the columns as they were last made. Errors as `read_cells`."""
+    with _reading(workspace) as ledger:
+        splits = [split for (split,) in ledger.execute("SELECT DISTINCT split FROM samples ORDER BY split")]
+        specs = [json.loads(checked(row)[1]) for row in ledger.execute("SELECT * FROM columns ORDER BY name")]
+        return splits, [Column.from_json(spec) for spec in specs]
 
 
 def read_split(workspace: Workspace, split: str) -> KnownSplit | None:
-    """Read what the ledger says of a split now, without writing to it; None if there is no ledger that can be read."""
-    query = (
-        'SELECT samples.key, cells."column", fingerprint FROM samples LEFT JOIN cells ON cells.key = samples.key '
-        "AND state = 'done' WHERE split = ?"
-    )
-    try:
-        with _reading(workspace) as ledger:
-            cells: dict[SampleKey, dict[str, str]] = {}
-            for key, column, fingerprint in ledger.execute(query, (split,)):
-                of_sample = cells.setdefault(SampleKey(key), {})
-                if column is not None:
-                    of_sample[column] = fingerprint
-            shards = dict(ledger.execute("SELECT place, fingerprint FROM shards WHERE split = ?", (split,)))
-    except sqlite3.Error:
+    """Return what the ledger says of a split now; None if there is no ledger. Errors as `read_cells`."""
+    if not workspace.ledger_path.exists():
         return None
-    return KnownSplit(cells, bool(shards), shards.get(_WHOLE_STORE))
+    with _reading(workspace) as ledger:
+        keys = ledger.execute("SELECT key FROM samples WHERE split = ?", (split,))
+        cells: dict[SampleKey, dict[str, str]] = {SampleKey(key): {} for (key,) in keys}
+        rows = ledger.execute("SELECT cells.* FROM cells JOIN samples USING (key) WHERE split = ?", (split,))
+        for key, column, state, fingerprint, *_ in map(checked, rows):
+            if state == "done":
+                cells[SampleKey(key)][column] = fingerprint
+        shards = dict(ledger.execute("SELECT place, fingerprint FROM shards WHERE split = ?", (split,)))
+        return KnownSplit(cells, bool(shards), shards.get(_WHOLE_STORE))
 
 
 @contextmanager
 def _reading(workspace: Workspace) -> Iterator[sqlite3.Connection]:
-    place = workspace.ledger_path.as_uri()
-    # SQLite cannot make its journal's files in a folder that cannot be written; nobody writes to the ledger then.
-    for how in ("mode=ro", "mode=ro&immutable=1"):
-        ledger = sqlite3.connect(f"{place}?{how}", uri=True, timeout=30)
-        try:
-            ledger.execute("SELECT 1 FROM cells LIMIT 1")
-        except sqlite3.OperationalError:
-            ledger.close()
-            continue
-        try:
-            yield ledger
-        finally:
-            ledger.close()
-        return
-    raise sqlite3.OperationalError(f"{workspace.ledger_path} cannot be read")
+    path = workspace.ledger_path
+    with closing(open_to_read(path)) as ledger, reading(path):
+        ledger.execute("BEGIN")  # all that is read is of one moment
+        yield ledger

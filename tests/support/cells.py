@@ -19,4 +19,6 @@ def rewrite_cell(path: Path, content: bytes, workspace: Path = Path()) -> None:
         query = 'SELECT key, "column", files FROM cells WHERE files LIKE ?'
         for key, column, text in ledger.execute(query, (f'%"{path.as_posix()}"%',)).fetchall():
             files = json.dumps([row if each[0] == row[0] else each for each in json.loads(text)])
-            ledger.execute('UPDATE cells SET files = ? WHERE key = ? AND "column" = ?', (files, key, column))
+            ledger.execute(
+                'UPDATE cells SET files = ?, checksum = NULL WHERE key = ? AND "column" = ?', (files, key, column)
+            )

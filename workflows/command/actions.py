@@ -104,7 +104,7 @@ def run_stage(call: StageCall) -> None:
     """`prep resize`, `prep flow`, ...: bring the command's columns up to date."""
     place = _workspace_of(call)
     with open_table(place) if call.dry_run else open_for_writing(place) as table:
-        table.require_splits(call.run.selection.splits)
+        table.require_samples(call.run.selection)
         resolved = {stage: resolve(stage, given, table) for stage, given in call.stages.items()}
         made: dict[str, list[Step]] = {}
         for stage, found in resolved.items():
@@ -155,7 +155,7 @@ def flow_eval(
         print_result(found.to_json() if as_json else results.flow_errors(found))
         return
     with open_table(place) as table:
-        table.require_splits(selection.splits)
+        table.require_samples(selection)
         of_column = evaluate_column(table, selection, column, truth, flow_format)
     lacking = {"without_flow": of_column.without_flow, "without_truth": of_column.without_truth}
     if as_json:
@@ -176,7 +176,7 @@ def check(
 
     with open_table(place) as table, Progress("prep check", quiet=quiet) as progress:
         table.require_dataset()
-        table.require_splits(selection.splits)
+        table.require_samples(selection)
         if good is not None:
             check_target(table, selection, good)  # now, and not when hours of work are done
         try:
@@ -213,7 +213,7 @@ def write_list(
     from segprep.workflows.samples.listing import prepared_class_map, refuse_inside_dataset, write_lists
 
     with open_table(place) as table:
-        table.require_splits(selection.splits)
+        table.require_samples(selection)
         config = table.workspace.config
         if description is not None:
             refuse_inside_dataset(table.workspace, description)

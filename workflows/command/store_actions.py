@@ -9,6 +9,7 @@ import typer
 
 from segprep.datasets.errors import (
     DamagedCellError,
+    DamagedLedgerError,
     DamagedStoreError,
     ExitCode,
     SegprepError,
@@ -39,7 +40,13 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
     """`prep verify`."""
     with _repairing(place) if repair else nullcontext() as table:
         paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
-        cells = None if stores else _cells(place, table, fast=fast)
+        cells, unknown = None, None
+        try:
+            cells = None if stores else _cells(place, table, fast=fast)
+        except DamagedLedgerError as error:  # stores are checked without it
+            unknown = error
+        if not paths and unknown is not None:
+            raise unknown
         if not paths and not (cells and cells.count):
             raise StoreNotFoundError("there is no store yet: run `prep shard` first")
         findings = _findings(paths, fast=fast)
@@ -56,6 +63,8 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
         for notice in notices:
             tell(f"prep: {path}: {notice}")
     errors: list[SegprepError] = [DamagedStoreError(message) for message in findings.unreadable]
+    if unknown is not None:
+        errors.append(unknown)
     if cells is not None and cells.damaged:
         errors.append(DamagedCellError(cells.told))
     for error in errors[:-1]:
@@ -102,7 +111,7 @@ class _Findings:
     unreadable: list[str] = field(default_factory=list)
 
 
-def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells | None:
+def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells:
     """Check the cells of a workspace, and remember which are damaged: then their stages make them again.
 
     Args:
@@ -111,10 +120,7 @@ def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells | None:
         fast: Compare nothing but sizes.
     """
     workspace = find_workspace(place)
-    found = damaged_cells(workspace, fast=fast)
-    if found is None:
-        return None
-    count, damaged = found
+    count, damaged = damaged_cells(workspace, fast=fast)
     wrong = wrong_scale_files(workspace, *read_columns(workspace))
     cells = _Cells(workspace, count, [path.relative_to(workspace.root).as_posix() for path in wrong])
     if not damaged:

@@ -24,7 +24,7 @@ def damage_told(table: Table, damaged: Sequence[DamagedCell], again: str) -> str
 def mark_again(table: Table, damaged: Sequence[DamagedCell]) -> list[DamagedCell]:
     """Remember and return those that still are damaged. The caller holds the writer lock: cells may be new by now."""
     keys, columns = {cell.key for cell in damaged}, {cell.column for cell in damaged}
-    _, now = damaged_cells(table.workspace, keys=keys, columns=columns) or (0, [])
+    _, now = damaged_cells(table.workspace, keys=keys, columns=columns)
     still = [cell for cell in now if cell in damaged]
     table.ledger.mark_damaged(still)
     return still

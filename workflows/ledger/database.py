@@ -1,20 +1,21 @@
 """The ledger: which cell is done, from which inputs and parameters. SQLite; the process with the lock writes."""
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from segprep.datasets.errors import ConflictError, WriteFailedError
+from segprep.datasets.errors import ConflictError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace.cell_files import DamagedCell
 from segprep.datasets.workspace.cells import Column
-from segprep.workflows.ledger.disks import is_network_disk
+from segprep.datasets.workspace.ledger_file import checked, open_to_read, reading, with_checksum
+from segprep.workflows.ledger.making import open_to_write, transaction
 from segprep.workflows.ledger.rows import (
     DAMAGE,
     CellRow,
@@ -26,81 +27,35 @@ from segprep.workflows.ledger.rows import (
     SourceRow,
     cell_from_values,
     cell_values,
+    column_from_values,
+    record_from_values,
+    source_from_values,
 )
 
 __all__ = ["CellRow", "CellState", "ColumnRow", "FileRow", "KnownSample", "Ledger", "Selection", "SourceRow"]
 
-_SCHEMA_VERSION = 3
-_SCHEMA = """
-CREATE TABLE samples(key TEXT PRIMARY KEY, position INTEGER, split TEXT, record TEXT) WITHOUT ROWID;
-CREATE INDEX samples_in_order ON samples(position);
-CREATE TABLE sources(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, digest TEXT) WITHOUT ROWID;
-CREATE TABLE columns(name TEXT PRIMARY KEY, spec TEXT, command TEXT, arguments TEXT) WITHOUT ROWID;
-CREATE TABLE cells(key TEXT, "column" TEXT, state TEXT, fingerprint TEXT, recipe TEXT, inputs TEXT, files TEXT,
-    reason TEXT, facts TEXT, PRIMARY KEY(key, "column")) WITHOUT ROWID;
-CREATE TABLE runs(id INTEGER PRIMARY KEY, command TEXT, arguments TEXT, versions TEXT, started TEXT, finished TEXT,
-    exit_code INTEGER);
-CREATE TABLE shards(split TEXT, place INTEGER, fingerprint TEXT, report TEXT, PRIMARY KEY(split, place)) WITHOUT ROWID;
-"""
-_SINCE = {
-    2: "CREATE TABLE store_rows(split TEXT, key TEXT, place INTEGER, seed INTEGER, PRIMARY KEY(split, key)) "
-    "WITHOUT ROWID",
-    3: "CREATE TABLE notices(place INTEGER PRIMARY KEY, about TEXT, subject TEXT, text TEXT)",
-}
+T = TypeVar("T")
 
 
 class Ledger:
     """Access to the ledger of a workspace. Use as a context manager.
 
     Args:
-        path: The SQLite file; made if it does not exist.
+        path: The SQLite file.
         splits: The splits that selections without splits mean; empty for all.
+        writes: Whether it is changed, too; only the process that holds the writer lock may. Who only reads leaves the
+            file as it is.
 
     Raises:
         ConflictError: If it was written by a newer version, or is no ledger.
-        WriteFailedError: If it cannot be made or opened.
+        DamagedLedgerError: If it is missing, empty or damaged; so do all methods that come upon damage.
+        UnreadableFileError, WriteFailedError: If it cannot be opened.
     """
 
-    def __init__(self, path: Path, splits: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, splits: Sequence[str] = (), *, writes: bool = False) -> None:
         self._path = path
         self._splits = tuple(splits)
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-        except sqlite3.OperationalError as error:
-            raise WriteFailedError(
-                f"{path} cannot be opened ({error}): is the folder writable, the disk full?"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise ConflictError(f"{path} is no ledger ({error}): move it away and run `prep init` again") from error
-
-    def _prepare(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and (version == 0 or not {"samples", "cells", "runs"} <= tables):
-            raise ConflictError(
-                f"{self._path} is the database of another program: move it away and run `prep init` again"
-            )
-        if version > _SCHEMA_VERSION:
-            raise ConflictError(f"{self._path} was written by a newer segprep (schema {version}): update segprep")
-        if not tables:
-            # WAL needs shared memory, which network disks do not give; their default journal is safe there.
-            journal = "DELETE" if is_network_disk(self._path.parent) else "WAL"
-            self._db.execute(f"PRAGMA journal_mode = {journal}")
-            with self.transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-        if version < _SCHEMA_VERSION:
-            with self.transaction():
-                for since, statement in _SINCE.items():
-                    if version < since:
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        self._db.execute("PRAGMA synchronous = FULL")
+        self._db = open_to_write(path) if writes else open_to_read(path)
 
     def __enter__(self) -> Self:
         return self
@@ -115,18 +70,13 @@ class Ledger:
         Raises:
             WriteFailedError: If the disk is full or the file cannot be written.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise WriteFailedError(
-                f"{self._path} cannot be written ({error}). What was committed before is kept"
-            ) from error
+        with transaction(self._db, self._path):
+            yield
+
+    def _read(self, make: Callable[..., T], query: str, values: Sequence[object] = ()) -> list[T]:
+        """Return what a query gives; `make` understands a row. Whatever is wrong with it is damage of the file."""
+        with reading(self._path):
+            return [make(*row) for row in self._db.execute(query, values)]
 
     # -- samples ---------------------------------------------------------------------------------------------------
 
@@ -139,7 +89,7 @@ class Ledger:
             self._db.execute("DELETE FROM samples")
             for position, record in enumerate(records):
                 row = (record.key, position, record.split, json.dumps(record.to_json(), sort_keys=True))
-                self._db.execute("INSERT INTO samples VALUES (?, ?, ?, ?)", row)
+                self._db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", with_checksum(row))
             self._db.execute("DELETE FROM cells WHERE key NOT IN (SELECT key FROM samples)")
             self._db.execute("DELETE FROM notices")
             rows = [(each.about, each.subject, each.text) for each in notices]
@@ -147,35 +97,39 @@ class Ledger:
 
     def notices(self) -> list[Notice]:
         """Return what was said of the dataset when it was listed."""
-        rows = self._db.execute("SELECT about, subject, text FROM notices ORDER BY place")
-        return [Notice(About(about), subject, text) for about, subject, text in rows]
+        query = "SELECT about, subject, text FROM notices ORDER BY place"
+        return self._read(lambda about, subject, text: Notice(About(about), subject, text), query)
 
     def count(self, selection: Selection) -> int:
         """Return how many samples a selection has."""
         where, values = self._where(selection)
-        total: int = self._db.execute(f"SELECT count(*) FROM (SELECT key FROM samples {where})", values).fetchone()[0]
-        return total
+        return self._read(int, f"SELECT count(*) FROM (SELECT key FROM samples {where})", values)[0]
 
     def keys(self, selection: Selection) -> list[SampleKey]:
         """Return the keys of a selection in the dataset's order."""
         where, values = self._where(selection)
-        return [SampleKey(k) for (k,) in self._db.execute(f"SELECT key FROM samples {where}", values)]
+        return self._read(SampleKey, f"SELECT key FROM samples {where}", values)
+
+    def all_splits(self) -> list[str]:
+        """Return the splits of the dataset in its order."""
+        return self._read(str, "SELECT split FROM samples GROUP BY split ORDER BY min(position)")
 
     def splits(self) -> list[str]:
-        """Return the splits in the dataset's order."""
-        found = self._db.execute("SELECT split FROM samples GROUP BY split ORDER BY min(position)")
-        return [s for (s,) in found if not self._splits or s in self._splits]
+        """Return the splits that selections without splits mean, in the dataset's order."""
+        return [split for split in self.all_splits() if not self._splits or split in self._splits]
 
     def prepared_splits(self) -> list[str]:
         """Return the splits that have any done cell."""
         query = "SELECT DISTINCT split FROM samples JOIN cells USING (key) WHERE state = 'done'"
-        done = {s for (s,) in self._db.execute(query)}
+        done = set(self._read(str, query))
         return [split for split in self.splits() if split in done]
 
     def samples(self, selection: Selection) -> Iterator[KnownSample]:
         """Stream the samples of a selection with all that is known of them, in the dataset's order."""
         for key in self.keys(selection):
-            yield self.sample(key)
+            with reading(self._path):
+                sample = self.sample(key)
+            yield sample
 
     def sample(self, key: SampleKey) -> KnownSample:
         """Return all that is known of one sample.
@@ -183,19 +137,22 @@ class Ledger:
         Raises:
             KeyError: If there is none of this key.
         """
-        found = self._db.execute("SELECT record FROM samples WHERE key = ?", (key,)).fetchone()
-        if found is None:
-            raise KeyError(key)
-        record = SampleRecord.from_json(json.loads(found[0]))
-        cells = {
-            row.column: row
-            for row in map(cell_from_values, self._db.execute("SELECT * FROM cells WHERE key = ?", (key,)))
-        }
-        paths = [s.path for s in record.sources.values()]
+        records = self._read(record_from_values, "SELECT * FROM samples WHERE key = ?", (key,))
+        if not records:
+            raise KeyError(f"there is no sample {key}")
+        cells = {row.column: row for row in self.cells(key)}
+        paths = [s.path for s in records[0].sources.values()]
         paths += [path for row in cells.values() for path in row.facts.get("read", [])]
+        return KnownSample(records[0], cells, {row.path: row for row in self.sources(paths)})
+
+    def cells(self, key: SampleKey) -> list[CellRow]:
+        """Return what is known of the cells of a sample."""
+        return self._read(cell_from_values, "SELECT * FROM cells WHERE key = ?", (key,))
+
+    def sources(self, paths: Sequence[str]) -> list[SourceRow]:
+        """Return what is known of files of the dataset."""
         marks = ",".join("?" * len(paths))
-        sources = self._db.execute(f"SELECT * FROM sources WHERE path IN ({marks})", paths)
-        return KnownSample(record, cells, {row[0]: SourceRow(*row) for row in sources})
+        return self._read(source_from_values, f"SELECT * FROM sources WHERE path IN ({marks})", paths)
 
     def source_columns(self) -> dict[str, SourceFile]:
         """Return what the dataset offers: column name to one file that stands for its kind and code.
@@ -206,47 +163,49 @@ class Ledger:
             ConflictError: If the files of a column differ in kind or code.
         """
         found: dict[str, SourceFile] = {}
-        rows = self._db.execute(
+        rows = self._read(
+            lambda name, kind, path, code: (name, SourceFile(path, Kind(kind), json.loads(code))),
             "SELECT s.key, json_extract(s.value, '$.kind') AS kind, min(json_extract(s.value, '$.path')), "
             "json_extract(s.value, '$.code') AS code FROM samples, json_each(samples.record, '$.sources') AS s "
-            "GROUP BY 1, 2, iif(kind = 'points', '', code) ORDER BY s.key != 'image', 1"
+            "GROUP BY 1, 2, iif(kind = 'points', '', code) ORDER BY s.key != 'image', 1",
         )
-        for name, kind, path, code in rows:
+        for name, file in rows:
             if name in found:
-                raise ConflictError(f"column {name} has files of different kinds or codes, {path} is one of them")
-            found[name] = SourceFile(path, Kind(kind), json.loads(code))
+                raise ConflictError(f"column {name} has files of different kinds or codes, {file.path} is one of them")
+            found[name] = file
         return found
 
     def has_cameras(self) -> bool:
         """Whether any sample has a camera."""
         query = "SELECT 1 FROM samples WHERE json_extract(record, '$.camera') IS NOT NULL LIMIT 1"
-        return self._db.execute(query).fetchone() is not None
+        return bool(self._read(bool, query))
 
     def has_motions(self) -> bool:
         """Whether the camera's motion to the neighbour is known of any sample."""
         query = "SELECT 1 FROM samples WHERE json_extract(record, '$.neighbour.motion') IS NOT NULL LIMIT 1"
-        return self._db.execute(query).fetchone() is not None
+        return bool(self._read(bool, query))
 
     # -- cells and columns -----------------------------------------------------------------------------------------
 
     def record(self, cells: Iterable[CellRow], sources: Iterable[SourceRow]) -> None:
         """Commit the outcome of finished work; its files must be durable before."""
         with self.transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [cell_values(c) for c in cells]
-            )
-            self._db.executemany(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
-                [(s.path, s.size, s.mtime_ns, s.digest) for s in sources],
-            )
+            self._put_cells(cells)
+            rows = [with_checksum((s.path, s.size, s.mtime_ns, s.digest)) for s in sources]
+            self._db.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _put_cells(self, cells: Iterable[CellRow]) -> None:
+        marks = ",".join("?" * 10)
+        self._db.executemany(f"INSERT OR REPLACE INTO cells VALUES ({marks})", map(cell_values, cells))
 
     def mark_damaged(self, cells: Iterable[DamagedCell]) -> None:
         """Remember that files of done cells are not what was written, so that their stage makes them again."""
         with self.transaction():
-            self._db.executemany(
-                f"UPDATE cells SET facts = json_set(facts, '$.{DAMAGE}', ?) WHERE key = ? AND \"column\" = ?",
-                [(f"{cell.file}: {cell.reason}", cell.key, cell.column) for cell in cells],
-            )
+            for cell in cells:
+                query = 'SELECT * FROM cells WHERE key = ? AND "column" = ?'
+                rows = self._read(cell_from_values, query, (cell.key, cell.column))
+                found = {DAMAGE: f"{cell.file}: {cell.reason}"}
+                self._put_cells(replace(row, facts=row.facts | found) for row in rows)
 
     def set_columns(self, columns: Iterable[Column], command: str, arguments: JsonDict) -> None:
         """Remember with which command and arguments columns are made from now on.
@@ -254,22 +213,22 @@ class Ledger:
         Columns that the command made before and makes no more take part: a command has one set of arguments.
         """
         with self.transaction():
-            self._db.execute("UPDATE columns SET arguments = ? WHERE command = ?", (json.dumps(arguments), command))
-            for column in columns:
-                row = (column.name, json.dumps(column.to_json(), sort_keys=True), command, json.dumps(arguments))
-                self._db.execute("INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?)", row)
+            query = "SELECT * FROM columns WHERE command = ?"
+            specs: dict[str, str] = dict(self._read(lambda *row: tuple(checked(row)[:2]), query, (command,)))
+            specs |= {column.name: json.dumps(column.to_json(), sort_keys=True) for column in columns}
+            rows = [with_checksum((name, spec, command, json.dumps(arguments))) for name, spec in specs.items()]
+            self._db.executemany("INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?, ?)", rows)
 
     def columns(self) -> dict[str, ColumnRow]:
         """Return the columns by name."""
-        rows = self._db.execute("SELECT name, spec, command, arguments FROM columns ORDER BY name")
-        return {n: ColumnRow(Column.from_json(json.loads(s)), c, json.loads(a)) for n, s, c, a in rows}
+        return dict(self._read(column_from_values, "SELECT * FROM columns ORDER BY name"))
 
     # -- shards and runs -------------------------------------------------------------------------------------------
 
     def shard_reports(self, split: str) -> dict[int, tuple[str, JsonDict]]:
         """Return place to (fingerprint, report) of the shards that were written for a split."""
-        rows = self._db.execute("SELECT place, fingerprint, report FROM shards WHERE split = ?", (split,))
-        return {place: (fingerprint, json.loads(report)) for place, fingerprint, report in rows}
+        query = "SELECT place, fingerprint, report FROM shards WHERE split = ?"
+        return dict(self._read(lambda place, print_, report: (place, (print_, json.loads(report))), query, (split,)))
 
     def record_shard(self, split: str, place: int, fingerprint: str, report: JsonDict) -> None:
         """Commit that a shard was written."""
@@ -279,8 +238,9 @@ class Ledger:
 
     def store_order(self, split: str) -> tuple[list[SampleKey], int]:
         """Return the samples in the order in which they went into a split's store, and the seed that it came from."""
-        rows = self._db.execute("SELECT key, seed FROM store_rows WHERE split = ? ORDER BY place", (split,)).fetchall()
-        return [SampleKey(key) for key, _ in rows], rows[0][1] if rows else 0
+        query = "SELECT key, seed FROM store_rows WHERE split = ? ORDER BY place"
+        rows = self._read(lambda key, seed: (SampleKey(key), int(seed)), query, (split,))
+        return [key for key, _ in rows], rows[0][1] if rows else 0
 
     def set_store_order(self, split: str, keys: Sequence[SampleKey], seed: int) -> None:
         """Remember the order of the samples in a split's store."""

@@ -9,6 +9,7 @@ from typing import Any
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Column
+from segprep.datasets.workspace.ledger_file import checked, with_checksum
 
 __all__ = [
     "DAMAGE",
@@ -21,6 +22,9 @@ __all__ = [
     "SourceRow",
     "cell_from_values",
     "cell_values",
+    "column_from_values",
+    "record_from_values",
+    "source_from_values",
 ]
 
 DAMAGE = "damage"
@@ -144,32 +148,58 @@ class Selection:
     limit: int | None = None
 
 
-def cell_from_values(row: tuple[Any, ...]) -> CellRow:
+def record_from_values(*row: Any) -> SampleRecord:  # noqa: ANN401
+    """Build a record from a row of the table `samples`."""
+    _, _, _, record = checked(row)
+    return SampleRecord.from_json(json.loads(record))
+
+
+def source_from_values(*row: Any) -> SourceRow:  # noqa: ANN401
+    """Build what is known of a file from a row of the table `sources`."""
+    return SourceRow(*checked(row))
+
+
+def column_from_values(*row: Any) -> tuple[str, ColumnRow]:  # noqa: ANN401
+    """Build a column and its name from a row of the table `columns`."""
+    name, spec, command, arguments = checked(row)
+    return name, ColumnRow(Column.from_json(json.loads(spec)), command, _object(arguments))
+
+
+def cell_from_values(*row: Any) -> CellRow:  # noqa: ANN401
     """Build a cell from a row of the table `cells`."""
-    key, column, state, fingerprint, recipe, inputs, files, reason, facts = row
+    key, column, state, fingerprint, recipe, inputs, files, reason, facts = checked(row)
     return CellRow(
         SampleKey(key),
         column,
         CellState(state),
         fingerprint,
-        json.loads(recipe),
-        json.loads(inputs),
+        _object(recipe),
+        _object(inputs),
         tuple(FileRow(*f) for f in json.loads(files)),
         reason,
-        json.loads(facts),
+        _object(facts),
     )
 
 
-def cell_values(cell: CellRow) -> tuple[Any, ...]:
+def cell_values(cell: CellRow) -> tuple[object, ...]:
     """Return a row of the table `cells`."""
-    return (
-        cell.key,
-        cell.column,
-        cell.state.value,
-        cell.fingerprint,
-        json.dumps(cell.recipe, sort_keys=True),
-        json.dumps(dict(cell.inputs), sort_keys=True),
-        json.dumps([(f.path, f.size, f.mtime_ns, f.digest) for f in cell.files]),
-        cell.reason,
-        json.dumps(cell.facts, sort_keys=True),
+    return with_checksum(
+        (
+            cell.key,
+            cell.column,
+            cell.state.value,
+            cell.fingerprint,
+            json.dumps(cell.recipe, sort_keys=True),
+            json.dumps(dict(cell.inputs), sort_keys=True),
+            json.dumps([(f.path, f.size, f.mtime_ns, f.digest) for f in cell.files]),
+            cell.reason,
+            json.dumps(cell.facts, sort_keys=True),
+        )
     )
+
+
+def _object(text: str) -> JsonDict:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is needed, not {value!r}")
+    return value

@@ -29,7 +29,8 @@ from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
-from segprep.workflows.ledger.table import Table
+from segprep.workflows.ledger.database import Ledger
+from segprep.workflows.ledger.making import make_ledger
 from segprep.workflows.samples.quantities import examine_quantities
 
 __all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
@@ -186,11 +187,12 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
             raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
     asked = request.classes is not None or request.snap_labels is not None
     workspace = write_config(place, config, replace_classes=asked)
-    with Table(workspace) as table:
+    make_ledger(workspace.ledger_path)
+    with Ledger(workspace.ledger_path, writes=True) as ledger:
         if existing is not None and class_map == existing.class_map and class_map.found:
             # Labels were not read again, and what was guessed of them still holds.
-            notices = (*(n for n in table.ledger.notices() if n.subject == "label" and n not in notices), *notices)
-        table.ledger.replace_samples(records, notices)
+            notices = (*(n for n in ledger.notices() if n.subject == "label" and n not in notices), *notices)
+        ledger.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,

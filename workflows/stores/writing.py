@@ -103,7 +103,7 @@ def write_split(
 def _damage(table: Table, plan: SplitPlan) -> DamagedCellError | None:
     """Return an error that names all damaged cells of a store's rows, and remember them; None if there are none."""
     columns = {*plan.store.cells, *(source.name for each in plan.derived for source in each.sources)}
-    _, damaged = damaged_cells(table.workspace, keys=frozenset(plan.keys), columns=columns) or (0, [])
+    _, damaged = damaged_cells(table.workspace, keys=frozenset(plan.keys), columns=columns)
     if not damaged:
         return None
     table.ledger.mark_damaged(damaged)

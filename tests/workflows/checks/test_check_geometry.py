@@ -21,6 +21,7 @@ from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
+from support.ledgers import listed
 
 Check = Callable[[list[SampleRecord]], CheckResult]
 
@@ -39,8 +40,7 @@ def check(tmp_path: Path) -> Check:
         classes = ClassMap((SemanticClass("road", (0, 0, 0), (0,)),), ())
         config = WorkspaceConfig("folder", tmp_path / "data", Direction.PREVIOUS, classes, {})
         workspace = Workspace(tmp_path, config)
-        with Table(workspace) as table, Progress("test", quiet=True) as progress:
-            table.ledger.replace_samples(records)
+        with listed(workspace, records) as table, Progress("test", quiet=True) as progress:
             return check_dataset(table, Selection(), ClusterOptions(workers=0), progress)
 
     return run

@@ -21,6 +21,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.step import Input, Origin
 from segprep.workflows.ledger.database import CellState, KnownSample, Ledger, Selection
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
+from segprep.workflows.ledger.making import make_ledger
 from segprep.workflows.running.worker import Job, process_batch
 
 KEY = SampleKey("a")
@@ -99,7 +100,8 @@ def place(tmp_path: Path, record: SampleRecord) -> Iterator[Place]:
     write_image(tmp_path / "data" / IMAGE.path, _picture(1))
     write_image(tmp_path / "data" / LABEL.path, np.zeros((4, 6), np.uint8))
     workspace = _workspace(tmp_path / "ws", tmp_path / "data")
-    with Ledger(workspace.ledger_path) as ledger:
+    make_ledger(workspace.ledger_path)
+    with Ledger(workspace.ledger_path, writes=True) as ledger:
         ledger.replace_samples([record])
         yield Place(workspace, ledger)
 
@@ -167,7 +169,8 @@ def test_another_place_of_dataset_and_workspace_gives_the_same_fingerprint(
     elsewhere = replace(IMAGE, path="train/renamed.png")
     (tmp_path / "moved/data" / IMAGE.path).rename(tmp_path / "moved/data" / elsewhere.path)
     workspace = _workspace(tmp_path / "other", tmp_path / "moved/data")
-    with Ledger(workspace.ledger_path) as ledger:
+    make_ledger(workspace.ledger_path)
+    with Ledger(workspace.ledger_path, writes=True) as ledger:
         other = replace(record, key=SampleKey("b"), split="val", sources={"image": elsewhere})
         ledger.replace_samples([other])
         moved = Place(workspace, ledger)

@@ -1,21 +1,23 @@
 """The ledger remembers exactly, selects in the dataset's order, and refuses what is not its own."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, VelodyneCode
-from segprep.datasets.errors import ConflictError, WriteFailedError
+from segprep.datasets.errors import ConflictError, DamagedLedgerError, UnreadableFileError, WriteFailedError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import Camera, SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, Ledger, Selection, SourceRow
+from segprep.workflows.ledger.making import make_ledger
 
 KEYS = ("b_2", "b_10", "a_1", "B_3", "c[1]", "a_2")
 SPLITS = ("val", "val", "train", "train", "train", "val")
@@ -43,7 +45,8 @@ def _cell(key: str, column: str = "image", state: CellState = CellState.DONE) ->
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as opened:
+    make_ledger(tmp_path / "ledger.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite", writes=True) as opened:
         opened.replace_samples(_record(k, s) for k, s in zip(KEYS, SPLITS, strict=True))
         yield opened
 
@@ -103,7 +106,7 @@ def test_what_is_recorded_comes_back_after_reopening(ledger: Ledger, tmp_path: P
     column = Column("depth", Kind.DEPTH, DepthCode(0.005), (("source", "stereo"),))
     ledger.record(cells, [source, SourceRow("of/no/sample.png", 1, 1, "b")])
     ledger.set_columns([column], "resize", {"factor": None, "size": [8, 4]})
-    with Ledger(tmp_path / "ledger.sqlite") as again:
+    with Ledger(tmp_path / "ledger.sqlite", writes=True) as again:
         known = again.sample(SampleKey("b_2"))
         assert known.cells == {"image": cells[0], "label": cells[1]}
         assert known.sources == {source.path: source}
@@ -190,17 +193,26 @@ def test_points_may_come_from_several_places_of_the_scanner(ledger: Ledger) -> N
 # -- other files ---------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+OPENINGS = (Ledger, partial(Ledger, writes=True), make_ledger)
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(
+    tmp_path: Path, opening: Callable[[Path], object]
+) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"these are my notes, not a ledger at all" * 40)
-    with pytest.raises(ConflictError, match="is no ledger") as caught:
-        Ledger(path)
+    with pytest.raises(DamagedLedgerError, match=r"file is not a database.*`prep rebuild`") as caught:
+        opening(path)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == b"these are my notes, not a ledger at all" * 40
 
 
+@pytest.mark.parametrize("opening", OPENINGS)
 @pytest.mark.parametrize("version", [0, 1, 7])
-def test_the_database_of_another_program_is_refused_and_stays_as_it_is(tmp_path: Path, version: int) -> None:
+def test_the_database_of_another_program_is_refused_and_stays_as_it_is(
+    tmp_path: Path, version: int, opening: Callable[[Path], object]
+) -> None:
     path = tmp_path / "ledger.sqlite"
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE bookings(amount INTEGER)")
@@ -209,47 +221,178 @@ def test_the_database_of_another_program_is_refused_and_stays_as_it_is(tmp_path:
     database.close()
     before = path.read_bytes()
     with pytest.raises(ConflictError, match="the database of another program"):
-        Ledger(path)
+        opening(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
-def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path, opening: Callable[[Path], object]) -> None:
     path = tmp_path / "ledger.sqlite"
-    Ledger(path).__exit__()
+    make_ledger(path)
     database = sqlite3.connect(path)
     version = database.execute("PRAGMA user_version").fetchone()[0]
     database.execute(f"PRAGMA user_version = {version + 1}")
     database.close()
     with pytest.raises(ConflictError, match=f"newer segprep \\(schema {version + 1}\\): update segprep"):
-        Ledger(path)
+        opening(path)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WriteFailedError, match="cannot be opened"):
-        Ledger(tmp_path / "nowhere" / "ledger.sqlite")
+    with pytest.raises(WriteFailedError, match="cannot be written"):
+        make_ledger(tmp_path / "nowhere" / "ledger.sqlite")
     (tmp_path / "ledger.sqlite").mkdir()
-    with pytest.raises(WriteFailedError, match="cannot be opened"):
+    for opening in (make_ledger, partial(Ledger, writes=True)):
+        with pytest.raises(WriteFailedError, match="cannot be written"):
+            opening(tmp_path / "ledger.sqlite")
+    with pytest.raises(UnreadableFileError, match="cannot be read"):
         Ledger(tmp_path / "ledger.sqlite")
 
 
 def test_notices_are_kept_until_the_samples_are_listed_again(tmp_path: Path) -> None:
     said = [Notice(About.GUESSED, "depth", "millimetres"), Notice(About.SUSPECT, "camera", "für 640x480")]
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+    make_ledger(tmp_path / "ledger.sqlite")
+    with Ledger(tmp_path / "ledger.sqlite", writes=True) as ledger:
         ledger.replace_samples([_record("a", "train")], said)
         assert ledger.notices() == said
         ledger.replace_samples([_record("a", "train")])
         assert ledger.notices() == []
 
 
-def test_a_ledger_from_before_notices_gets_room_for_them(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger:
-        ledger.replace_samples([_record("a", "train")])
+def _as_of(path: Path, version: int) -> None:
+    """Give a ledger the form that an older version made."""
     database = sqlite3.connect(path)
-    database.execute("DROP TABLE notices")
-    database.execute("PRAGMA user_version = 2")
+    for table in ("samples", "sources", "columns", "cells") if version < 4 else ():
+        database.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+    if version < 3:
+        database.execute("DROP TABLE notices")
+    if version < 2:
+        database.execute("DROP TABLE store_rows")
+    database.execute("PRAGMA application_id = 0")
+    database.execute(f"PRAGMA user_version = {version}")
+    database.commit()
     database.close()
-    with Ledger(path) as ledger:
-        assert ledger.notices() == []
-        assert ledger.count(Selection()) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_ledger_of_an_older_form_is_read_without_being_changed_and_written_in_the_present_form(
+    ledger: Ledger, tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    cell = _cell("b_2")
+    ledger.record([cell], [SourceRow("val/b_2.png", 1, 2, "d")])
+    ledger.set_columns([Column("depth", Kind.DEPTH, DepthCode(0.005))], "resize", {"factor": 2})
+    ledger.__exit__()
+    _as_of(path, version)
+    before = path.read_bytes()
+    with Ledger(path) as old:
+        known = old.sample(SampleKey("b_2"))
+        assert known.cells == {"image": cell}
+        assert known.sources.keys() == {"val/b_2.png"}
+        assert old.columns()["depth"].arguments == {"factor": 2}
+        assert old.notices() == []
+        assert old.store_order("train") == ([], 0)
+        with pytest.raises(WriteFailedError):
+            old.record([cell], [])
+    assert path.read_bytes() == before
+    with Ledger(path, writes=True) as now:
+        now.record([_cell("a_1")], [])
+        assert now.sample(SampleKey("b_2")).cells == {"image": cell}
+        assert now.notices() == []
+    database = sqlite3.connect(path)
+    checksums = database.execute("SELECT key, checksum IS NULL FROM cells ORDER BY key").fetchall()
+    database.close()
+    assert checksums == [("a_1", 0), ("b_2", 1)]
+
+
+# -- damage --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE samples SET record = replace(record, 'b_2.png', 'b_3.png') WHERE key = 'b_2'",
+        "UPDATE samples SET record = substr(record, 9) WHERE key = 'b_2'",
+        "UPDATE samples SET record = NULL, checksum = NULL WHERE key = 'b_2'",
+        "UPDATE samples SET record = CAST(x'7b80ff' AS TEXT) WHERE key = 'b_2'",
+        "UPDATE samples SET split = 'trbin' WHERE key = 'b_2'",
+        "UPDATE cells SET fingerprint = replace(fingerprint, 'ff', 'fe')",
+        "UPDATE cells SET facts = '[1]', checksum = NULL",
+        "UPDATE cells SET state = 'dona', checksum = NULL",
+        "UPDATE cells SET files = '[[1, 2]]', checksum = NULL",
+        "UPDATE cells SET files = '7', checksum = NULL",
+        "UPDATE sources SET digest = 'a'",
+        "UPDATE sources SET checksum = 'text'",
+    ],
+)
+def test_a_row_that_is_not_what_was_written_is_damage_with_a_remedy(
+    ledger: Ledger, tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger.record([_cell("b_2")], [SourceRow("val/b_2.png", 1, 2, "d")])
+    database = sqlite3.connect(path)
+    assert database.execute(change).rowcount == 1
+    database.commit()
+    database.close()
+    with pytest.raises(DamagedLedgerError, match=r"ledger.sqlite is damaged \(.*`prep rebuild`"):
+        list(ledger.samples(Selection()))
+
+
+@pytest.mark.parametrize("column", ["spec", "arguments"])
+def test_a_damaged_column_is_damage(ledger: Ledger, tmp_path: Path, column: str) -> None:
+    ledger.set_columns([Column("depth", Kind.DEPTH, DepthCode(0.005))], "resize", {"factor": 5})
+    database = sqlite3.connect(tmp_path / "ledger.sqlite")
+    database.execute(f"UPDATE columns SET {column} = replace({column}, '5', '6')")
+    database.commit()
+    database.close()
+    with pytest.raises(DamagedLedgerError, match="the row of depth is not what was written"):
+        ledger.columns()
+
+
+def test_wherever_pages_are_damaged_reading_ends_with_one_error(ledger: Ledger, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger.record([_cell(key, f"column{i}") for key in KEYS for i in range(20)], [])
+    ledger.__exit__()
+    whole = path.read_bytes()
+    told = 0
+    for start in range(0, len(whole), 4096):
+        path.write_bytes(whole[:start] + b"\xa5" * 4096 + whole[start + 4096 :])
+        try:
+            with Ledger(path) as damaged:
+                list(damaged.samples(Selection()))
+                damaged.columns(), damaged.notices(), damaged.source_columns(), damaged.shard_reports("train")
+                damaged.splits(), damaged.prepared_splits(), damaged.store_order("train"), damaged.has_cameras()
+        except DamagedLedgerError:
+            told += 1
+    assert told >= len(whole) // 4096 - 3, "two pages, of runs and an index of its own, are not read"
+
+
+# -- ledgers of killed processes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["no bytes", "no tables", "no version"])
+def test_a_ledger_that_a_killed_process_began_is_ended_by_the_next_one(tmp_path: Path, state: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    if state == "no version":  # as versions up to 3 left it
+        make_ledger(path)
+        _as_of(path, 1)
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 0")
+    if state == "no tables":
+        database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    path.touch()
+    for opening in (Ledger, partial(Ledger, writes=True)):
+        with pytest.raises(DamagedLedgerError, match="is empty: run `prep rebuild`"):
+            opening(path)
+    make_ledger(path)
+    with Ledger(path, writes=True) as ended:
+        ended.replace_samples([_record("a", "train")])
+        ended.record([_cell("a")], [])
+
+
+def test_only_making_makes_a_ledger(tmp_path: Path) -> None:
+    for opening in (Ledger, partial(Ledger, writes=True)):
+        with pytest.raises(DamagedLedgerError, match="is missing: run `prep rebuild`"):
+            opening(tmp_path / "ledger.sqlite")
+    assert not list(tmp_path.iterdir())

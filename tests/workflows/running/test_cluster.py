@@ -43,7 +43,7 @@ def _run(*arguments: object) -> int:
 
 def _run_steps(workspace: Workspace, steps: list[Step], options: ClusterOptions) -> Summary:
     """Run steps as a command does."""
-    with Table(workspace) as table, Progress("test", quiet=True) as progress:
+    with Table(workspace, writes=True) as table, Progress("test", quiet=True) as progress:
         table.ledger.set_columns([c for s in steps for c in s.outputs], "test", {})
         return run_steps(table, steps, RunOptions(options), progress)
 

@@ -23,6 +23,7 @@ from segprep.workflows.ledger.database import CellState, Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running import inputs, worker
 from segprep.workflows.running.worker import BatchResult, Job, process_batch
+from support.ledgers import listed
 
 KEYS = ("a", "b", "c")
 
@@ -76,9 +77,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def table(workspace: Workspace) -> Iterator[Table]:
-    with Table(workspace) as opened:
-        files = {k: SourceFile(f"{k}.png", Kind.IMAGE, PlainCode().to_json()) for k in KEYS}
-        opened.ledger.replace_samples([SampleRecord(SampleKey(k), "train", {"image": files[k]}) for k in KEYS])
+    files = {k: SourceFile(f"{k}.png", Kind.IMAGE, PlainCode().to_json()) for k in KEYS}
+    with listed(workspace, [SampleRecord(SampleKey(k), "train", {"image": files[k]}) for k in KEYS]) as opened:
         yield opened
 
 

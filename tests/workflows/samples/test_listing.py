@@ -26,6 +26,7 @@ from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.worker import Job, process_batch
 from segprep.workflows.samples.listing import ListReport, check_target, prepared_class_map, write_lists
 from segprep.workflows.stages.registry import build_steps, resolve
+from support.ledgers import listed
 
 ALL = Selection()
 KEYS = ("train_drive00_000000", "train_drive00_000001", "train_drive00_000002", "val_drive00_000000")
@@ -53,8 +54,7 @@ def records(drive: Path) -> list[SampleRecord]:
 
 @pytest.fixture
 def table(workspace: Workspace, records: list[SampleRecord]) -> Iterator[Table]:
-    with Table(workspace) as opened:
-        opened.ledger.replace_samples(records)
+    with listed(workspace, records) as opened:
         yield opened
 
 
