@@ -4,7 +4,6 @@ Files that belong together have equal names. A folder of a workspace is one, too
 files, as there, it tells their code.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode, SourceCode, source_code_from_json
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES, depth_unit
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
@@ -104,7 +104,7 @@ def _code(folder: Path, usual: SourceCode) -> JsonDict:
     if not path.is_file():
         return usual.to_json()
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         code = source_code_from_json({name: value for name, value in data.items() if name not in _SCALE_NOTES})
         return code.to_json()
     except (OSError, ValueError, AttributeError) as error:

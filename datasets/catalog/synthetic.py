@@ -1,6 +1,5 @@
 """The rendered drive of `segprep.datasets.synthetic`, on disk: every modality with known truth."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from segprep.datasets.catalog._common.files import files_by_stem
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
@@ -68,7 +68,7 @@ def write_miniature(root: Path, frames: int) -> None:
 def _header(root: Path) -> JsonDict:
     path = root / "drive.json"
     try:
-        header: JsonDict = json.loads(path.read_text(encoding="utf-8"))
+        header: JsonDict = read_json(path)
     except (OSError, ValueError) as error:
         raise DatasetNotFoundError(
             f"{root} is no rendered drive ({path.name}: {error}); the expected layout is:\n{SPEC.layout}\n"
@@ -87,7 +87,7 @@ def _scan_sequence(root: Path, sequence: Path) -> Iterator[SampleRecord]:
             if (sequence / folder).is_dir()
         }
         camera_file = sequence / "camera" / f"{stem}.json"
-        camera: JsonDict = json.loads(camera_file.read_text(encoding="utf-8")) if camera_file.is_file() else {}
+        camera: JsonDict = read_json(camera_file) if camera_file.is_file() else {}
         yield SampleRecord(
             key=make_key(f"{split}_{sequence.name}_{stem}"),
             split=split,

@@ -18,6 +18,7 @@ from segprep.datasets.errors import CodeRangeError, MissingInputError, Unreadabl
 from segprep.datasets.imageio import floats, hdf5, jpeg, netpbm, npz, png
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.sample import Array
+from segprep.datasets.source_files import open_file, read_file
 
 __all__ = [
     "MAX_PIXELS",
@@ -124,10 +125,10 @@ def read_image(path: Path, *, palette_colors: bool = False) -> Array:
 
     Raises:
         MissingInputError: If the file does not exist.
-        UnreadableFileError: If it is truncated, damaged, of a foreign format, a folder, or forbidden.
+        UnreadableFileError: If it is truncated, damaged, of a foreign format, too large, forbidden, or no regular file.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     return decode_image(data, path, palette_colors=palette_colors)
@@ -217,7 +218,7 @@ def _upright(file: BinaryIO) -> int:
 
 def _from_headers(path: Path, read: Callable[[_Reader, BinaryIO], _Found], data: bytes | None = None) -> _Found:
     try:
-        with path.open("rb") if data is None else io.BytesIO(data) as file:
+        with open_file(path) if data is None else io.BytesIO(data) as file:
             reader = _reader(file.read(32), path)
             file.seek(0)
             return read(reader, file)

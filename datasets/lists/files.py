@@ -27,6 +27,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.documents import utf8_text
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.imageio import SUFFIXES
 from segprep.datasets.lists.entries import ListEntry, Problems, checked_columns
@@ -35,6 +36,7 @@ from segprep.datasets.lists.objects import format_jsonl, format_parquet, parse_j
 from segprep.datasets.lists.paths import ListRoot
 from segprep.datasets.lists.text import format_csv, format_txt, parse_csv, parse_txt
 from segprep.datasets.record import SampleRecord
+from segprep.datasets.source_files import read_file
 
 __all__ = [
     "LIST_SUFFIXES",
@@ -182,13 +184,13 @@ def _parse(path: Path, columns: Sequence[str] | None, problems: Problems) -> lis
     suffix = list_suffix(path)
     before = len(problems.lines)
     try:
-        data = path.read_bytes()
-        text = "" if suffix == ".parquet" else data.decode("utf-8-sig")
+        data = read_file(path)
+        text = "" if suffix == ".parquet" else utf8_text(data)
     except OSError as error:
         problems.add(str(path), f"it cannot be read ({error.strerror})")
         return None
-    except UnicodeDecodeError as error:
-        problems.add(str(path), f"it is not UTF-8 (byte {error.start}): save it as UTF-8")
+    except ValueError as error:
+        problems.add(str(path), error)
         return None
     match suffix:
         case ".csv":

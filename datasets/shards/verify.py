@@ -1,10 +1,10 @@
 """Checking a shard store file by file, without zarr-python, against what its writer recorded."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.chunks import decode_chunk, split_shard
@@ -20,6 +20,7 @@ from segprep.datasets.shards.root import (
     wrong_size,
 )
 from segprep.datasets.shards.rows import text_of
+from segprep.datasets.source_files import read_file
 
 __all__ = ["Damage", "verify_store"]
 
@@ -111,7 +112,7 @@ def _metadata_damages(path: Path, root: StoreRoot) -> list[Damage]:
         if reason is None and record_of(content) != root.files[file]:
             reason = "its content is not what was written"
         if reason is None:
-            sound[name] = json.loads(content)
+            sound[name] = parse_json(content)
         else:
             damages.append(Damage(file, reason))
     reason = _root_reason(path, root, sound)
@@ -127,8 +128,8 @@ def _root_reason(path: Path, root: StoreRoot, arrays: dict[str, Any]) -> str | N
         arrays: What is in the metadata files of arrays; those that are damaged are left out.
     """
     try:
-        content = (path / ROOT_FILE).read_bytes()
-        document = json.loads(content)
+        content = read_file(path / ROOT_FILE)
+        document = parse_json(content)
         copies = document["consolidated_metadata"]["metadata"]
         for name, own in arrays.items():
             if copies.get(name) != own:

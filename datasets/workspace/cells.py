@@ -11,6 +11,7 @@ import numpy as np
 from segprep.datasets.codes import Code, MaskPlace, PlainCode, SourceCode, code_from_json, source_code_from_json
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image, image_orientation, read_image
 from segprep.datasets.imageio.exif import UPRIGHT
@@ -222,9 +223,11 @@ def read_record_cell(path: Path) -> JsonDict:
         UnreadableFileError: If it is no JSON object.
     """
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist") from error
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise UnreadableFileError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(data, dict):

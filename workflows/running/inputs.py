@@ -8,6 +8,7 @@ from segprep.datasets.imageio import image_orientation, image_size
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
 from segprep.prep.step import Input, Origin, Step
@@ -134,7 +135,7 @@ class StoredInputs:
                 source = record.sources[each.name]
                 path = root / source.path
                 try:
-                    data = self.contents.pop(source.path, None) or path.read_bytes()
+                    data = self.contents.pop(source.path, None) or read_file(path)
                 except FileNotFoundError as error:
                     raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
                 except OSError as error:

@@ -17,6 +17,7 @@ from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Camera, JsonDict, SampleKey
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace.cells import Cell, Column, decode_source, encode_cell
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._member import ModalityMember, Scene
@@ -170,7 +171,7 @@ def _decoded(path: Path, kind: Kind, code: JsonDict) -> Cell:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist") from error
     except OSError as error:

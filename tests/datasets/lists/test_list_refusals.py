@@ -1,7 +1,10 @@
 """What is wrong with lists is said, all of it, with file and line."""
 
+import os
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
@@ -61,8 +64,8 @@ def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(tmp
             '{"image": "a.png", "neighbour": {"direction": "next", "frame": 1, "time_difference": 1, "motion": 3}}',
             "a pose must be a finite 4x4 matrix",
         ),
-        ('{"image": "a\\u0000.png"}', "is no path in UTF-8"),
-        ('{"image": "\\ud800.png"}', "is no path in UTF-8"),
+        ('{"image": "a\\u0000.png"}', "holds the character NUL"),
+        ('{"image": "\\ud800.png"}', "half of a surrogate pair"),
         ('{"image": "' + "x" * 210 + '.png"}', "no sample key"),
     ],
 )
@@ -106,3 +109,19 @@ def test_other_suffixes_and_headers_that_make_no_sense_are_refused(tmp_path: Pat
     assert "camera is no file" in refusal(tmp_path, ("t.csv", "image,camera\na.png,b.json\n"))[1]
     assert "'..' cannot be a split" in refusal(tmp_path, ("t.csv", "image,split\na.png,..\n"))[1]
     assert "there is no column image" in refusal(tmp_path, ("t.txt", "a b\n"), columns=("rgb", "label"))[1]
+
+
+def test_tables_that_unpack_to_gigabytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segprep.datasets.lists.objects.MAX_BYTES", 10**6)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": ["a" * 1000] * 5000}), tmp_path / "train.parquet"
+    )  # one text, 5000 times
+    assert (tmp_path / "train.parquet").stat().st_size < 10**4
+    with pytest.raises(UnreadableFileError, match="its texts are more than"):
+        read_lists([tmp_path / "train.parquet"], tmp_path)
+
+
+def test_lists_that_are_pipes_do_not_make_anyone_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.csv")
+    with pytest.raises(UnreadableFileError, match=r"train\.csv: it cannot be read \(it is a pipe"):
+        read_lists([tmp_path / "train.csv"], tmp_path)
