@@ -40,7 +40,7 @@ def class_map(source: DatasetSource) -> ClassMap:
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield the annotated frames; neighbours come from leftImg8bit_sequence, their motion from the odometry."""
-    yield from scan_cityscapes(source.root, _ANNOTATION, _SPLITS, direction, SPEC.max_gap)
+    yield from scan_cityscapes(source, _ANNOTATION, _SPLITS, direction, SPEC.max_gap)
 
 
 def write_miniature(root: Path, frames: int) -> None:

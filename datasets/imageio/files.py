@@ -21,6 +21,7 @@ from segprep.datasets.sample import Array
 from segprep.datasets.source_files import open_file, read_file
 
 __all__ = [
+    "FOREIGN_SUFFIXES",
     "MAX_PIXELS",
     "SUFFIXES",
     "decode_image",
@@ -94,6 +95,9 @@ _WRITERS = {
 SUFFIXES = (*_WRITERS, ".npy")
 """Suffixes that `write_image` and `encode_image` know."""
 
+FOREIGN_SUFFIXES = (".avif", ".bmp", ".exr", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
+"""Suffixes of pictures that are not read. Who lists files names them, so that they are refused with the reason."""
+
 _FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer: run `git lfs pull`"),
     (b"<", "a page of HTML or XML, such as a failed download leaves: get the file again"),
@@ -102,6 +106,9 @@ _FOREIGN = (
     (b"II*\0", "a TIFF: convert it to PNG"),
     (b"MM\0*", "a TIFF: convert it to PNG"),
     (b"RIFF", "a WebP: convert it to PNG"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR file: convert it to .npy, .pfm or PNG"),
+    (b"\0\0\0\x0cjP", "a JPEG 2000 file: convert it to PNG"),
+    *((b"\0\0\0" + size + b"ftyp", "a HEIC or AVIF file: convert it to PNG") for size in (b"\x18", b"\x1c", b"\x20")),
     (b"MATLAB 5.0", "a MATLAB file of an old version: save it again with save(..., '-v7.3')"),
     (b"\0\0\0", "a block of zeros, such as a crash leaves, or of an unknown format: get the file again"),
 )

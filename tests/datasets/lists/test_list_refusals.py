@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
-from segprep.datasets.lists.files import read_lists
+from segprep.datasets.lists.files import find_lists, passed_over, read_lists
 from support.lists import make_list, read_text, refusal
 
 
@@ -125,3 +125,40 @@ def test_lists_that_are_pipes_do_not_make_anyone_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "train.csv")
     with pytest.raises(UnreadableFileError, match=r"train\.csv: it cannot be read \(it is a pipe"):
         read_lists([tmp_path / "train.csv"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("train.csv", "a.png;b.png\n", r"train\.csv: line 1 is separated by semicolons, not by commas"),
+        ("train.csv", "image;label\na.png;b.png\n", "separated by semicolons"),
+        ("train.csv", "# what\na.png\tb.png\n", "line 2 is separated by tabs"),
+        ("train.csv", "rgb,gt\na.png,b.png\n", "line 1 is no path of an image, and no header .* instead of rgb,gt"),
+        ("train.txt", "a.png;b.png\n", "separated by semicolons, not by blanks"),
+        ("train.txt", "a.png, b.png\n", "separated by commas, not by blanks"),
+        ("train.txt", "image label\na.png b.png\n", "line 1: it is no path of an image: lists in .txt have no header"),
+    ],
+)
+def test_other_separators_and_headers_are_named_as_such(tmp_path: Path, name: str, content: str, says: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UnreadableFileError, match=says):
+        read_lists([path], tmp_path)
+
+
+@pytest.mark.parametrize("content", ['"a.png;b.png",c.png\n', "a;b.png,c.png\n", "a,b\nc,d\n", "a.png\n"])
+def test_names_with_separators_in_them_are_names(tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.csv").write_text(content)
+    assert read_lists([tmp_path / "train.csv"], tmp_path)
+
+
+def test_files_that_are_passed_over_say_why(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("what I did\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "train.csv").write_text("a.bmp,b.png\n")
+    (tmp_path / "val.csv").write_text("a.png;b.png\n")
+    assert [path.name for path in find_lists(tmp_path)] == ["train.csv", "val.csv"]
+    assert passed_over(tmp_path) == (
+        f"{tmp_path}/empty.csv: it has no entries",
+        f"{tmp_path}/notes.txt: its first entry, 'what', names no picture",
+    )
