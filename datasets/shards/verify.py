@@ -1,5 +1,6 @@
 """Checking a shard store file by file, without zarr-python, against what its writer recorded."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ from segprep.datasets.shards.rows import text_of
 from segprep.datasets.source_files import read_file
 
 __all__ = ["Damage", "verify_store"]
+
+
+# What file browsers, editors and network disks leave behind; no reader looks at it.
+_LEFT_BY_PROGRAMS = re.compile(
+    r"\._.*|\.DS_Store|\.directory|\.nfs.*|Thumbs\.db|desktop\.ini|.*~|#.*#|\..*\.sw[a-z]|.*\.(?:bak|orig)"
+).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,8 @@ def _damages(path: Path, root: StoreRoot, *, fast: bool) -> list[Damage]:
                 damages.append(Damage(file, reason, tuple(keys.name(row) for row in lost), shard))
     known = root.files.keys() | {ROOT_FILE}
     strays = sorted(f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir())
-    damages += [Damage(file, "the file is no part of the store") for file in strays if file not in known]
+    strays = [file for file in strays if file not in known and not any(map(_LEFT_BY_PROGRAMS, file.split("/")))]
+    damages += [Damage(file, "the file is no part of the store") for file in strays]
     return damages
 
 

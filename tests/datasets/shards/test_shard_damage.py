@@ -263,3 +263,11 @@ def test_files_that_are_no_part_of_the_store_are_reported(store: Path) -> None:
     assert [(d.file, d.reason) for d in verify_store(store, fast=True)] == [
         (name, "the file is no part of the store") for name in strays
     ]
+
+
+def test_what_browsers_and_editors_leave_behind_is_no_damage(store: Path) -> None:
+    (store / ".AppleDouble").mkdir()
+    for name in ("._zarr.json", ".DS_Store", "image/Thumbs.db", "image/._c.0.0.0.0", "zarr.json~", ".zarr.json.swp"):
+        (store / name).write_bytes(b"x")
+    ShardStore.open(store)
+    assert verify_store(store) == []
