@@ -1,13 +1,13 @@
 """Class maps in files: TOML of one's own, and PARIS's JSON description of a dataset, in and out."""
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.classes import ClassMap, SemanticClass
+from segprep.datasets.documents import parse_json, parse_toml, read_text
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import JsonDict
@@ -36,7 +36,7 @@ def read_class_map(path: Path) -> ClassMap:
     if reader is None:
         raise ConfigurationError(f"{path} is no class map: they are .toml, or .json as PARIS describes datasets")
     try:
-        return reader(path.read_text(encoding="utf-8-sig"))
+        return reader(read_text(path))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} does not exist: name a class map in .toml or .json") from error
     except OSError as error:
@@ -93,7 +93,7 @@ def void_first_map(class_map: ClassMap) -> ClassMap:
 
 
 def _from_toml(text: str) -> ClassMap:
-    data = tomllib.loads(text)
+    data = parse_toml(text)
     table = data.get("class_map", data)
     if not isinstance(table, dict):
         raise ConfigurationError(f"class_map must be a table, not {table!r}")
@@ -101,7 +101,7 @@ def _from_toml(text: str) -> ClassMap:
 
 
 def _from_description(text: str) -> ClassMap:
-    data = json.loads(text)
+    data = parse_json(text)
     if not isinstance(data, dict):
         raise ConfigurationError("it holds no JSON object")
     names = _list(data, "class_names", str)

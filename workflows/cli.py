@@ -96,7 +96,7 @@ def init(
         typer.Option(
             metavar="UNIT",
             help="What the numbers of depth files are, where the dataset does not know: m, mm, cm, 1/N (of a metre), "
-            "tum, kitti, sun, kinect, cityscapes, kitti-disparity. Kept in prep.toml.",
+            "tum, kitti, sun, kinect, kinect-swapped, cityscapes, kitti-disparity. Kept in prep.toml.",
             show_default=False,
         ),
     ] = None,
@@ -138,7 +138,8 @@ def flow_eval(
         str,
         typer.Argument(
             metavar="PATTERN|FILE",
-            help="Files of true flow, e.g. 'flow_occ/{stem}.png', relative to the dataset's root; with --flow one "
+            help="Files of true flow, e.g. 'flow_occ/{stem}.png', relative to the dataset's root, or "
+            "the file of the single sample that --only chooses; with --flow one "
             "file.",
         ),
     ],

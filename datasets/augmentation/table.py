@@ -1,12 +1,12 @@
 """Ranges of augmentation in TOML: a preset, and what of it is changed."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from segprep.datasets.augmentation.config import PRESETS, SPAN_UNITS, AugmentationConfig, Span, preset_config
+from segprep.datasets.documents import read_toml
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.program.tables import Option, Place, refuse_unknown
 from segprep.datasets.program.values import Misfit, typed_value
@@ -26,7 +26,7 @@ def read_config(path: Path) -> AugmentationConfig:
         UnreadableFileError: If it cannot be read.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = read_toml(path)
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} does not exist: name a table of augmentation in .toml") from error
     except OSError as error:

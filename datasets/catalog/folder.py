@@ -4,19 +4,20 @@ Files that belong together have equal names. A folder of a workspace is one, too
 files, as there, it tells their code.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.files import PICTURES, files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode, SourceCode, source_code_from_json
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES, depth_unit
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, make_key
 
@@ -66,7 +67,10 @@ def class_map(source: DatasetSource) -> ClassMap:
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield all samples; names that several splits share get the split in front. Nothing is known of neighbours."""
     root = source.root
-    splits = [(split, folder, {part: _files(folder, part) for part, _, _ in _PARTS}) for split, folder in _splits(root)]
+    splits = [
+        (split, folder, {part: _files(folder, part, source.notices) for part, _, _ in _PARTS})
+        for split, folder in _splits(root)
+    ]
     names = [(split, folder, parts, sorted(set().union(*parts.values()))) for split, folder, parts in splits]
     uses = Counter(stem.casefold() for *_, stems in names for stem in stems)
     prefixed = any(n > 1 for n in uses.values())
@@ -93,10 +97,8 @@ def write_miniature(root: Path, frames: int) -> None:
             write_image(root / split / "label_data" / f"{index:03d}.png", frame.label_HW)
 
 
-def _files(folder: Path, part: str) -> dict[str, str]:
-    if part == "depth":
-        return files_by_stem(folder / "depth_data", DEPTH_SUFFIXES)
-    return files_by_stem(folder / f"{part}_data")
+def _files(folder: Path, part: str, notices: list[Notice]) -> dict[str, str]:
+    return files_by_stem(folder / f"{part}_data", DEPTH_SUFFIXES if part == "depth" else PICTURES, notices)
 
 
 def _code(folder: Path, usual: SourceCode) -> JsonDict:
@@ -105,7 +107,7 @@ def _code(folder: Path, usual: SourceCode) -> JsonDict:
     if not path.is_file():
         return usual.to_json()
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         code = source_code_from_json({name: value for name, value in data.items() if name not in _SCALE_NOTES})
         return code.to_json()
     except (OSError, ValueError, AttributeError) as error:
@@ -116,11 +118,12 @@ def _code(folder: Path, usual: SourceCode) -> JsonDict:
 
 
 def _splits(root: Path) -> list[tuple[str, Path]]:
-    if (root / "image_data").is_dir():
-        return [("train", root)]
-    found = [(p.name, p) for p in sorted(root.iterdir()) if (p / "image_data").is_dir()] if root.is_dir() else []
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    found = [("train", root)] if root / "image_data" in folders else [(p.name, p) for p in folders]
+    found = [(split, folder) for split, folder in found if (folder / "image_data").is_dir()]
     if not any(files_by_stem(folder / "image_data") for _, folder in found):
+        reason = what_lies_in((found[0][1] if found else root) / "image_data")
         raise DatasetNotFoundError(
-            f"{root} has no image_data folder with images; the expected layout is:\n{SPEC.layout}"
+            f"{root} has no image_data folder with images: {reason}. The expected layout is:\n{SPEC.layout}"
         )
     return found

@@ -1,10 +1,12 @@
 """KITTI's object benchmark: single frames of the left colour camera, each with a laser scan and its calibration."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.broken_files import BrokenFiles
+from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import first_size
 from segprep.datasets.catalog._kitti.calibration import KittiCalibration
@@ -44,13 +46,9 @@ def class_map(source: DatasetSource) -> ClassMap:
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
-    """Yield all frames. They come from many recordings in no order, so that none has a neighbour.
-
-    Raises:
-        UnreadableFileError: If a calibration is broken.
-    """
+    """Yield all frames. They come from many recordings in no order, so that none has a neighbour."""
     for folder, split in _parts(source.root).items():
-        yield from _scan_folder(source.root, folder, split)
+        yield from _scan_folder(source, folder, split)
 
 
 def write_miniature(root: Path, frames: int) -> None:
@@ -66,20 +64,23 @@ def _parts(root: Path) -> dict[str, str]:
         return {"": "train"}
     found = {folder: split for folder, split in _SPLITS.items() if files_by_stem(root / folder / _IMAGES)}
     if not found:
-        raise DatasetNotFoundError(f"{root} has no images of KITTI; the expected layout is:\n{SPEC.layout}")
+        reason = what_lies_in(next((root / f / _IMAGES for f in _SPLITS if (root / f).is_dir()), root / _IMAGES))
+        raise DatasetNotFoundError(f"{root} has no images of KITTI: {reason}. The expected layout is:\n{SPEC.layout}")
     return found
 
 
-def _scan_folder(root: Path, folder: str, split: str) -> Iterator[SampleRecord]:
-    place, prefix = root / folder, f"{folder}/" if folder else ""
-    images = files_by_stem(place / _IMAGES)
+def _scan_folder(source: DatasetSource, folder: str, split: str) -> Iterator[SampleRecord]:
+    place, prefix = source.root / folder, f"{folder}/" if folder else ""
+    images = files_by_stem(place / _IMAGES, notices=source.notices)
+    broken = BrokenFiles()
     has_scans = (place / _SCANS).is_dir()
     for stem in sorted(images):
         sources = {"image": SourceFile(f"{prefix}{_IMAGES}/{images[stem]}", Kind.IMAGE, PlainCode().to_json())}
         calibration_file = place / _CALIBRATION / f"{stem}.txt"
         camera: Camera | None = None
-        if calibration_file.is_file():
-            calibration = KittiCalibration.from_object_file(calibration_file)
+        read = partial(KittiCalibration.from_object_file, calibration_file)
+        calibration = broken.read("camera", read) if calibration_file.is_file() else None
+        if calibration is not None:
             size = first_size([place / _IMAGES / images[stem]])
             camera = None if size is None else calibration.camera(size)
             T = calibration.T_view_velo
@@ -92,3 +93,4 @@ def _scan_folder(root: Path, folder: str, split: str) -> Iterator[SampleRecord]:
             sources=sources,
             camera=camera,
         )
+    broken.tell(source.notices)

@@ -1,13 +1,14 @@
 """KITTI's raw recordings, synchronised and rectified: the left colour camera with laser scans, poses and times."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.broken_files import BrokenFiles
+from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import first_size
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, assumed_rate, listed_splits
@@ -17,9 +18,9 @@ from segprep.datasets.catalog._kitti.oxts import imu_pose, mercator_scale, read_
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, VelodyneCode
-from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
+from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.notices import Notice
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, Matrix, Pose, make_key
 
@@ -57,7 +58,7 @@ class _Drive(NamedTuple):
 
 def class_map(source: DatasetSource) -> ClassMap:
     """Return a single class that nothing uses: there are no labels."""
-    _drives(source.root)
+    _drives(source.root, source.notices)
     return UNLABELLED
 
 
@@ -67,16 +68,18 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     A pose leads from the rectified camera 2 to a world of x east, y north and z up whose origin is where the inertial
     unit was at the drive's first packet.
     """
-    drives, splits = _drives(source.root), listed_splits(source.root)
+    drives, splits = _drives(source.root, source.notices), listed_splits(source.root)
 
     @cache
     def calibration(date: str) -> KittiCalibration | None:
         folder = source.root / date
         return KittiCalibration.from_files(folder) if (folder / CALIBRATION_FILES[0]).is_file() else None
 
+    broken = BrokenFiles()
     for drive in drives:
-        records = _scan_drive(source, drive, splits.get(drive.name, "train"), calibration(drive.date))
+        records = _scan_drive(source, drive, splits.get(drive.name, "train"), calibration(drive.date), broken)
         yield from link_neighbours(records, direction, SPEC.max_gap)
+    broken.tell(source.notices)
 
 
 def write_miniature(root: Path, frames: int) -> None:
@@ -86,26 +89,36 @@ def write_miniature(root: Path, frames: int) -> None:
     write_kitti(root, frames)
 
 
-def _drives(root: Path) -> list[_Drive]:
+def _drives(root: Path, notices: list[Notice]) -> list[_Drive]:
     dates = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
     found = []
     for date in dates:
         for folder in sorted(p for p in date.iterdir() if (p / _CAMERA / "data").is_dir()):
-            images = {s: n for s, n in files_by_stem(folder / _CAMERA / "data").items() if s.isdecimal()}
+            files = files_by_stem(folder / _CAMERA / "data", notices=notices)
+            images = {stem: name for stem, name in files.items() if stem.isdecimal()}
+            strangers = [name for stem, name in files.items() if stem not in images]
+            if strangers and images:
+                text = f"{len(strangers)} files of {folder / _CAMERA} are left out: their names are no frame numbers"
+                notices.append(Notice(About.SUSPECT, "image", f"{text}; the first is {strangers[0]!r}"))
             if images:
                 found.append(_Drive(date.name, folder.name, folder, images))
     if not found:
-        raise DatasetNotFoundError(f"{root} has no images of KITTI's raw data; the expected layout is:\n{SPEC.layout}")
+        folders = sorted(root.glob(f"*/*/{_CAMERA}/data"))
+        reason = what_lies_in(folders[0]) if folders else f"there is no <date>/<drive>/{_CAMERA}/data in it"
+        raise DatasetNotFoundError(
+            f"{root} has no images of KITTI's raw data: {reason}. The expected layout is:\n{SPEC.layout}"
+        )
     return found
 
 
 def _scan_drive(
-    source: DatasetSource, drive: _Drive, split: str, calibration: KittiCalibration | None
+    source: DatasetSource, drive: _Drive, split: str, calibration: KittiCalibration | None, broken: BrokenFiles
 ) -> Iterator[SampleRecord]:
     stems = sorted(drive.images, key=int)
     data = drive.folder / _CAMERA / "data"
-    times = _times(drive.folder / _CAMERA / "timestamps.txt", stems, source.notices)
-    poses = _poses(drive.folder / "oxts" / "data", stems, None if calibration is None else calibration.T_cam2_imu)
+    times = _times(drive.folder / _CAMERA / "timestamps.txt", stems, source.notices, broken)
+    T_cam2_imu = None if calibration is None else calibration.T_cam2_imu
+    poses = _poses(drive.folder / "oxts" / "data", stems, T_cam2_imu, broken)
     camera = _camera(calibration, [data / drive.images[stem] for stem in stems])
     base = f"{drive.date}/{drive.name}"
     T_view_velo = None if calibration is None else calibration.T_view_velo
@@ -122,26 +135,27 @@ def _scan_drive(
             sources=sources,
             sequence=base,
             frame=int(stem),
-            time=times[stem],
+            time=times.get(stem),
             camera=camera,
             pose=poses.get(stem),
         )
 
 
-def _times(path: Path, stems: list[str], notices: list[Notice]) -> dict[str, float]:
+def _times(path: Path, stems: list[str], notices: list[Notice], broken: BrokenFiles) -> dict[str, float]:
     stamps = read_times(path)
     if stamps is None:
         notices.append(assumed_rate(_FRAME_RATE, path.name))
         return {stem: int(stem) / _FRAME_RATE for stem in stems}
-    missing = next((stem for stem in stems if int(stem) not in stamps), None)
-    if missing is not None:
-        raise UnreadableFileError(f"{path} has no line {int(missing) + 1} for the frame {missing}: get it again")
-    return {stem: stamps[int(stem)] for stem in stems}
+    for stem in stems:
+        if int(stem) not in stamps:
+            broken.note("time", f"{path} has no line {int(stem) + 1} for the frame {stem}: get it again")
+    return {stem: stamps[int(stem)] for stem in stems if int(stem) in stamps}
 
 
-def _poses(folder: Path, stems: list[str], T_cam2_imu: Matrix | None) -> dict[str, Pose | None]:
+def _poses(folder: Path, stems: list[str], T_cam2_imu: Matrix | None, broken: BrokenFiles) -> dict[str, Pose | None]:
     """Return the poses of the frames that have a packet: T_world_imu T_cam2_imu^-1."""
-    packets = {stem: packet for stem in stems if (packet := read_oxts(folder / f"{stem}.txt")) is not None}
+    read = {stem: broken.read("pose", partial(read_oxts, folder / f"{stem}.txt")) for stem in stems}
+    packets = {stem: packet for stem, packet in read.items() if packet is not None}
     if not packets or T_cam2_imu is None:
         return {}
     first = next(iter(packets.values()))

@@ -14,7 +14,7 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode
 from segprep.datasets.errors import DatasetNotFoundError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import read_image
-from segprep.datasets.lists.files import find_lists, read_lists, write_list
+from segprep.datasets.lists.files import find_lists, passed_over, read_lists, write_list
 from segprep.datasets.record import Direction, SampleRecord, SourceFile
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
@@ -35,6 +35,7 @@ Paths are relative to ROOT. Lists may lie elsewhere: name them.""",
     finds_classes=True,
 )
 
+_MOST_REASONS: Final = 10
 _GREY: Final = PlainCode(channels=())
 
 
@@ -81,7 +82,10 @@ def write_miniature(root: Path, frames: int) -> None:
 def _records(source: DatasetSource) -> list[SampleRecord]:
     lists = source.lists or find_lists(source.root)
     if not lists:
-        raise DatasetNotFoundError(f"{source.root} has no list of samples, and none was named:\n{SPEC.layout}")
+        reasons = "".join(f"\n  {reason}" for reason in passed_over(source.root)[:_MOST_REASONS])
+        raise DatasetNotFoundError(
+            f"{source.root} has no list of samples, and none was named{reasons}\nThe expected layout is:\n{SPEC.layout}"
+        )
     return _with_bits(read_lists(lists, source.root, source.columns), source.root)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import UNLABELLED, found_class_map
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
@@ -97,7 +97,10 @@ def write_miniature(root: Path, frames: int) -> None:
 def _recordings(root: Path) -> dict[str, Path]:
     found = find_recordings(root, lambda folder: first_folder(folder, IMAGE_FOLDERS) is not None)
     if not found:
+        named = (place / name for place in (root, *sorted(root.glob("*"))) for name in IMAGE_FOLDERS)
+        folder = next((folder for folder in named if folder.is_dir()), root / IMAGE_FOLDERS[0])
         raise DatasetNotFoundError(
-            f"{root} has no folder {', '.join(IMAGE_FOLDERS)} with images; the expected layout is:\n{SPEC.layout}"
+            f"{root} has no folder {', '.join(IMAGE_FOLDERS)} with images: {what_lies_in(folder)}. The expected layout "
+            f"is:\n{SPEC.layout}"
         )
     return found

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from segprep.datasets.catalog._common.broken_files import BrokenFiles
 from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES, AssumedCamera, find_camera
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import intrinsic_matrix
@@ -40,7 +42,7 @@ ROOT/<scene>/TrainSplit.txt, TestSplit.txt      optional: "sequence1" per line; 
 )
 
 _FRAME_RATE: Final = 30.0
-_FRAME: Final = re.compile(r"frame-(?P<digits>\d+)\.(?P<part>color|depth)\.(?:png|jpg)")
+_FRAME: Final = re.compile(r"frame-(?P<digits>\d+)\.(?P<part>color|depth)\.(?:png|jpe?g)", re.IGNORECASE)
 _SEQUENCE: Final = re.compile(r"seq-(?P<number>\d+)")
 _SPLIT_LISTS: Final = (("train", "TrainSplit.txt"), ("test", "TestSplit.txt"))
 _INTRINSICS: Final = "camera-intrinsics.txt"
@@ -66,14 +68,16 @@ def class_map(source: DatasetSource) -> ClassMap:
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
-    """Yield the frames of all sequences; a pose that is missing, NaN or infinite leaves the frame without one."""
+    """Yield the frames of all sequences; those whose pose is missing, NaN, infinite or broken have none."""
     root = source.root
     splits: dict[Path, dict[int, str]] = {}
+    broken = BrokenFiles()
     for folder in _sequences(root):
         splits.setdefault(folder.parent, _splits(folder.parent))
         match = _SEQUENCE.fullmatch(folder.name) if folder != root else None
         split = "train" if match is None else splits[folder.parent].get(int(match["number"]), "train")
-        yield from link_neighbours(_scan_sequence(source, folder, split), direction, SPEC.max_gap)
+        yield from link_neighbours(_scan_sequence(source, folder, split, broken), direction, SPEC.max_gap)
+    broken.tell(source.notices)
 
 
 def write_miniature(root: Path, frames: int) -> None:
@@ -116,7 +120,7 @@ def _frame_files(folder: Path) -> dict[str, dict[str, str]]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         match = _FRAME.fullmatch(path.name)
         if match is not None:
-            found.setdefault(match["digits"], {})[match["part"]] = path.name
+            found.setdefault(match["digits"], {})[match["part"].lower()] = path.name
     return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
 
@@ -132,7 +136,7 @@ def _splits(scene: Path) -> dict[int, str]:
     return found
 
 
-def _scan_sequence(source: DatasetSource, folder: Path, split: str) -> Iterator[SampleRecord]:
+def _scan_sequence(source: DatasetSource, folder: Path, split: str, broken: BrokenFiles) -> Iterator[SampleRecord]:
     root = source.root
     files = _frame_files(folder)
     base = folder.relative_to(root).as_posix()
@@ -154,7 +158,7 @@ def _scan_sequence(source: DatasetSource, folder: Path, split: str) -> Iterator[
             frame=int(digits),
             time=int(digits) / _FRAME_RATE,
             camera=camera,
-            pose=read_pose(folder / f"frame-{digits}.pose.txt"),
+            pose=broken.read("pose", partial(read_pose, folder / f"frame-{digits}.pose.txt")),
         )
 
 

@@ -1,15 +1,19 @@
 """The rendered drive of `segprep.datasets.synthetic`, on disk: every modality with known truth."""
 
-import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from segprep.datasets.catalog._common.broken_files import BrokenFiles
 from segprep.datasets.catalog._common.files import files_by_stem
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
-from segprep.datasets.errors import DatasetNotFoundError
+from segprep.datasets.documents import read_json
+from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
+from segprep.datasets.json_values import is_number
 from segprep.datasets.kinds import Kind
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, JsonDict, Pose, make_key
 
@@ -39,21 +43,23 @@ _PARTS = (
 
 def class_map(source: DatasetSource) -> ClassMap:
     """Return the classes that `drive.json` lists."""
-    return ClassMap.from_json(_header(source.root)["class_map"])
+    return ClassMap.from_json(_header(source.root).get("class_map", {}))
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     """Yield all frames of all sequences, with cameras and poses, linked to their neighbours."""
     root = source.root
     _header(root)
+    broken = BrokenFiles()
     records = [
         record
         for split in sorted(p for p in root.iterdir() if p.is_dir())
         for sequence in sorted(p for p in split.iterdir() if p.is_dir())
-        for record in _scan_sequence(root, sequence)
+        for record in _scan_sequence(root, sequence, source.notices, broken)
     ]
     if not records:
         raise DatasetNotFoundError(f"{root} has no rgb images; the expected layout is:\n{SPEC.layout}")
+    broken.tell(source.notices)
     yield from link_neighbours(records, direction, SPEC.max_gap)
 
 
@@ -68,8 +74,10 @@ def write_miniature(root: Path, frames: int) -> None:
 def _header(root: Path) -> JsonDict:
     path = root / "drive.json"
     try:
-        header: JsonDict = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        header: JsonDict = read_json(path)
+        if not isinstance(header, dict):
+            raise TypeError("it holds no JSON object")
+    except (OSError, TypeError, ValueError) as error:
         raise DatasetNotFoundError(
             f"{root} is no rendered drive ({path.name}: {error}); the expected layout is:\n{SPEC.layout}\n"
             "Render one with `prep init synthetic --miniature DIR`"
@@ -77,9 +85,9 @@ def _header(root: Path) -> JsonDict:
     return header
 
 
-def _scan_sequence(root: Path, sequence: Path) -> Iterator[SampleRecord]:
+def _scan_sequence(root: Path, sequence: Path, notices: list[Notice], broken: BrokenFiles) -> Iterator[SampleRecord]:
     split = sequence.parent.name
-    for stem, _ in sorted(files_by_stem(sequence / "rgb").items()):
+    for stem in sorted(stem for stem in files_by_stem(sequence / "rgb", notices=notices) if stem.isdecimal()):
         base = sequence.relative_to(root).as_posix()
         sources = {
             column: SourceFile(f"{base}/{folder}/{stem}.png", kind, code)
@@ -87,14 +95,28 @@ def _scan_sequence(root: Path, sequence: Path) -> Iterator[SampleRecord]:
             if (sequence / folder).is_dir()
         }
         camera_file = sequence / "camera" / f"{stem}.json"
-        camera: JsonDict = json.loads(camera_file.read_text(encoding="utf-8")) if camera_file.is_file() else {}
+        known = broken.read("camera", partial(_camera, camera_file)) if camera_file.is_file() else None
+        time, camera, pose = known or (None, None, None)
         yield SampleRecord(
             key=make_key(f"{split}_{sequence.name}_{stem}"),
             split=split,
             sources=sources,
             sequence=f"{split}/{sequence.name}",
             frame=int(stem),
-            time=camera.get("time"),
-            camera=Camera.from_json(camera) if camera else None,
-            pose=Pose(camera["pose"]) if "pose" in camera else None,
+            time=time,
+            camera=camera,
+            pose=pose,
         )
+
+
+def _camera(path: Path) -> tuple[float | None, Camera, Pose | None]:
+    try:
+        data = read_json(path)
+        time = data.get("time")
+        if time is not None and not is_number(time):
+            raise TypeError(f"time is {time!r}")
+        return time, Camera.from_json(data), Pose(data["pose"]) if "pose" in data else None
+    except OSError as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UnreadableFileError(f"{path} is no camera of a rendered drive ({error!r}): render it again") from error

@@ -24,6 +24,7 @@ DEPTH_UNITS: Final[Mapping[str, tuple[Kind, SourceCode]]] = MappingProxyType(
         "kitti": (Kind.DEPTH, DepthFileCode(1 / 256)),  # KITTI's depth completion and prediction
         "sun": (Kind.DEPTH, DepthFileCode(0.001, "rotated-bits")),  # SUN RGB-D
         "kinect": (Kind.DEPTH, DepthFileCode(0.1236, "kinect")),  # raw disparity of the first Kinect
+        "kinect-swapped": (Kind.DEPTH, DepthFileCode(0.1236, "kinect-swapped")),  # the .pgm of NYU's raw recordings
         "cityscapes": (Kind.DISPARITY, DisparityCode(zero_code=1)),
         "kitti-disparity": (Kind.DISPARITY, DisparityCode()),  # KITTI stereo 2012 and 2015
     }

@@ -36,15 +36,26 @@ def _kinect_tangent(numbers_HW: Array) -> Array:
         found = numbers_HW.dtype if numbers_HW.dtype.kind == "f" else f"{numbers_HW.max()}"
         raise CodeRangeError(
             f"raw numbers of a Kinect are whole ones of 11 bits, this file holds {found}: is it depth already, or are "
-            "the bytes of its numbers swapped?"
+            "the bytes of its numbers swapped (kinect), or not swapped (kinect-swapped)?"
         )
     raw_HW = numbers_HW.astype(np.float64)
     tangent_HW: Array = np.where((raw_HW > 0) & (raw_HW < _KINECT_POLE), np.tan(raw_HW / 2842.5 + 1.1863), -1)
     return tangent_HW
 
 
+def _swapped_kinect_tangent(numbers_HW: Array) -> Array:
+    if numbers_HW.dtype != _U16:
+        raise CodeRangeError(f"swapped bytes are those of 16-bit numbers, this file holds {numbers_HW.dtype}")
+    return _kinect_tangent(numbers_HW.byteswap())
+
+
 _LAWS: Final[Mapping[str, Callable[[Array], Array]]] = MappingProxyType(
-    {"linear": lambda numbers_HW: numbers_HW, "rotated-bits": _rotated, "kinect": _kinect_tangent}
+    {
+        "linear": lambda numbers_HW: numbers_HW,
+        "rotated-bits": _rotated,
+        "kinect": _kinect_tangent,
+        "kinect-swapped": _swapped_kinect_tangent,
+    }
 )
 
 
@@ -62,6 +73,8 @@ class DepthFileCode:
     - "kinect": raw disparity of the first Kinect; with scale 0.1236 metres = 0.1236 tan(raw / 2842.5 + 1.1863), by
       Stephane Magnenat, https://openkinect.org/wiki/Imaging_Information. 2047 is invalid, as is all from 1093 on, where
       the formula has no depth. 800 is 1.20 m, 1000 is 3.78 m.
+    - "kinect-swapped": the same, with the two bytes of each number exchanged, as in NYU's raw recordings: their .pgm
+      files have the low byte first, and the format says the high one.
 
     Attributes:
         scale_m: Metres per unit of the law.
@@ -87,7 +100,7 @@ class DepthFileCode:
         Their own scale holds where it makes sense for means of several pixels and reaches beyond a room: from 0.1 mm to
         1 cm.
         """
-        own = self.law != "kinect" and _FINEST_M <= self.scale_m <= _COARSEST_M
+        own = not self.law.startswith("kinect") and _FINEST_M <= self.scale_m <= _COARSEST_M
         return DepthCode(self.scale_m if own else _USUAL_M)
 
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:

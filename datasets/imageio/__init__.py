@@ -1,6 +1,7 @@
 """The only place that reads and writes pixels."""
 
 from segprep.datasets.imageio.files import (
+    FOREIGN_SUFFIXES,
     MAX_PIXELS,
     SUFFIXES,
     decode_image,
@@ -12,6 +13,7 @@ from segprep.datasets.imageio.files import (
 )
 
 __all__ = [
+    "FOREIGN_SUFFIXES",
     "MAX_PIXELS",
     "SUFFIXES",
     "decode_image",

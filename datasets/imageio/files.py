@@ -18,8 +18,10 @@ from segprep.datasets.errors import CodeRangeError, MissingInputError, Unreadabl
 from segprep.datasets.imageio import floats, hdf5, jpeg, netpbm, npz, png
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.sample import Array
+from segprep.datasets.source_files import open_file, read_file
 
 __all__ = [
+    "FOREIGN_SUFFIXES",
     "MAX_PIXELS",
     "SUFFIXES",
     "decode_image",
@@ -93,6 +95,9 @@ _WRITERS = {
 SUFFIXES = (*_WRITERS, ".npy")
 """Suffixes that `write_image` and `encode_image` know."""
 
+FOREIGN_SUFFIXES = (".avif", ".bmp", ".exr", ".gif", ".heic", ".jp2", ".tif", ".tiff", ".webp")
+"""Suffixes of pictures that are not read. Who lists files names them, so that they are refused with the reason."""
+
 _FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer: run `git lfs pull`"),
     (b"<", "a page of HTML or XML, such as a failed download leaves: get the file again"),
@@ -101,6 +106,9 @@ _FOREIGN = (
     (b"II*\0", "a TIFF: convert it to PNG"),
     (b"MM\0*", "a TIFF: convert it to PNG"),
     (b"RIFF", "a WebP: convert it to PNG"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR file: convert it to .npy, .pfm or PNG"),
+    (b"\0\0\0\x0cjP", "a JPEG 2000 file: convert it to PNG"),
+    *((b"\0\0\0" + size + b"ftyp", "a HEIC or AVIF file: convert it to PNG") for size in (b"\x18", b"\x1c", b"\x20")),
     (b"MATLAB 5.0", "a MATLAB file of an old version: save it again with save(..., '-v7.3')"),
     (b"\0\0\0", "a block of zeros, such as a crash leaves, or of an unknown format: get the file again"),
 )
@@ -124,10 +132,10 @@ def read_image(path: Path, *, palette_colors: bool = False) -> Array:
 
     Raises:
         MissingInputError: If the file does not exist.
-        UnreadableFileError: If it is truncated, damaged, of a foreign format, a folder, or forbidden.
+        UnreadableFileError: If it is truncated, damaged, of a foreign format, too large, forbidden, or no regular file.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     return decode_image(data, path, palette_colors=palette_colors)
@@ -217,7 +225,7 @@ def _upright(file: BinaryIO) -> int:
 
 def _from_headers(path: Path, read: Callable[[_Reader, BinaryIO], _Found], data: bytes | None = None) -> _Found:
     try:
-        with path.open("rb") if data is None else io.BytesIO(data) as file:
+        with open_file(path) if data is None else io.BytesIO(data) as file:
             reader = _reader(file.read(32), path)
             file.seek(0)
             return read(reader, file)

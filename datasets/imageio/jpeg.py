@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
+from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
@@ -19,6 +20,8 @@ __all__ = ["SIGNATURE", "decode", "encode", "read_exif_orientation", "read_size"
 SIGNATURE = b"\xff\xd8\xff"
 
 _EOI, _SOS, _APP1 = 0xD9, 0xDA, 0xE1
+_MOST_UNPACKED = 3 * 4096  # bytes of pixels from one byte: a block of 8 x 8 takes at least a bit
+_MOST_FILL = 2**16  # bytes FF before a marker
 _EXIF = b"Exif\0\0"
 _FRAME_STARTS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = (0xC0, 0xC1)
@@ -72,7 +75,9 @@ def _read_headers(file: BinaryIO) -> tuple[tuple[int, int], int]:
     size, orientation = None, UPRIGHT
     while True:
         marker = _read(file, 2)
-        while marker == b"\xff\xff":
+        for _ in range(_MOST_FILL):
+            if marker != b"\xff\xff":
+                break
             marker = b"\xff" + _read(file, 1)
         if size and marker[1] == _SOS:
             return size, orientation
@@ -98,6 +103,7 @@ def decode(data: bytes) -> Array:
             are not noticed.
     """
     structure = _walk(data)
+    check_decoded(structure.width * structure.height * structure.components, len(data), _MOST_UNPACKED)
     if structure.components not in (1, 3):
         raise ValueError(f"it has {structure.components} colour components; convert it to RGB or grey")
     try:

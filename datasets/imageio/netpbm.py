@@ -15,6 +15,7 @@ _CHANNELS = {b"P2": 1, b"P3": 3, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 _COMMENTS = rb"(?:\s|#[^\n]*\n)+"
 _HEADER = re.compile(rb"(P[2356fF])" + _COMMENTS + rb"(\d+)" + _COMMENTS + rb"(\d+)" + _COMMENTS + rb"([-+.\deE]+)\s")
 _MAX_HEADER = 4096
+_MOST_AS_TEXT = 2**24
 
 
 class _Header(NamedTuple):
@@ -55,6 +56,10 @@ def decode(data: bytes) -> Array:
     else:
         dtype = np.dtype(np.uint8 if header.limit <= 255 else np.uint16)
         if header.magic in (b"P2", b"P3"):
+            if count > _MOST_AS_TEXT:
+                raise ValueError(
+                    f"{count} values as text are more than the {_MOST_AS_TEXT} that are read: save it as P5 or P6"
+                )
             values = _text_numbers(data[header.length :], count)
         else:
             values = _numbers(data, header, dtype.newbyteorder(">"), count)
@@ -99,7 +104,7 @@ def _numbers(data: bytes, header: _Header, dtype: "np.dtype[np.generic]", count:
 
 
 def _text_numbers(text: bytes, count: int) -> Array:
-    words = re.sub(rb"#[^\n]*", b" ", text).split()
+    words = re.sub(rb"#[^\n]*", b" ", text).split(None, count)
     if len(words) < count:
         raise ValueError(f"truncated: {len(words)} values, {count} expected")
     if text[-1:].isdigit() and len(words) == count:

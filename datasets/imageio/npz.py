@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.floats import decode_npy, read_npy_length, read_npy_size
 from segprep.datasets.sample import Array
 
@@ -36,6 +37,7 @@ def decode(data: bytes) -> Array:
     """
     with _array(io.BytesIO(data)) as member:
         length = read_npy_length(member)
+        check_decoded(length)
         member.seek(0)
         # One byte more shows the end, where the checksum is compared; all of it could be more than the memory holds.
         return decode_npy(member.read(length + 1))

@@ -7,6 +7,7 @@ from typing import BinaryIO, NamedTuple
 import cv2
 import numpy as np
 
+from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
@@ -18,6 +19,11 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _SIDE_CHUNKS = (b"PLTE", b"tRNS", b"eXIf")
+
+_SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_MOST_CHUNKS = 2**20
+_MOST_EXIF = 2**16
+_MOST_UNPACKED = 1040  # bytes that one byte of deflated ones can become
 
 _AS_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -52,10 +58,13 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
 def read_exif_orientation(file: BinaryIO) -> int:
     """Return the orientation, 1 to 8. It may stand behind the pixels, so that all chunks are passed over."""
     file.seek(len(SIGNATURE))
-    while len(start := file.read(8)) == 8 and start[4:] != b"IEND":
+    for _ in range(_MOST_CHUNKS):
+        start = file.read(8)
+        if len(start) < 8 or start[4:] == b"IEND":
+            break
         length = _length(start, 0)
         if start[4:] == b"eXIf":
-            return read_orientation(file.read(length))
+            return read_orientation(file.read(min(length, _MOST_EXIF)))
         file.seek(length + 4, 1)
     return UPRIGHT
 
@@ -85,6 +94,8 @@ def decode_colors(data: bytes) -> Array:
 
 def _decode(data: bytes, *, expand_palette: bool) -> Array:
     header, chunks, offsets = _walk(data)
+    raw = header.height * (header.width * _SAMPLES[header.color] * header.depth // 8)
+    check_decoded(raw, len(data), _MOST_UNPACKED)
     color = _GREY if header.color == _PALETTE else header.color
     if header.color == _PALETTE or any(kind not in _CRITICAL for kind in chunks):
         # Gamma, transparency keys and animation frames are not pixels; without its palette a picture of indices is a
@@ -131,6 +142,8 @@ def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
     while not names or names[-1] != b"IEND":
         if offset + 12 > len(data):
             raise ValueError("truncated: its end mark is missing")
+        if len(names) == _MOST_CHUNKS:
+            raise ValueError(f"it has more than {_MOST_CHUNKS} blocks")
         length = _length(data, offset)
         _check_length(data, offset, length)
         name = data[offset + 4 : offset + 8]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.sample import Array, Mask, Matrix
+from segprep.datasets.source_files import read_file
 
 __all__ = ["decode_velodyne", "project_points", "read_velodyne"]
 
@@ -23,7 +24,7 @@ def read_velodyne(path: Path) -> npt.NDArray[np.float32]:
         UnreadableFileError: If it is empty, truncated, or holds anything but finite numbers.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist, but it is needed: complete the data set") from error
     except OSError as error:

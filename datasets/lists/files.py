@@ -29,14 +29,16 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.documents import utf8_text
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.imageio import SUFFIXES
+from segprep.datasets.imageio import FOREIGN_SUFFIXES, SUFFIXES
 from segprep.datasets.lists.entries import ListEntry, Problems, checked_columns
 from segprep.datasets.lists.keys import check_split, entry_keys, refuse_repeated
 from segprep.datasets.lists.objects import format_jsonl, format_parquet, parse_jsonl, parse_parquet
 from segprep.datasets.lists.paths import ListRoot
 from segprep.datasets.lists.text import format_csv, format_txt, parse_csv, parse_txt
 from segprep.datasets.record import SampleRecord
+from segprep.datasets.source_files import read_file
 
 __all__ = [
     "LIST_SUFFIXES",
@@ -45,6 +47,7 @@ __all__ = [
     "find_lists",
     "list_suffix",
     "only_columns",
+    "passed_over",
     "read_lists",
     "write_list",
 ]
@@ -54,6 +57,8 @@ TEXT_SUFFIXES = (".csv", ".txt")
 
 LIST_SUFFIXES = (*TEXT_SUFFIXES, ".jsonl", ".parquet")
 """All formats."""
+
+_PICTURES = (*SUFFIXES, *FOREIGN_SUFFIXES)
 
 
 def list_suffix(path: Path) -> str:
@@ -108,15 +113,18 @@ def read_lists(lists: Sequence[Path], root: Path, columns: Sequence[str] | None 
 def find_lists(root: Path) -> tuple[Path, ...]:
     """Return the lists that lie directly in a folder: files with a list's suffix whose first entry names a picture.
 
-    Files that cannot be read at all count, so that they are complained about.
+    Files that cannot be read at all count, so that they are complained about; `passed_over` says why others do not.
 
     Raises:
         ConfigurationError: If pyarrow is needed and not installed.
     """
-    if not root.is_dir():
-        return ()
-    named = [p for p in sorted(root.iterdir()) if p.suffix.lower() in LIST_SUFFIXES and not p.name.startswith(".")]
-    return tuple(path for path in named if path.is_file() and _lists_pictures(path))
+    return tuple(path for path in _named_as_lists(root) if _no_list(path) is None)
+
+
+def passed_over(root: Path) -> tuple[str, ...]:
+    """Return why files with a list's suffix, directly in a folder, are no lists of pictures."""
+    reasons = ((path, _no_list(path)) for path in _named_as_lists(root))
+    return tuple(f"{path}: {reason}" for path, reason in reasons if reason is not None)
 
 
 def only_columns(record: SampleRecord, columns: Sequence[str] | None) -> SampleRecord:
@@ -190,13 +198,13 @@ def _parse(path: Path, columns: Sequence[str] | None, problems: Problems) -> lis
     suffix = list_suffix(path)
     before = len(problems.lines)
     try:
-        data = path.read_bytes()
-        text = "" if suffix == ".parquet" else data.decode("utf-8-sig")
+        data = read_file(path)
+        text = "" if suffix == ".parquet" else utf8_text(data)
     except OSError as error:
         problems.add(str(path), f"it cannot be read ({error.strerror})")
         return None
-    except UnicodeDecodeError as error:
-        problems.add(str(path), f"it is not UTF-8 (byte {error.start}): save it as UTF-8")
+    except ValueError as error:
+        problems.add(str(path), error)
         return None
     match suffix:
         case ".csv":
@@ -210,9 +218,20 @@ def _parse(path: Path, columns: Sequence[str] | None, problems: Problems) -> lis
     return entries if entries or len(problems.lines) == before else None
 
 
-def _lists_pictures(path: Path) -> bool:
+def _named_as_lists(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    named = (path for path in sorted(root.iterdir()) if path.suffix.lower() in LIST_SUFFIXES)
+    return [path for path in named if not path.name.startswith(".") and not path.is_dir()]
+
+
+def _no_list(path: Path) -> str | None:
+    """Return why a file is no list of pictures; None if it is one, or cannot be read."""
     problems = Problems()
     entries = _parse(path, None, problems)
     if entries:
-        return PurePosixPath(entries[0].image.replace("\\", "/")).suffix.lower() in SUFFIXES
-    return any(line.startswith(f"{path}: ") for line in problems.lines)
+        suffix = PurePosixPath(entries[0].image.replace("\\", "/")).suffix.lower()
+        return None if suffix in _PICTURES else f"its first entry, {entries[0].image[:80]!r}, names no picture"
+    if any(line.startswith(f"{path}: ") for line in problems.lines):
+        return None
+    return problems.lines[0].removeprefix(str(path)).strip() if problems.lines else "it has no entries"

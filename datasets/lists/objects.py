@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.codes import source_code_from_json
+from segprep.datasets.documents import parse_json
 from segprep.datasets.json_values import is_number
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.entries import FACTS, ListEntry, Problems, checked_columns, plain_source
@@ -17,11 +18,13 @@ from segprep.datasets.lists.text import content_lines
 from segprep.datasets.program.extras import optional_packages
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, Pose
+from segprep.datasets.source_files import MAX_BYTES, size_text
 
 __all__ = ["format_jsonl", "format_parquet", "parse_jsonl", "parse_parquet"]
 
 _NESTED = ("camera", "pose", "neighbour", "codes")  # JSON text in a .parquet
 _PARQUET = ("a list in .parquet", ", or use .jsonl")
+_ROWS_AT_ONCE = 1000
 _NUMBERS = {"frame": "int64", "time": "float64"}
 
 
@@ -31,8 +34,8 @@ def parse_jsonl(path: Path, text: str, problems: Problems) -> list[ListEntry]:
     for number, line in content_lines(text):
         place = f"{path} line {number}"
         try:
-            entries.append(_entry(place, json.loads(line, parse_constant=_refuse_constant)))
-        except (ValueError, RecursionError) as error:
+            entries.append(_entry(place, parse_json(line)))
+        except ValueError as error:
             problems.add(place, error)
     return entries
 
@@ -53,7 +56,12 @@ def parse_parquet(path: Path, data: bytes, problems: Problems) -> list[ListEntry
         from pyarrow.parquet import ParquetFile
 
     try:
-        rows = ParquetFile(io.BytesIO(data)).read().to_pylist()
+        rows, size = [], 0
+        for batch in ParquetFile(io.BytesIO(data)).iter_batches(_ROWS_AT_ONCE):
+            size += batch.nbytes
+            if size > MAX_BYTES:
+                raise ValueError(f"its texts are more than the {size_text(MAX_BYTES)} that are read")
+            rows += batch.to_pylist()
     except (ArrowException, OSError, ValueError) as error:
         problems.add(str(path), f"it is no readable Parquet file ({error})")
         return []
@@ -62,7 +70,7 @@ def parse_parquet(path: Path, data: bytes, problems: Problems) -> list[ListEntry
         place = f"{path} row {number}"
         try:
             entries.append(_entry(place, _from_row(row)))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             problems.add(place, error)
     return entries
 
@@ -111,7 +119,7 @@ def _from_row(row: Mapping[str, Any]) -> JsonDict:
         if name in data:
             if not isinstance(data[name], str):
                 raise ValueError(f"{name} must be JSON text, not {data[name]!r}")
-            data[name] = json.loads(data[name], parse_constant=_refuse_constant)
+            data[name] = parse_json(data[name])
     if isinstance(data.get("frame"), float) and data["frame"].is_integer():
         data["frame"] = int(data["frame"])
     codes = data.pop("codes", {})
@@ -178,7 +186,3 @@ def _checked_facts(data: Mapping[str, Any]) -> JsonDict:
     if near.get("motion") is not None:
         Pose(near["motion"])
     return facts | {"neighbour": {"motion": None} | near}
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")

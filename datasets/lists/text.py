@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segprep.datasets.lists.entries import ListEntry, Problems, as_header, checked_columns, named_entry
 from segprep.datasets.record import SampleRecord
@@ -10,6 +10,7 @@ from segprep.datasets.record import SampleRecord
 __all__ = ["content_lines", "format_csv", "format_txt", "parse_csv", "parse_txt"]
 
 _PARIS = ("image", "label")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 # The standard library's csv cannot tell a quoted blank from a blank after the comma, and counts lines by records.
 _CSV_FIELD = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"|((?!")[^,]*?))[ \t]*(?:(,)|\Z)')
@@ -31,11 +32,18 @@ def content_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def parse_csv(path: Path, text: str, columns: Sequence[str] | None, problems: Problems) -> list[ListEntry]:
     """Read a .csv; a first line of column names is a header."""
+    if _noted_separator(path, text, ",", problems):
+        return []
     rows = _rows(path, text, _CSV_FIELD, problems)
     if not rows:
         return []
     place, first = rows[0]
     header = as_header(first)
+    if header is None and _is_heading(rows):
+        what = f"{place.removeprefix(str(path)).strip()} is no path of an image, and no header that is understood"
+        remedy = f"name the columns in the first line, image among them, instead of {','.join(first)[:80]}"
+        problems.add(str(path), f"{what}: {remedy}")
+        return []
     if header is not None:
         names, rows = header, rows[1:]
     elif columns is not None:
@@ -50,10 +58,17 @@ def parse_csv(path: Path, text: str, columns: Sequence[str] | None, problems: Pr
 
 def parse_txt(path: Path, text: str, columns: Sequence[str] | None, problems: Problems) -> list[ListEntry]:
     """Read a .txt: image, further modalities, label."""
+    if _noted_separator(path, text, " ", problems):
+        return []
     rows = _rows(path, text, _TXT_FIELD, problems)
     if not rows:
         return []
     place, first = rows[0]
+    if _is_heading(rows):
+        problems.add(
+            place, "it is no path of an image: lists in .txt have no header; take the line out, or save it as .csv"
+        )
+        return []
     between = [f"modality{i}" for i in range(2, len(first))]
     names = ("image", *between, *(["label"] if len(first) > 1 else [])) if columns is None else tuple(columns)
     return _entries(place, rows, names, problems)
@@ -100,6 +115,33 @@ def _rows(path: Path, text: str, field: re.Pattern[str], problems: Problems) -> 
         except ValueError as error:
             problems.add(place, error)
     return rows
+
+
+def _noted_separator(path: Path, text: str, own: str, problems: Problems) -> bool:
+    """Note if the entries of the first line are separated by something else than they should be."""
+    first = next(content_lines(text), None)
+    if first is None or '"' in first[1]:
+        return False
+    number, line = first
+    for separator, name in _SEPARATORS.items():
+        parts = [part.strip() for part in line.split(separator) if part.strip()]
+        if separator == own or own in "".join(parts) or separator not in line or (own == " " and separator == "\t"):
+            continue
+        if as_header(parts) is not None or all(PurePosixPath(part).suffix for part in parts):
+            wanted = "commas" if own == "," else "blanks"
+            problems.add(
+                str(path), f"line {number} is separated by {name}, not by {wanted}: save the list with {wanted}"
+            )
+            return True
+    return False
+
+
+def _is_heading(rows: Sequence[tuple[str, list[str]]]) -> bool:
+    """Whether the first line names no file, and the second one does."""
+    if len(rows) < 2:
+        return False
+    (_, first), (_, second) = rows[:2]
+    return not any(PurePosixPath(field).suffix for field in first) and any(PurePosixPath(f).suffix for f in second)
 
 
 def _split(line: str, field: re.Pattern[str]) -> list[str]:

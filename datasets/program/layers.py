@@ -1,10 +1,10 @@
 """Tables laid over one another: a command line, the last run, a file, the defaults; and where each value came from."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from segprep.datasets.documents import parse_toml
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import Option, Place, default_table, options_of, refuse_unknown
 
@@ -130,7 +130,7 @@ def parse_setting(text: str, example: str) -> dict[str, Any]:
     quoted = "'''" + value + "'''"
     for written in (value, quoted) if equals else ():
         try:
-            return tomllib.loads(f"{key} = {written}")
+            return parse_toml(f"{key} = {written}")
         except ValueError:  # no TOML, or a number of more digits than Python reads
             continue
     raise ConfigurationError(f"--set {text}: write KEY=VALUE, for example --set {example}")

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan, encode_json
 from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.statistics import Statistics, statistics_from_json
+from segprep.datasets.source_files import MAX_BYTES
 
 __all__ = [
     "MISPLACED_REMEDY",
@@ -118,7 +120,7 @@ def read_attributes(store: Path) -> JsonDict:
     if not store.is_dir():
         raise StoreNotFoundError(f"there is no shard store {store}: no such folder. `prep shard` makes one")
     try:
-        attributes = json.loads((store / ROOT_FILE).read_bytes())["attributes"]
+        attributes = read_json(store / ROOT_FILE, MAX_BYTES)["attributes"]
     except FileNotFoundError as error:
         raise DamagedStoreError(f"{store} is no shard store: it has no {ROOT_FILE}") from error
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -1,6 +1,5 @@
 """Reading a shard store."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError, UnknownNameError
 from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, SampleKey
 from segprep.datasets.shards.arrays import Corner, StoreArrays, UnreadableRowsError
@@ -237,13 +237,12 @@ class ShardStore:
 
     def source_paths(self, index: int) -> dict[str, str]:
         """Return the original files by column, relative to the dataset's root."""
-        paths: dict[str, str] = json.loads(text_of(self._row("source_paths", index)))
+        paths: dict[str, str] = self._json("source_paths", index)
         return paths
 
     def augmentation(self, index: int) -> JsonDict:
         """Return what the augmentation of this row drew; empty for the untouched original."""
-        drawn: JsonDict = json.loads(text_of(self._row("augmentation", index)))
-        return drawn
+        return self._json("augmentation", index)
 
     def _spec(self, column: str) -> ArraySpec:
         if column not in self._specs:
@@ -258,6 +257,15 @@ class ShardStore:
         self._check_index(index)
         values: Array = self._row_array(name)[index]
         return values
+
+    def _json(self, name: str, index: int) -> JsonDict:
+        try:
+            data = parse_json(text_of(self._row(name, index)))
+        except ValueError as error:
+            raise DamagedStoreError(f"{self.path}: {name} of row {index} is not readable: {error}") from error
+        if not isinstance(data, dict):
+            raise DamagedStoreError(f"{self.path}: {name} of row {index} is no JSON object")
+        return data
 
     def _matrix(self, name: str, index: int) -> Matrix | None:
         matrix = self._row(name, index)

@@ -1,10 +1,11 @@
 """Checking a shard store file by file, without zarr-python, against what its writer recorded."""
 
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.chunks import decode_chunk, split_shard
@@ -21,8 +22,15 @@ from segprep.datasets.shards.root import (
     wrong_split,
 )
 from segprep.datasets.shards.rows import text_of
+from segprep.datasets.source_files import read_file
 
 __all__ = ["Damage", "verify_store"]
+
+
+# What file browsers, editors and network disks leave behind; no reader looks at it.
+_LEFT_BY_PROGRAMS = re.compile(
+    r"\._.*|\.DS_Store|\.directory|\.nfs.*|Thumbs\.db|desktop\.ini|.*~|#.*#|\..*\.sw[a-z]|.*\.(?:bak|orig)"
+).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,8 @@ def _damages(path: Path, root: StoreRoot, *, fast: bool) -> list[Damage]:
                 damages.append(Damage(file, reason, tuple(keys.name(row) for row in lost), shard))
     known = root.files.keys() | {ROOT_FILE}
     strays = sorted(f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir())
-    damages += [Damage(file, "the file is no part of the store") for file in strays if file not in known]
+    strays = [file for file in strays if file not in known and not any(map(_LEFT_BY_PROGRAMS, file.split("/")))]
+    damages += [Damage(file, "the file is no part of the store") for file in strays]
     return damages
 
 
@@ -115,7 +124,7 @@ def _metadata_damages(path: Path, root: StoreRoot) -> list[Damage]:
         if reason is None and record_of(content) != root.files[file]:
             reason = "its content is not what was written"
         if reason is None:
-            sound[name] = json.loads(content)
+            sound[name] = parse_json(content)
         else:
             damages.append(Damage(file, reason))
     reason = _root_reason(path, root, sound)
@@ -131,8 +140,8 @@ def _root_reason(path: Path, root: StoreRoot, arrays: dict[str, Any]) -> str | N
         arrays: What is in the metadata files of arrays; those that are damaged are left out.
     """
     try:
-        content = (path / ROOT_FILE).read_bytes()
-        document = json.loads(content)
+        content = read_file(path / ROOT_FILE)
+        document = parse_json(content)
         copies = document["consolidated_metadata"]["metadata"]
         for name, own in arrays.items():
             if copies.get(name) != own:

@@ -20,6 +20,7 @@ from segprep.datasets.codes import (
 )
 from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import CodeRangeError, DamagedCellError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import decode_image, encode_image, image_orientation
 from segprep.datasets.imageio.exif import UPRIGHT
@@ -253,7 +254,7 @@ def read_record_cell(path: Path, digest: str | None = None) -> JsonDict:
     """
     content = _content(path, digest)
     try:
-        data = json.loads(content)
+        data = parse_json(content)
     except ValueError as error:
         raise UnreadableFileError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(data, dict):

@@ -4,7 +4,6 @@ This module knows the layout and the configuration. It makes no cells and opens 
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import tomlkit
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.classes import ClassMap
+from segprep.datasets.documents import read_text, read_toml
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
 from segprep.datasets.program.tables import Place, refuse_unknown
 from segprep.datasets.record import Direction
@@ -124,12 +124,12 @@ def load_workspace(root: Path) -> Workspace:
     """
     path = root / CONFIG_NAME
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = read_toml(path)
     except FileNotFoundError as error:
         raise WorkspaceNotFoundError(f"{path} does not exist: make a workspace with `prep init`") from error
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     refuse_unknown(data, _KEYS, Place(str(path)))
     try:
@@ -190,7 +190,7 @@ def write_config(root: Path, config: WorkspaceConfig, *, replace_classes: bool =
     """
     path = root / CONFIG_NAME
     if path.is_file():
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        document = tomlkit.parse(read_text(path))
     else:
         document = tomlkit.document()
         document.add(tomlkit.comment(_HEADER))

@@ -121,8 +121,10 @@ def _span(arguments: Arguments, scene: Scene) -> FixedRange | OwnRange:
     usual = scene.depth_range or (None, None)
     near, far = usual[0] if near is None else near, usual[1] if far is None else far
     if near is None or far is None:
+        lacking = bool(scene.columns) and arguments.depth not in scene.columns
         raise ConfigurationError(
-            "nobody knows the range of this dataset's depths: give --near --far in metres (for example 0.5 and 8 "
+            (f"there is no column {arguments.depth!r}, and " if lacking else "")
+            + "nobody knows the range of this dataset's depths: give --near --far in metres (for example 0.5 and 8 "
             "indoors, 2 and 80 on a street), or --percentiles for a range of each image's own"
         )
     if arguments.quantity is ShownQuantity.DISPARITY and near == 0:

@@ -14,6 +14,7 @@ from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Mask
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace.cells import decode_file
 from segprep.prep.inspection.facts import (
     DistanceFacts,
@@ -80,7 +81,7 @@ def inspect_files(root: Path, class_map: ClassMap, sources: Sequence[SourceFile]
 
 def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
     try:
-        data = (root / source.path).read_bytes()
+        data = read_file(root / source.path)
     except FileNotFoundError:
         return _trouble(source, Trouble.MISSING, f"{source.path} does not exist")
     except OSError as error:

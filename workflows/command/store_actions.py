@@ -67,8 +67,8 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
         errors.append(unknown)
     if cells is not None and cells.damaged:
         errors.append(DamagedCellError(cells.told))
-    for error in errors[:-1]:
-        tell(f"prep: {error}")
+    for each in errors[:-1]:
+        tell(f"prep: {each}")
     if errors:
         raise errors[-1]
     if any(findings.damages.values()) or (cells is not None and cells.scales):

@@ -11,6 +11,7 @@ from segprep.datasets.errors import MissingInputError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
+from segprep.datasets.source_files import open_file, read_file
 from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import fill_pattern
 from segprep.prep.step import Input, Origin, Step
@@ -100,7 +101,7 @@ class Digests:
             if not self._may_hash:
                 return None
             if self._keep_contents:
-                self.contents[source.path] = path.read_bytes()
+                self.contents[source.path] = read_file(path)
                 digest = hashlib.sha256(self.contents[source.path]).hexdigest()
             else:
                 digest = _file_digest(path)
@@ -288,7 +289,7 @@ def _change(name: str, before: object, now: object) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

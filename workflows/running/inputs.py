@@ -11,6 +11,7 @@ from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Pose, Sample, SampleKey
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, decode_source, read_cell
 from segprep.prep.step import Input, Origin, Step
@@ -171,7 +172,7 @@ class StoredInputs:
         """Read a file of the dataset that was hashed before, if at all, and is what it was then."""
         try:
             stat = path.stat()
-            data = path.read_bytes()
+            data = read_file(path)
         except FileNotFoundError as error:
             raise MissingInputError(f"{path} does not exist, but the dataset's layout promises it") from error
         except OSError as error:

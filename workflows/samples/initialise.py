@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segprep.datasets.atomic import write_failed
 from segprep.datasets.catalog import CATALOG
@@ -18,13 +18,16 @@ from segprep.datasets.errors import (
     ConfigurationError,
     ConflictError,
     DatasetNotFoundError,
+    MissingInputError,
     SegprepError,
+    UnreadableFileError,
     WriteFailedError,
 )
+from segprep.datasets.imageio import FOREIGN_SUFFIXES, image_size
 from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.lists.files import find_lists
-from segprep.datasets.notices import FoundValue, Notice
+from segprep.datasets.notices import About, FoundValue, Notice
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
@@ -179,6 +182,7 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
         raise write_failed(place, error) from error
     splits = tuple(dict.fromkeys(record.split for record in records))
     source.notices.extend(found)
+    source.notices.extend(_foreign_formats(records, source.root))
     notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
     config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
     if existing is None:
@@ -280,6 +284,25 @@ def _refuse_duplicates(records: Iterable[SampleRecord], root: Path) -> None:
             f"{root}: {len(same)} keys belong to several samples (case does not count); rename files, so that each has "
             "its own:\n" + "\n".join(lines)
         )
+
+
+def _foreign_formats(records: Iterable[SampleRecord], root: Path) -> Iterator[Notice]:
+    """Yield what is wrong with columns whose files are of formats that are not read."""
+    paths: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in records:
+        for name, source in record.sources.items():
+            suffix = PurePosixPath(source.path).suffix.lower()
+            if suffix in FOREIGN_SUFFIXES:
+                paths[name, suffix].append(source.path)
+    for (name, suffix), found in paths.items():
+        try:
+            image_size(root / found[0])  # the suffix may be wrong
+        except UnreadableFileError as error:
+            yield Notice(
+                About.SUSPECT, name, f"{len(found)} files end in {suffix}, and the first cannot be used: {error}"
+            )
+        except MissingInputError:
+            pass  # said elsewhere
 
 
 def _columns_of(record: SampleRecord) -> list[str]:

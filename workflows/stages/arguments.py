@@ -185,7 +185,8 @@ class FileArguments:
     depth_unit: str | None = option(
         None,
         metavar="UNIT",
-        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, cityscapes, kitti-disparity.",
+        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, kinect-swapped, cityscapes, "
+        "kitti-disparity.",
         panel=_ON_FILES,
     )
     image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)

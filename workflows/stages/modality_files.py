@@ -24,6 +24,7 @@ from segprep.datasets.program.layers import COMMAND_LINE
 from segprep.datasets.program.tables import from_table
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Camera, JsonDict, Mask, SampleKey
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace.cells import Cell, Column, decode_file, decode_source, encode_cell
 from segprep.prep.inspection.camera_doubts import camera_doubts
 from segprep.prep.inspection.depth_doubts import Reading, SeenDepth, depth_doubts, range_text, seen_depth
@@ -230,7 +231,7 @@ def _decoded(path: Path, kind: Kind, code: JsonDict) -> Cell:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist") from error
     except OSError as error:

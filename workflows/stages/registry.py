@@ -1,6 +1,6 @@
 """What each command makes: from arguments to steps."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.datasets.program.layers import COMMAND_LINE, Layer, Settled, settled
 from segprep.datasets.program.tables import Place
+from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.workspace import CONFIG_NAME
 from segprep.prep.step import Origin, Step
@@ -86,13 +87,25 @@ def build_steps(command: str, table: Table, arguments: object, before: Iterable[
                 )
     made = set(existing) | {column.name for step in (*before, *steps) for column in step.outputs}
     needed = {each.name for step in steps for each in step.inputs if each.origin is Origin.COLUMN and not each.optional}
-    if needed - made:
-        why = f"the dataset does not offer it. There are: {', '.join(sorted(existing))}"
-        raise ConflictError(
-            f"`prep {command}` needs column {', '.join(sorted(needed - made))}, which does not exist: "
-            + (why if existing else "run `prep resize` first")
-        )
+    lacking = sorted(needed - made)
+    if lacking:
+        why = _why_lacking(lacking, existing, table.workspace.config.neighbour)
+        raise ConflictError(f"`prep {command}` needs column {', '.join(lacking)}, which does not exist: {why}")
     return steps
+
+
+def _why_lacking(columns: Sequence[str], existing: Iterable[str], neighbour: Direction) -> str:
+    """Say why columns were never made, and what may help."""
+    there = ", ".join(sorted(existing))
+    if not there:
+        return "run `prep resize` first"
+    if neighbour.value not in columns:
+        return f"the dataset does not offer it. There are: {there}"
+    side, other = ("an earlier", "next") if neighbour is Direction.PREVIOUS else ("a later", "previous")
+    return (
+        f"no frame has {side} neighbour close in time. Take the other side with `prep init DATASET ROOT --neighbour "
+        f"{other}` and `prep resize`; a dataset that says nothing of order or time has neither"
+    )
 
 
 def recorded_steps(table: Table) -> list[tuple[str, Step]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, MissingInputError, SizeMismatchError
@@ -51,7 +52,8 @@ def evaluate_column(table: Table, selection: Selection, column: str, pattern: st
         table: The open table.
         selection: Which samples.
         column: Name of a column of vectors.
-        pattern: Where the truth is, see `fill_pattern`; relative to the dataset's root.
+        pattern: Where the truth is, see `fill_pattern`; relative to the dataset's root. For a single sample it may be
+            the file itself.
         file_format: See `FlowFormat`.
 
     Raises:
@@ -64,7 +66,8 @@ def evaluate_column(table: Table, selection: Selection, column: str, pattern: st
     if vectors is None or vectors.kind is not Kind.FLOW:
         known = ", ".join(name for name, each in columns.items() if each.kind is Kind.FLOW)
         raise ConfigurationError(f"there is no column {column!r} of vectors. There are: {known or 'none yet'}")
-    check_pattern(pattern)
+    if sum(1 for _ in islice(table.ledger.samples(selection), 2)) > 1:
+        check_pattern(pattern)
     truth_input = Input("truth", Origin.FILE, pattern=pattern)
     lacking = {"flow": 0, "truth": 0}
 

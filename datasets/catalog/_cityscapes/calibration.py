@@ -5,7 +5,6 @@ calibration file turns a camera of the same axes (x forward) into the vehicle by
 t = (x, y, z): csCalibration.pdf of cityscapesScripts. Cameras here have x right, y down and z forward.
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from segprep.datasets.documents import parse_json, read_text
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.json_values import is_number
 from segprep.datasets.sample import Camera, Matrix
@@ -154,20 +154,20 @@ def read_timestamp(path: Path) -> float | None:
 def _read_json(path: Path) -> Any:  # noqa: ANN401  (whatever the file holds)
     text = _read_text(path)
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else parse_json(text)
     except ValueError as error:
         raise _unreadable(path, f"no JSON: {error}") from error
 
 
 def _read_text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, "no text") from error
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from error
 
 
 def _numbers(path: Path, data: Any, section: str, names: Sequence[str]) -> list[float]:  # noqa: ANN401

@@ -152,7 +152,8 @@ def _names(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (city, file name) of all files that lie in the folders of a split."""
     for city in _entries(folder):
         if city.is_dir():
-            yield from ((city.name, file.name) for file in _entries(Path(city.path)))
+            files = _entries(Path(city.path))
+            yield from ((city.name, file.name) for file in files if not file.name.startswith("."))
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:

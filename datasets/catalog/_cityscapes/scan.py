@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from segprep.datasets.catalog._cityscapes.calibration import (
     read_timestamp,
 )
 from segprep.datasets.catalog._cityscapes.layout import FrameName, Part
+from segprep.datasets.catalog._common.broken_files import BrokenFiles
 from segprep.datasets.catalog._common.recordings import assumed_rate
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import DisparityCode, IdCode, PlainCode, RawLabelCode
@@ -50,7 +51,8 @@ def scan_cityscapes(
     samples and their neighbours only, and the size of the images from one header per city.
 
     Args:
-        source: The dataset; it gets what is guessed.
+        source: The dataset; it gets what is guessed, and which camera, vehicle or timestamp files are broken: their
+            samples do without.
         annotation: "gtFine" or "gtCoarse"; the other is not looked at.
         splits: Folders below each part, in this order.
         direction: Which neighbour to look for.
@@ -58,16 +60,17 @@ def scan_cityscapes(
 
     Raises:
         DatasetNotFoundError: If there are no images.
-        UnreadableFileError: If a camera, vehicle or timestamp file is broken.
     """
     splits = tuple(splits)
     layout.require_images(source.root, annotation, splits)
+    broken = BrokenFiles()
     for split in splits:
-        yield from _scan_split(source, annotation, split, direction, max_gap)
+        yield from _scan_split(source, annotation, split, direction, max_gap, broken)
+    broken.tell(source.notices)
 
 
 def _scan_split(
-    source: DatasetSource, annotation: str, split: str, direction: Direction, max_gap: float
+    source: DatasetSource, annotation: str, split: str, direction: Direction, max_gap: float, broken: BrokenFiles
 ) -> Iterator[SampleRecord]:
     root = source.root
     (images,) = layout.frame_files(root, split, layout.IMAGE)
@@ -90,7 +93,7 @@ def _scan_split(
     in_order = sorted(images.keys() | video.keys())
     for frame in sorted(pictures.keys() | labels.keys() | instances.keys()):
         other = _frame_beside(in_order, frame, direction)
-        times = _times(source, split, [frame] if other is None else [frame, other])
+        times = _times(source, split, [frame] if other is None else [frame, other], broken)
         record = SampleRecord(
             key=make_key(frame.stem),
             split=split,
@@ -101,7 +104,7 @@ def _scan_split(
             sequence=f"{split}/{frame.sequence}",
             frame=frame.number,
             time=times[0],
-            camera=_camera(root, split, frame, size_of),
+            camera=_camera(root, split, frame, size_of, broken),
         )
         if other is None:
             yield record
@@ -111,7 +114,7 @@ def _scan_split(
             record, key=make_key(other.stem), sources={"image": picture}, frame=other.number, time=times[1]
         )
         (linked,) = link_neighbours([record], direction, max_gap, unlabelled=[candidate])
-        yield _with_motion(root, linked, frame, other)
+        yield _with_motion(root, linked, frame, other, broken)
 
 
 def _frame_beside(in_order: Sequence[FrameName], frame: FrameName, direction: Direction) -> FrameName | None:
@@ -121,9 +124,12 @@ def _frame_beside(in_order: Sequence[FrameName], frame: FrameName, direction: Di
     return other if other is not None and (other.city, other.sequence) == (frame.city, frame.sequence) else None
 
 
-def _times(source: DatasetSource, split: str, frames: Sequence[FrameName]) -> list[float]:
+def _times(source: DatasetSource, split: str, frames: Sequence[FrameName], broken: BrokenFiles) -> list[float]:
     """Return times that can be compared with each other: all from time stamps, or all from frame numbers."""
-    stamps = [read_timestamp(source.root / layout.TIMESTAMP.path(split, frame)) for frame in frames]
+    stamps = [
+        broken.read("time", partial(read_timestamp, source.root / layout.TIMESTAMP.path(split, frame)))
+        for frame in frames
+    ]
     known = [stamp for stamp in stamps if stamp is not None]
     if len(known) == len(frames):
         return known
@@ -133,25 +139,29 @@ def _times(source: DatasetSource, split: str, frames: Sequence[FrameName]) -> li
     return [frame.number / FRAME_RATE for frame in frames]
 
 
-def _with_motion(root: Path, record: SampleRecord, frame: FrameName, other: FrameName) -> SampleRecord:
+def _with_motion(
+    root: Path, record: SampleRecord, frame: FrameName, other: FrameName, broken: BrokenFiles
+) -> SampleRecord:
     near, camera = record.neighbour, record.camera
     if near is None or camera is None or camera.mount is None:
         return record
-    known = [o for o in (_odometry(root, record.split, f) for f in (frame, other)) if o is not None]
+    known = [o for o in (_odometry(root, record.split, f, broken) for f in (frame, other)) if o is not None]
     if not known:
         return record
     motion = camera_motion(camera.mount, mean_odometry(known), near.time_difference)
     return replace(record, neighbour=replace(near, motion=motion))
 
 
-def _odometry(root: Path, split: str, frame: FrameName) -> Odometry | None:
-    labelled = read_odometry(root / layout.VEHICLE.path(split, frame))
-    return labelled or read_odometry(root / layout.SEQUENCE_VEHICLE.path(split, frame))
+def _odometry(root: Path, split: str, frame: FrameName, broken: BrokenFiles) -> Odometry | None:
+    paths = (root / part.path(split, frame) for part in (layout.VEHICLE, layout.SEQUENCE_VEHICLE))
+    found = (broken.read("motion", partial(read_odometry, path)) for path in paths)
+    return next((odometry for odometry in found if odometry is not None), None)
 
 
-def _camera(root: Path, split: str, frame: FrameName, size_of: _SizeOf) -> Camera | None:
+def _camera(root: Path, split: str, frame: FrameName, size_of: _SizeOf, broken: BrokenFiles) -> Camera | None:
     size = size_of(frame.city)
-    return None if size is None else read_camera(root / layout.CAMERA.path(split, frame), *size)
+    path = root / layout.CAMERA.path(split, frame)
+    return None if size is None else broken.read("camera", partial(read_camera, path, *size))
 
 
 def _city_sizes(root: Path, images: Mapping[FrameName, str]) -> _SizeOf:

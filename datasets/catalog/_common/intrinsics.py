@@ -1,6 +1,5 @@
 """Intrinsics in a file: a text file with numbers, or Open3D's JSON."""
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.catalog._common.text_lines import read_lines
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.sample import Camera, Matrix
@@ -56,7 +56,7 @@ def read_pinhole_json(path: Path) -> Camera:
         UnreadableFileError: If the file holds anything else.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         sides = [data[name] for name in ("width", "height")]
         values = np.array(data["intrinsic_matrix"], np.float64)
     except OSError as error:

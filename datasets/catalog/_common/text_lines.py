@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from segprep.datasets.errors import UnreadableFileError
+from segprep.datasets.source_files import MAX_TEXT_BYTES, read_file
 
 __all__ = ["TextLine", "read_lines"]
 
@@ -73,7 +74,7 @@ def read_lines(path: Path) -> list[TextLine] | None:
         UnreadableFileError: If it is no text or cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path, MAX_TEXT_BYTES).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from segprep.datasets.catalog._common.calibration_files import find_camera
-from segprep.datasets.catalog._common.files import PICTURES, files_by_stem
+from segprep.datasets.catalog._common.files import PICTURES, files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.recordings import assumed_rate, natural_order
 from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.trajectories import read_pose_rows, read_trajectory_log
@@ -14,7 +14,7 @@ from segprep.datasets.codes import Code, DepthCode, PlainCode, RawLabelCode
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.notices import Notice
+from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, Pose, make_key
 
@@ -50,11 +50,12 @@ def scan_recording(
         folder: Where it lies.
         split: Of its samples.
         depth_code: Of its depth files.
+        notices: Where it is told which folders and files are left out.
 
     Raises:
         UnreadableFileError: If a text file is broken, or has not one row per image.
     """
-    parts = list(_parts(folder, depth_code))
+    parts = list(_parts(folder, depth_code, source.notices))
     images = parts[0]
     stems = sorted({stem for part in parts for stem in part.files}, key=natural_order)
     order = _row_order(folder, sorted(images.files, key=natural_order))
@@ -82,7 +83,7 @@ def scan_recording(
         )
 
 
-def _parts(folder: Path, depth_code: DepthCode) -> Iterator[_Part]:
+def _parts(folder: Path, depth_code: DepthCode, notices: list[Notice]) -> Iterator[_Part]:
     parts: tuple[tuple[str, tuple[str, ...], Kind, Code], ...] = (
         ("image", IMAGE_FOLDERS, Kind.IMAGE, PlainCode()),
         ("depth", ("depth",), Kind.DEPTH, depth_code),
@@ -92,7 +93,10 @@ def _parts(folder: Path, depth_code: DepthCode) -> Iterator[_Part]:
         suffixes = DEPTH_SUFFIXES if kind is Kind.DEPTH else PICTURES
         found = first_folder(folder, names, suffixes)
         if found is not None:
-            yield _Part(column, found, files_by_stem(found, suffixes), kind, code.to_json())
+            yield _Part(column, found, files_by_stem(found, suffixes, notices), kind, code.to_json())
+            continue
+        unused = [folder / each for each in names if (folder / each).is_dir()]
+        notices += [Notice(About.SUSPECT, column, what_lies_in(each, suffixes)) for each in unused]
 
 
 def _row_order(folder: Path, stems: list[str]) -> list[str]:

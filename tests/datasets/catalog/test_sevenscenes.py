@@ -12,6 +12,7 @@ from segprep.datasets.codes import code_from_json
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.record import Direction, SampleRecord
+from support.listing import scan_telling
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +150,6 @@ def test_sequences_are_not_neighbours_of_one_another_and_gaps_are_too_far(tmp_pa
     [
         ("street/TrainSplit.txt", "sequence1\nall the rest\n", "line 2: a sequence such as"),
         ("street/TrainSplit.txt", "sequence1\nsequence2\n", "sequence 2 is in split train already"),
-        ("street/seq-01/frame-000001.pose.txt", "1 0 0 0\n", "holds 1 lines"),
-        ("street/seq-01/frame-000001.pose.txt", "1 0 0 0\n0 1 0 0\n0 0 1 x\n0 0 0 1\n", "line 3: 'x' is no number"),
         ("street/camera-intrinsics.txt", "585 0 320\n0 0 240\n0 0 1\n", "positive focal lengths"),
         ("street/camera-intrinsics.txt", "585 nan 320 240\n", "line 1: NaN"),
         ("street/camera-intrinsics.txt", "585 585 320\n", "holds 3 numbers"),
@@ -162,6 +161,26 @@ def test_a_broken_file_is_named_with_what_is_wrong(root: Path, file: str, conten
         scan(root)
     assert what in str(raised.value)
     assert "street" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("1 0 0 0\n", "holds 1 lines"), ("1 0 0 0\n0 1 0 0\n0 0 1 x\n0 0 0 1\n", "line 3: 'x' is no number")],
+)
+def test_a_broken_pose_is_told_and_its_frame_has_none(root: Path, content: str, what: str) -> None:
+    path = root / "street/seq-01/frame-000001.pose.txt"
+    path.write_text(content)
+    records, told = scan_telling(sevenscenes, root)
+    assert [r.key for r in records if r.pose is None] == ["street_seq-01_frame-000001"]
+    (text,) = told
+    assert f"the first: {path}" in text
+    assert what in text
+
+
+def test_suffixes_may_be_in_capitals(tmp_path: Path) -> None:
+    frames(tmp_path / "seq-01", 0)
+    (tmp_path / "seq-01/frame-000000.color.png").rename(tmp_path / "seq-01/frame-000000.color.PNG")
+    assert scan(tmp_path)["seq-01_frame-000000"].sources["image"].path == "seq-01/frame-000000.color.PNG"
 
 
 def test_other_folders_are_refused_with_the_layout(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def read(unit: str, numbers: Array) -> tuple[Array, Mask]:
         # 1500 = 0b10111011100 is stored rotated to the left by three: 12000; 8800 as 0b0001_0001_0011_0000_0001 wraps.
         ("sun", [0, 12000, 8800 * 8 % 65536 + 8800 // 8192, 65535], [None, 1.5, 8.8, None]),
         ("kinect", [0, 800, 1000, 1092, 1093, 2047], [None, 1.195123, 3.779240, 377.449, None, None]),
+        # 800 is 0x0320, 1000 is 0x03e8, 2047 is 0x07ff
+        ("kinect-swapped", [0, 0x2003, 0xE803, 0xFF07], [None, 1.195123, 3.779240, None]),
     ],
 )
 def test_depth_is_exactly_what_the_unit_says(unit: str, stored: list[int], metres: list[float | None]) -> None:
@@ -149,6 +151,9 @@ def test_a_trailing_axis_of_one_is_no_second_channel() -> None:
         ("sun", np.ones((2, 2), np.int32), "rotated bits are those of 16-bit numbers, this file holds int32"),
         ("kinect", np.array([[2048]], np.uint16), "11 bits, this file holds 2048"),
         ("kinect", np.array([[800.0]]), "11 bits, this file holds float64"),
+        ("kinect", np.array([[0x2003]], np.uint16), r"are the bytes of its numbers swapped .*kinect-swapped"),
+        ("kinect-swapped", np.array([[800]], np.uint16), "11 bits, this file holds 8195"),
+        ("kinect-swapped", np.array([[800.0]]), "swapped bytes are those of 16-bit numbers"),
     ],
 )
 def test_files_that_hold_no_such_depth_say_what_they_hold(unit: str, numbers: Array, message: str) -> None:
@@ -186,7 +191,16 @@ def test_an_unknown_unit_lists_the_known_ones(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("unit", "step_m"),
-    [("m", 0.002), ("mm", 0.001), ("cm", 0.01), ("tum", 0.0002), ("kitti", 1 / 256), ("sun", 0.001), ("kinect", 0.002)],
+    [
+        ("m", 0.002),
+        ("mm", 0.001),
+        ("cm", 0.01),
+        ("tum", 0.0002),
+        ("kitti", 1 / 256),
+        ("sun", 0.001),
+        ("kinect", 0.002),
+        ("kinect-swapped", 0.002),
+    ],
 )
 def test_a_workspace_keeps_the_scale_of_the_files_where_that_makes_sense(unit: str, step_m: float) -> None:
     code = depth_unit(unit)[1]

@@ -1,11 +1,14 @@
 """What is wrong with lists is said, all of it, with file and line."""
 
+import os
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError
-from segprep.datasets.lists.files import read_lists
+from segprep.datasets.lists.files import find_lists, passed_over, read_lists
 from support.lists import make_list, read_text, refusal
 
 
@@ -61,8 +64,8 @@ def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(tmp
             '{"image": "a.png", "neighbour": {"direction": "next", "frame": 1, "time_difference": 1, "motion": 3}}',
             "a pose must be a finite 4x4 matrix",
         ),
-        ('{"image": "a\\u0000.png"}', "is no path in UTF-8"),
-        ('{"image": "\\ud800.png"}', "is no path in UTF-8"),
+        ('{"image": "a\\u0000.png"}', "holds the character NUL"),
+        ('{"image": "\\ud800.png"}', "half of a surrogate pair"),
         ('{"image": "' + "x" * 210 + '.png"}', "no sample key"),
     ],
 )
@@ -106,3 +109,56 @@ def test_other_suffixes_and_headers_that_make_no_sense_are_refused(tmp_path: Pat
     assert "camera is no file" in refusal(tmp_path, ("t.csv", "image,camera\na.png,b.json\n"))[1]
     assert "'..' cannot be a split" in refusal(tmp_path, ("t.csv", "image,split\na.png,..\n"))[1]
     assert "there is no column image" in refusal(tmp_path, ("t.txt", "a b\n"), columns=("rgb", "label"))[1]
+
+
+def test_tables_that_unpack_to_gigabytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segprep.datasets.lists.objects.MAX_BYTES", 10**6)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": ["a" * 1000] * 5000}), tmp_path / "train.parquet"
+    )  # one text, 5000 times
+    assert (tmp_path / "train.parquet").stat().st_size < 10**4
+    with pytest.raises(UnreadableFileError, match="its texts are more than"):
+        read_lists([tmp_path / "train.parquet"], tmp_path)
+
+
+def test_lists_that_are_pipes_do_not_make_anyone_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.csv")
+    with pytest.raises(UnreadableFileError, match=r"train\.csv: it cannot be read \(it is a pipe"):
+        read_lists([tmp_path / "train.csv"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("train.csv", "a.png;b.png\n", r"train\.csv: line 1 is separated by semicolons, not by commas"),
+        ("train.csv", "image;label\na.png;b.png\n", "separated by semicolons"),
+        ("train.csv", "# what\na.png\tb.png\n", "line 2 is separated by tabs"),
+        ("train.csv", "rgb,gt\na.png,b.png\n", "line 1 is no path of an image, and no header .* instead of rgb,gt"),
+        ("train.txt", "a.png;b.png\n", "separated by semicolons, not by blanks"),
+        ("train.txt", "a.png, b.png\n", "separated by commas, not by blanks"),
+        ("train.txt", "image label\na.png b.png\n", "line 1: it is no path of an image: lists in .txt have no header"),
+    ],
+)
+def test_other_separators_and_headers_are_named_as_such(tmp_path: Path, name: str, content: str, says: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UnreadableFileError, match=says):
+        read_lists([path], tmp_path)
+
+
+@pytest.mark.parametrize("content", ['"a.png;b.png",c.png\n', "a;b.png,c.png\n", "a,b\nc,d\n", "a.png\n"])
+def test_names_with_separators_in_them_are_names(tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.csv").write_text(content)
+    assert read_lists([tmp_path / "train.csv"], tmp_path)
+
+
+def test_files_that_are_passed_over_say_why(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("what I did\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "train.csv").write_text("a.bmp,b.png\n")
+    (tmp_path / "val.csv").write_text("a.png;b.png\n")
+    assert [path.name for path in find_lists(tmp_path)] == ["train.csv", "val.csv"]
+    assert passed_over(tmp_path) == (
+        f"{tmp_path}/empty.csv: it has no entries",
+        f"{tmp_path}/notes.txt: its first entry, 'what', names no picture",
+    )

@@ -58,6 +58,21 @@ def test_a_zero_byte_file_is_named(ready: Path, capsys: Captured) -> None:
     assert len(list(Path("train/label_data").glob("*.png"))) == 5
 
 
+def test_pipes_and_devices_fail_their_samples_and_nobody_waits(ready: Path, capsys: Captured) -> None:
+    pipe, endless = (ready / "train" / f"0001TP_{number:06d}.png" for number in (7000, 7030))
+    pipe.unlink()
+    os.mkfifo(pipe)
+    endless.unlink()
+    endless.symlink_to("/dev/zero")
+    assert prep("check", "--workers", "0") == 4
+    capsys.readouterr()
+    code, out = _resized(capsys)
+    assert code == 4
+    assert "0001TP_007000.png cannot be read: it is a pipe where a file is needed" in out
+    assert "0001TP_007030.png cannot be read: it is a device where a file is needed" in out
+    assert prep("status") == 0
+
+
 def test_a_label_id_outside_the_class_map_is_named_with_its_pixel_count(ready: Path, capsys: Captured) -> None:
     label = read_image(ready / "valannot/0016E5_007002.png").copy()
     label[0, :7] = 99

@@ -1,10 +1,13 @@
 """`prep init` on folders whose files cannot become samples: bad input with the file's name, and no bug."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segprep.datasets.imageio import write_image
 from support.commands import prep
@@ -38,15 +41,66 @@ def test_files_that_cannot_become_samples_are_named(
     assert not Path("prep.toml").exists()
 
 
-def test_a_camera_file_that_is_no_json_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_bad_name_is_left_out_by_name_and_the_rest_is_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _folder(tmp_path / "data", "a.png", "x" * 210 + ".png")
+    shutil.copy(data / "image_data/a.png", data / "image_data" / os.fsdecode(b"\xff.png"))
+    assert prep("init", "folder", data, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["splits"] == {"train": {"samples": 1, "image": 1, "label": 1}}
+    images = next(n["text"] for n in found["notices"] if n["subject"] == "image_data")
+    assert "2 files of" in images
+    assert "xxx" in images
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tif", "webp"])
+def test_pictures_of_formats_that_are_not_read_are_told_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    data = _folder(tmp_path / "data", "a.png", "b.PNG", "c.JPEG")
+    Image.new("RGB", (8, 8)).save(data / f"image_data/d.{suffix}")
+    write_image(data / "label_data/d.png", np.zeros((8, 8), np.uint8))
+    assert prep("init", "folder", data, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["splits"] == {"train": {"samples": 4, "image": 4, "label": 4}}
+    assert found["missing"] == []
+    (notice,) = found["notices"]
+    assert notice["subject"] == "image"
+    assert f"1 files end in .{suffix}, and the first cannot be used" in notice["text"]
+    assert "convert it to PNG" in notice["text"]
+    assert prep("resize", "--factor", "2", "--json") == 4
+    failed = json.loads(capsys.readouterr().out)["failed"]
+    assert {each["key"] for each in failed} == {"d"}
+    assert all("convert it to PNG" in each["reason"] for each in failed)
+
+
+def test_a_folder_whose_files_are_no_pictures_says_what_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data/image_data").mkdir(parents=True)
+    (tmp_path / "data/image_data/a.raw").write_bytes(b"abc")
+    assert prep("init", "folder", tmp_path / "data") == 3
+    text = " ".join(capsys.readouterr().err.split())
+    assert "holds 1 files, such as 'a.raw', none of which ends in .png" in text
+
+
+def test_a_broken_camera_file_is_told_and_its_sample_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert prep("init", "synthetic", "--miniature", tmp_path / "drive", "--frames", "2", "-C", tmp_path / "first") == 0
     camera = next((tmp_path / "drive").rglob("camera/*.json"))
     good = camera.read_text()
-    camera.write_text(good[:50])
-    assert prep("init", "synthetic", tmp_path / "drive") == 3
-    camera.write_text(json.dumps(json.loads(good) | {"K": [[1, 2], [3, 4]]}))
-    assert prep("init", "synthetic", tmp_path / "drive") == 3
-    assert "K must be a finite 3x3 matrix" in capsys.readouterr().err
+    for broken, what in (
+        (good[:50], "Expecting value"),
+        (json.dumps(json.loads(good) | {"K": [[1, 2], [3, 4]]}), "K must be a finite 3x3 matrix"),
+    ):
+        camera.write_text(broken)
+        capsys.readouterr()
+        assert prep("init", "synthetic", tmp_path / "drive", "--json") == 0
+        (notice,) = json.loads(capsys.readouterr().out)["notices"]
+        assert notice["subject"] == "camera"
+        assert what in notice["text"]
 
 
 def test_names_with_any_characters_become_keys_and_keep_their_path(

@@ -10,7 +10,7 @@ import pytest
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
-from support.commands import prep, prepared_drive
+from support.commands import make_camvid, prep, prepared_drive
 
 pytestmark = pytest.mark.usefixtures("ws")
 
@@ -165,6 +165,22 @@ def test_a_dataset_without_depth_is_told(camvid: Path, capsys: Captured) -> None
     assert prep("resize", "--factor", "1") == 0
     assert prep("modality", "jet", "--near", "1", "--far", "9") == 5
     assert "needs column depth" in capsys.readouterr().err
+    assert prep("modality", "jet") == 2
+    assert "there is no column 'depth', and nobody knows the range" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "other"), [("previous", "next"), ("next", "previous")])
+def test_flow_without_a_neighbour_names_the_other_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, other: str
+) -> None:
+    camvid = make_camvid(tmp_path / "apart", train=2, val=1)
+    assert prep("init", "camvid", camvid, "--neighbour", given) == 0
+    assert prep("resize", "--factor", "2") == 0
+    capsys.readouterr()
+    assert prep("flow") == 5
+    text = " ".join(capsys.readouterr().err.split())
+    assert f"needs column {given}, which does not exist" in text
+    assert f"--neighbour {other}" in text
 
 
 def test_bad_samples_are_named_and_the_others_are_made(tmp_path: Path, capsys: Captured) -> None:

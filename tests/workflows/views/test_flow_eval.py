@@ -57,6 +57,20 @@ def test_an_exact_column_has_no_errors(drive: Path, capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out)["pooled"]["epe_mean"] < 1 / 64
 
 
+def test_one_sample_is_compared_with_one_file(drive: Path, capsys: Captured) -> None:
+    prep("init", "synthetic", drive)
+    prep("resize", "--factor", "2")
+    prep("flow")
+    capsys.readouterr()
+    (truth,) = drive.rglob("truth/flow_previous/000002.npy")
+    for file in (str(truth), truth.relative_to(drive).as_posix()):
+        assert prep("flow-eval", file, "--only", "train_drive00_000002", "--json") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [f["key"] for f in found["fields"]] == ["train_drive00_000002"]
+    assert prep("flow-eval", str(truth)) == 2
+    assert "one file for many samples" in capsys.readouterr().err
+
+
 def test_two_files_are_compared_without_a_workspace(drive: Path, tmp_path: Path, capsys: Captured) -> None:
     truth = drive / "train/drive00/truth/flow_previous/000001.npy"
     shifted = tmp_path / "shifted.flo"

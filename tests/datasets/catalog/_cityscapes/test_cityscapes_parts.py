@@ -119,6 +119,7 @@ def test_foreign_files_and_folders_are_left_alone(root: Path) -> None:
         f"gtFine/train/aachen/{FIRST}_gtFine_labelTrainIds.png",
         f"leftImg8bit/train/aachen/{FIRST}_leftImg8bit.png.123.partial",
         "leftImg8bit/train/aachen/cover_leftImg8bit.png",
+        f"leftImg8bit/train/aachen/._{FIRST}_leftImg8bit.png",
         "leftImg8bit/train/Thumbs.db",
         "leftImg8bit/demoVideo/stuttgart_00/stuttgart_00_000000_000001_leftImg8bit.png",
         f"leftImg8bit_blurred/train/aachen/{FIRST}_leftImg8bit.png",

@@ -11,6 +11,7 @@ from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.imageio import read_image, write_image
 from support.kitti import scan
+from support.listing import scan_telling
 
 FRAMES = 5
 DATE = "2011_09_26"
@@ -99,10 +100,6 @@ def test_a_folder_without_images_is_refused_with_the_layout(real: Path) -> None:
     [
         (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.9\n26.9.2011\n", "line 2: '26.9.2011' is no time"),
         (f"{DRIVE}/image_02/timestamps.txt", "2011-09-31 13:02:25.9\n", "line 1: '2011-09-31 13:02:25.9' is no time"),
-        (f"{DRIVE}/image_02/timestamps.txt", "2011-09-26 13:02:25.9\n", "no line 2 for the frame 0000000001"),
-        (f"{DRIVE}/oxts/data/0000000001.txt", "49 8 116 0 0\n", "line 1: 30 numbers are expected, not 5"),
-        (f"{DRIVE}/oxts/data/0000000001.txt", "90 8" + " 0" * 28, "line 1: 90.0 degrees are no latitude"),
-        (f"{DRIVE}/oxts/data/0000000001.txt", "", "holds 0 lines"),
         (f"{DATE}/calib_cam_to_cam.txt", "R_rect_00: 1 0 0 0 1 0 0 0 1\n", "has no P_rect_02"),
         (f"{DATE}/calib_cam_to_cam.txt", "P_rect_02: 0 0 9 0 0 7 4 0 0 0 1 0\n", "line 1: P_rect_02 is no projection"),
         (f"{DATE}/calib_cam_to_cam.txt", "P_rect_02 7 0 9 0\n", "line 1: 'name: numbers' is expected"),
@@ -116,3 +113,41 @@ def test_a_broken_file_is_named_with_what_is_wrong(root: Path, file: str, conten
         scan(root)
     assert str(raised.value).startswith(str(root / file))
     assert what in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("49 8 116 0 0\n", "line 1: 30 numbers are expected, not 5"),
+        ("90 8" + " 0" * 28, "line 1: 90.0 degrees are no latitude"),
+        ("", "holds 0 lines"),
+    ],
+)
+def test_a_broken_packet_is_told_and_its_frame_has_no_pose(root: Path, content: str, what: str) -> None:
+    path = root / DRIVE / "oxts/data/0000000001.txt"
+    path.write_text(content)
+    records, told = scan_telling(kitti_raw, root)
+    assert [r.key for r in records if r.pose is None] == [records[1].key]
+    (text,) = told
+    assert f"the first: {path}" in text
+    assert what in text
+
+
+def test_frames_without_a_time_stamp_are_told_and_have_no_neighbour(root: Path) -> None:
+    path = root / DRIVE / "image_02/timestamps.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    records, told = scan_telling(kitti_raw, root)
+    assert len(records) == FRAMES
+    assert [r.time is None for r in records[:3]] == [False, False, True]
+    assert records[2].neighbour is None
+    (text,) = told
+    assert f"{path} has no line 3 for the frame 0000000002" in text
+
+
+def test_an_image_whose_name_is_no_number_is_left_out_by_name(root: Path) -> None:
+    before = scan(root)
+    write_image(root / DRIVE / "image_02/data/0000000001 (copy).png", np.zeros((4, 4, 3), np.uint8))
+    records, told = scan_telling(kitti_raw, root)
+    assert [r.key for r in records] == [r.key for r in before]
+    (text,) = told
+    assert "the first is '0000000001 (copy).png'" in text

@@ -198,7 +198,7 @@ def test_open3ds_json_is_column_by_column_and_has_its_own_size(tmp_path: Path) -
         (json.dumps(OPEN3D | {"intrinsic_matrix": ["a"] * 9}), "no camera of Open3D"),
         (json.dumps(OPEN3D | {"intrinsic_matrix": [10, 0, 2.5, 0, 11, 1.5, 0, 0, 1]}), "0 0 1"),
         (json.dumps(OPEN3D | {"intrinsic_matrix": [0, 0, 0, 0, 11, 0, 2.5, 1.5, 1]}), "positive focal lengths"),
-        (json.dumps(OPEN3D | {"intrinsic_matrix": [float("nan")] * 9}), "nine numbers"),
+        (json.dumps(OPEN3D | {"intrinsic_matrix": [float("nan")] * 9}), "NaN is no number"),
     ],
 )
 def test_a_broken_json_is_named_with_what_is_wrong(tmp_path: Path, content: str, what: str) -> None:
