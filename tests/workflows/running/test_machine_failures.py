@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,69 @@ def test_a_process_with_little_memory_does_the_others(listed: Path, capsys: Capt
     assert "1 of 5 samples were not done, because of the machine" in done.stderr
     assert prep("resize", "--json") == 0
     assert json.loads(capsys.readouterr().out)["made"] == 1
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Let the system refuse to read the files whose paths contain a text."""
+    opened, read_bytes = Path.open, Path.read_bytes
+
+    def refuse(text: str, number: int) -> None:
+        def broken(path: Path, read: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            if text and text in str(path):
+                raise OSError(number, os.strerror(number))
+            return read(path, *arguments, **named)
+
+        monkeypatch.setattr(Path, "read_bytes", lambda path: broken(path, read_bytes))
+        monkeypatch.setattr(Path, "open", lambda path, *a, **named: broken(path, opened, *a, **named))
+
+    return refuse
+
+
+def test_cells_that_cannot_be_read_are_not_damaged(
+    listed: Path, capsys: Captured, refuse: Callable[[str, int], None]
+) -> None:
+    cell = f"train/label_data/{VICTIM}.png"
+    assert prep("resize", "--factor", "2", "--split", "train") == 0
+    capsys.readouterr()
+    refuse(cell, errno.EMFILE)
+    assert prep("verify") == 3
+    assert f"{cell} cannot be read: Too many open files. This process may open no more" in capsys.readouterr().err
+    assert prep("shard") == 3
+    assert f"{cell} cannot be read: Too many open files. This process may open no more" in capsys.readouterr().err
+    refuse("", 0)
+    assert prep("verify") == 0
+    capsys.readouterr()
+    assert prep("resize", "--split", "train", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["made"] == 0, "none is made again"
+    assert prep("shard") == 0
+
+
+def test_a_check_says_what_it_could_not_look_at_and_lists_nothing(
+    listed: Path, tmp_path: Path, capsys: Captured, refuse: Callable[[str, int], None]
+) -> None:
+    refuse(f"camvid/train/{VICTIM}.png", errno.EACCES)
+    good = tmp_path / "good.csv"
+    assert prep("check", "--workers", "0", "--split", "train", "--write-list", good) == 3
+    out, err = capsys.readouterr()
+    assert f"error: image train/{VICTIM}.png: Permission denied. No permission: change who may read it" in out
+    assert "unreadable" not in out
+    assert "1 files were not checked, because of the machine and not of the files" in err
+    assert not good.exists()
+    refuse("", 0)
+    assert prep("check", "--workers", "0", "--split", "train", "--write-list", good) == 0
+    assert good.exists()
+
+
+def test_an_error_of_the_machine_is_no_bug(listed: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("segprep.workflows.views.status.read_status", short)
+    assert prep("status") == 3
+    assert capsys.readouterr().err.strip() == (
+        "prep: out of memory. Memory is short: end other programs, or run again with fewer --workers"
+    )
 
 
 @pytest.fixture
