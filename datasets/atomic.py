@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segprep.datasets.errors import WriteFailedError
+from segprep.datasets.machine import REMEDIES
 
 __all__ = [
     "PARTIAL_SUFFIX",
@@ -31,10 +32,7 @@ PARTIAL_SUFFIX = ".partial"
 
 _PARTIAL = re.compile(r".+\.\d+" + re.escape(PARTIAL_SUFFIX))
 
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: free some space and run again",
-    errno.EDQUOT: "your disk quota is used up: free some space and run again",
-    errno.EROFS: "the file system is read-only: write to another place",
+_REMEDIES = REMEDIES | {
     errno.EACCES: "no permission: make the folder writable or write to another place",
     errno.EPERM: "no permission: make the folder writable or write to another place",
     errno.ENAMETOOLONG: "the name is too long for this file system: use a shorter folder name",

@@ -15,7 +15,8 @@ brackets here:
     |- CodeRangeError (ValueError)                  3
     |- MotionError (ValueError)                     3
     |- DivergedError (ArithmeticError)              3
-    |- WriteFailedError (OSError)                   3
+    |- MachineError (OSError)                       3
+    |  `- WriteFailedError (OSError)                3
     |- ClusterLostError (ConnectionError)           3
     |- TooManyBadSamplesError (RuntimeError)        4
     |- DamagedCellError (ValueError)                6
@@ -40,6 +41,7 @@ __all__ = [
     "DivergedError",
     "ExitCode",
     "LabelIdError",
+    "MachineError",
     "MissingInputError",
     "MotionError",
     "SegprepError",
@@ -177,10 +179,17 @@ class StoreNotFoundError(DamagedStoreError, FileNotFoundError):
     exit_code = ExitCode.BAD_INPUT
 
 
-class WriteFailedError(SegprepError, OSError):
-    """The output cannot be written: disk full, read-only folder, no permission."""
+class MachineError(SegprepError, OSError):
+    """The machine cannot do it now: no memory, too many open files, a failing disk, no permission.
+
+    No sample or file is at fault. Whatever was not done for it is tried again by the next run.
+    """
 
     exit_code = ExitCode.BAD_INPUT
+
+
+class WriteFailedError(MachineError, OSError):
+    """The output cannot be written: disk full, read-only folder, no permission."""
 
 
 class ClusterLostError(SegprepError, ConnectionError):

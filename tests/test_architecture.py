@@ -31,6 +31,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
             "json_values",
             "kinds",
             "label_reading",
+            "machine",
             "made_classes",
             "names",
             "notices",

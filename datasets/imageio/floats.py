@@ -113,8 +113,8 @@ def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, "np.dtype[Any]"
         header = ast.literal_eval(text.decode("utf-8").strip())
         shape = tuple(int(n) for n in header["shape"])
         column_major, dtype = bool(header["fortran_order"]), np.dtype(header["descr"])
-    except (ValueError, TypeError, LookupError, SyntaxError, ArithmeticError, MemoryError, RecursionError) as error:
-        raise ValueError("its header is damaged") from error
+    except (ValueError, TypeError, LookupError, SyntaxError, ArithmeticError, MemoryError, RecursionError):
+        raise ValueError("its header is damaged") from None  # Python's parser calls too deep a nesting "no memory"
     if dtype.kind not in "biuf" or min(shape, default=0) < 0:
         raise ValueError(f"it holds {dtype} of shape {shape}, not plain numbers")
     return shape, column_major, dtype, first + length

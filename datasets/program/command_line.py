@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from segprep.datasets.errors import ExitCode, SegprepError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.program.extras import optional_packages
 
 __all__ = ["Directory", "JsonOutput", "group_commands", "new_app", "run_app"]
@@ -72,8 +73,8 @@ def group_commands(app: typer.Typer, groups: Mapping[str, Sequence[str]]) -> Non
 def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     """Run a Typer app and return the exit code that the design promises.
 
-    An error of the user's is one message on stderr; a bug is one line and how to see more. `--debug` anywhere on the
-    command line shows the traceback of either.
+    An error of the user's or of the machine is one message on stderr; a bug is one line and how to see more. `--debug`
+    anywhere on the command line shows the traceback of either.
 
     Args:
         app: The commands.
@@ -98,6 +99,10 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
     except Exception as error:  # noqa: BLE001  (the funnel: whatever is left is a bug of ours)
         if debug:
             traceback.print_exc()
+        failed = machine_error(error)
+        if failed is not None:
+            print(f"{name}: {failed}", file=sys.stderr)  # noqa: T201
+            return failed.exit_code
         print(  # noqa: T201
             f"{name}: this is a bug: {type(error).__name__}: {error}\n"
             "Run again with --debug to see where, and report it.",

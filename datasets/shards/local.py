@@ -1,21 +1,24 @@
 """Reading the arrays of a store that lies on this machine and that segprep wrote, without zarr-python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
 from segprep.datasets.shards.mapping import MappedFiles, MappedShard, Snapshot, ask_for, disk_waits
 from segprep.datasets.shards.metadata import ROOT_FILE
+from segprep.datasets.shards.open_files import most_mapped
 from segprep.datasets.shards.root import REMEDY, StoreRoot, record_of, wrong_size
 from segprep.datasets.shards.row_files import RowFiles
 
 __all__ = ["LocalArrays"]
 
+_SHARE = 8  # of the files that may be mapped: as many threads may read at a time
 _FAILURES = (DamagedStoreError, OSError, ValueError, RuntimeError)
 
 
@@ -46,6 +49,7 @@ class LocalArrays:
                 if reason is None and record_of((self._path / file).read_bytes()) != self._root.files[file]:
                     reason = "its content is not what was written"
             except OSError as error:
+                blame_machine(self._path / file, error)
                 reason = f"the file is not readable: {error.strerror}"
             if reason is not None:
                 raise DamagedStoreError(f"{self._path}: {file} is damaged: {reason}. {REMEDY}")
@@ -70,6 +74,10 @@ class LocalArrays:
 
     def fill(self, name: str, rows: Sequence[int], out: Array, corners: Sequence[Corner] | None) -> None:
         """See `StoreArrays.fill`."""
+        for part in _in_few_files(rows, self._plan.samples_per_shard):
+            self._fill(name, rows[part], out[part], None if corners is None else corners[part])
+
+    def _fill(self, name: str, rows: Sequence[int], out: Array, corners: Sequence[Corner] | None) -> None:
         shards, per_shard = self._shards_of(name), self._plan.samples_per_shard
         current: dict[int, Snapshot] = {}
         watched = len(rows) > 1 and not self._asks
@@ -125,3 +133,15 @@ class LocalArrays:
                 for i, file in enumerate(files)
             ]
         return shards
+
+
+def _in_few_files(rows: Sequence[int], per_file: int) -> Iterator[slice]:
+    """Yield parts of rows that lie in few enough files to have all of them mapped at a time."""
+    most = max(1, most_mapped() // _SHARE)
+    start, files = 0, set[int]()
+    for n, row in enumerate(rows if len(rows) > most else ()):
+        if len(files | {row // per_file}) > most:
+            yield slice(start, n)
+            start, files = n, set()
+        files.add(row // per_file)
+    yield slice(start, len(rows))

@@ -15,7 +15,6 @@ import os
 import struct
 import sys
 import weakref
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +23,12 @@ import numcodecs.blosc
 import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.chunks import CODECS, checked_body, checksum_of, read_index
 from segprep.datasets.shards.layout import ArrayLayout
 from segprep.datasets.shards.metadata import ROOT_FILE
+from segprep.datasets.shards.open_files import MAPPED
 from segprep.datasets.shards.root import OTHER_CONTENT, StoreRoot, read_root
 
 if sys.platform == "linux":
@@ -35,8 +36,6 @@ if sys.platform == "linux":
 
 __all__ = ["MappedFiles", "MappedShard", "Snapshot", "ask_for", "disk_waits"]
 
-# A mapped file costs two file descriptors, ours and the one of Python's mmap; 1024 is a common limit of a process.
-_MAX_MAPPED_FILES = 150
 _CRC_BYTES = 4
 _TOUCHED_BYTES = 1024  # less than a page; and NumPy lets other threads run when it copies 500 values or more
 _BLOSC_HEADER = struct.Struct("<4xI4xI")  # bytes of the values, bytes of the chunk
@@ -70,7 +69,7 @@ class Snapshot:
 
 
 class MappedFiles:
-    """The files of one store that are mapped: not more at a time than a process may have open, and all of one state.
+    """The files of one store that are mapped: all of one state, and with those of other stores not too many.
 
     Args:
         store: The store.
@@ -81,7 +80,6 @@ class MappedFiles:
         self._store = store
         self._root = root
         self._seen: _Identity | None = None
-        self._mapped: deque[weakref.ref[MappedShard]] = deque()
 
     def replaced(self) -> bool:
         """Return whether another store has been written in place of the one that was opened."""
@@ -96,18 +94,14 @@ class MappedFiles:
         return False
 
     def add(self, shard: "MappedShard") -> None:
-        """Note that a shard was mapped; the one that was mapped first is let go if there are too many.
+        """Note that a shard was mapped; others are let go if there are too many.
 
         Raises:
             DamagedStoreError: If it belongs to another store: its samples would be others.
         """
         if self.replaced():
             raise DamagedStoreError("it belongs to another store")
-        self._mapped.append(weakref.ref(shard))
-        if len(self._mapped) > _MAX_MAPPED_FILES:
-            first = self._mapped.popleft()()
-            if first is not None:
-                first.unmap()
+        MAPPED.add(shard)
 
 
 class MappedShard:
@@ -151,6 +145,7 @@ class MappedShard:
 
         Raises:
             DamagedStoreError: If the file is missing, of another size, or its index is damaged.
+            MachineError: If the machine is to blame that it cannot be opened.
         """
         snapshot = self._snapshot
         if snapshot is None or not snapshot.is_current():
@@ -198,11 +193,15 @@ class MappedShard:
 
     def _map(self) -> Snapshot:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY)
+            return MAPPED.with_room(self._newly_mapped)
         except FileNotFoundError as error:
             raise DamagedStoreError("the file is missing") from error
         except OSError as error:
+            blame_machine(self._path, error)
             raise DamagedStoreError(f"the file is not accessible: {error.strerror}") from error
+
+    def _newly_mapped(self) -> Snapshot:
+        descriptor = os.open(self._path, os.O_RDONLY)
         try:
             identity = _identity(os.fstat(descriptor))
             if identity[-1] != self._size:

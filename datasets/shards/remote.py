@@ -16,6 +16,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
 from segprep.datasets.shards.chunks import checksum_of
@@ -50,6 +51,9 @@ class ZarrArrays:
             try:
                 array = self._array(name)
             except (OSError, ValueError, LookupError, TypeError) as error:
+                failed = machine_error(error)
+                if failed is not None:
+                    raise failed from error
                 raise DamagedStoreError(f"{self._location}: array {name} cannot be opened: {error}") from error
             if array.shape != layout.shape or array.dtype != np.dtype(layout.dtype):
                 raise DamagedStoreError(
@@ -124,11 +128,15 @@ def other_root(location: Path | str) -> StoreRoot | None:
 
     Raises:
         DamagedStoreError: If the attributes make no sense, are not those that were written, or of a newer schema.
+        MachineError: If the machine, or the connection, is to blame that nobody can tell.
     """
     try:
         group = zarr.open_group(_open(location), mode="r", zarr_format=3, use_consolidated=False)
         attributes: JsonDict = group.attrs.asdict()
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        failed = machine_error(error)
+        if failed is not None:
+            raise failed from error
         return None
     whole = not isinstance(location, Path) and {"files", "digest"} <= attributes.keys()
     return parse_root(attributes, location) if whole or is_foreign(attributes) else None

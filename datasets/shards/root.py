@@ -10,6 +10,7 @@ from typing import Any
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.documents import read_json
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, StoreNotFoundError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan, encode_json
 from segprep.datasets.shards.metadata import ROOT_FILE
@@ -124,6 +125,8 @@ def read_attributes(store: Path) -> JsonDict:
     except FileNotFoundError as error:
         raise DamagedStoreError(f"{store} is no shard store: it has no {ROOT_FILE}") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
+        if isinstance(error, OSError):
+            blame_machine(store / ROOT_FILE, error)
         raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: {error}. {REMEDY}") from error
     if not isinstance(attributes, dict):
         raise DamagedStoreError(f"{store / ROOT_FILE} is not readable: its attributes are no object. {REMEDY}")
@@ -178,12 +181,17 @@ def record_of(*content: bytes) -> FileRecord:
 
 
 def wrong_size(path: Path, record: FileRecord) -> str | None:
-    """Return what is wrong with the size of a file, or None; this is the cheap check."""
+    """Return what is wrong with the size of a file, or None; this is the cheap check.
+
+    Raises:
+        MachineError: If the machine is to blame that nobody can tell.
+    """
     try:
         size = path.stat().st_size
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
+        blame_machine(path, error)
         return f"the file is not accessible: {error.strerror}"
     return None if size == record.size else f"it has {size} bytes instead of {record.size}"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.arrays import UnreadableRowsError
 from segprep.datasets.shards.chunks import decode_chunk
@@ -31,6 +32,7 @@ class RowFiles:
 
         Raises:
             UnreadableRowsError: If their file is missing, damaged, or not the one that was written here.
+            MachineError: If the machine is to blame that it cannot be read.
         """
         layout, rows = self._layouts[name], self._root.plan.shard_rows(shard)
         file = layout.file(shard)
@@ -41,7 +43,10 @@ class RowFiles:
                 content = (self._path / file).read_bytes()
                 shape = (layout.rows_per_file, *layout.shape[1:])
                 values = decode_chunk(content, shape, layout.dtype, layout.codec)[: len(rows)]
-            except (DamagedStoreError, OSError) as error:
+            except OSError as error:
+                blame_machine(self._path / file, error)
+                reason = str(error)
+            except DamagedStoreError as error:
                 reason = str(error)
             else:
                 if record_of(content) == record:

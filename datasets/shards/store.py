@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.documents import parse_json
-from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError, UnknownNameError
+from segprep.datasets.errors import DamagedStoreError, MachineError, StoreNotFoundError, UnknownNameError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, SampleKey
 from segprep.datasets.shards.arrays import Corner, StoreArrays, UnreadableRowsError
 from segprep.datasets.shards.columns import ArraySpec, valid_name
@@ -148,6 +149,7 @@ class ShardStore:
             UnknownNameError: If there is no such column.
             IndexError: If the index is not in 0..len - 1.
             DamagedStoreError: If the shard file is missing, cut or fails its checksum. Names file and sample.
+            MachineError: If the machine is to blame that it cannot be read: too many open files, a failing disk.
         """
         return self._sample(self._spec(column).name, index)
 
@@ -296,7 +298,10 @@ class ShardStore:
         except UnreadableRowsError as error:
             raise self._damaged(error) from error
 
-    def _damaged(self, error: UnreadableRowsError) -> DamagedStoreError:
+    def _damaged(self, error: UnreadableRowsError) -> DamagedStoreError | MachineError:
+        failed = machine_error(error)
+        if failed is not None:
+            return failed
         if self._arrays.replaced():
             return DamagedStoreError(f"{self.path} was written anew since it was opened. Run the command again")
         first = ", ".join(self._key_or_row(error.array, row) for row in error.rows[:_MAX_NAMES_IN_MESSAGE])

@@ -7,6 +7,7 @@ from typing import Any
 
 from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.chunks import decode_chunk, split_shard
 from segprep.datasets.shards.layout import ArrayLayout, StorePlan
@@ -61,6 +62,7 @@ def verify_store(path: Path, *, fast: bool = False) -> list[Damage]:
     Raises:
         StoreNotFoundError: If there is no such folder.
         DamagedStoreError: If its schema is newer than this program, which therefore cannot tell.
+        MachineError: If the machine is to blame that a file cannot be read; nothing is known then.
     """
     while True:
         try:
@@ -148,6 +150,8 @@ def _root_reason(path: Path, root: StoreRoot, arrays: dict[str, Any]) -> str | N
                 return f"its consolidated copy of {name}/{ROOT_FILE} differs from that file"
         expected = encode_root(document["attributes"], {name: copies[name] for name in root.plan.arrays()})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, OSError):
+            blame_machine(path / ROOT_FILE, error)
         return f"its consolidated metadata are not readable: {error!r}"
     return None if content == expected else "it is not written as it was, outside of the attributes' values"
 
@@ -158,6 +162,7 @@ def _read(file: Path, record: FileRecord) -> tuple[bytes, str | None]:
     try:
         return (b"", reason) if reason is not None else (file.read_bytes(), None)
     except OSError as error:
+        blame_machine(file, error)
         return b"", f"the file is not readable: {error.strerror}"
 
 

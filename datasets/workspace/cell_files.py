@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace.folder import Workspace
 from segprep.datasets.workspace.ledger_view import DoneCell, read_cells
@@ -40,6 +41,9 @@ def wrong_content(path: Path, size: int, digest: str, *, fast: bool = False) -> 
         size: Its recorded size in bytes.
         digest: Its recorded SHA-256 in hexadecimal.
         fast: Do not read it: only its size is compared.
+
+    Raises:
+        MachineError: If the machine is to blame that it cannot be read.
     """
     try:
         found = path.stat().st_size
@@ -52,6 +56,7 @@ def wrong_content(path: Path, size: int, digest: str, *, fast: bool = False) -> 
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
+        blame_machine(path, error)
         return f"the file is not readable: {error.strerror}"
     return None if content == digest else "its content is not what was written"
 

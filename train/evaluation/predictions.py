@@ -11,6 +11,7 @@ from torch import Tensor
 from segprep.datasets.codes import RawLabelCode
 from segprep.datasets.errors import CodeRangeError, ConfigurationError, SizeMismatchError, UnreadableFileError
 from segprep.datasets.imageio import read_image
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.metrics import ConfusionMatrix
@@ -56,11 +57,21 @@ class SourceLabels:
         self._code = RawLabelCode(store.class_map.reading)
 
     def why_unreachable(self) -> str | None:
-        """Return why the labels cannot be read, judged by the first sample; None if they can."""
+        """Return why the labels cannot be read, judged by the first sample; None if they can.
+
+        Raises:
+            MachineError: If the machine is to blame that nobody can tell.
+        """
         relative = self._store.source_paths(0).get("label")
         if relative is None:
             return "the store does not say where its labels came from"
-        return None if (self._root / relative).is_file() else f"{self._root / relative} does not exist"
+        path = self._root / relative
+        try:
+            path.stat()
+        except OSError as error:
+            blame_machine(path, error)
+            return f"{path} does not exist"
+        return None
 
     def read(self, index: int) -> Array:
         """Return (H, W) uint8 train ids of a sample.

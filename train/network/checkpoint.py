@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, sync_folder
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError, WriteFailedError
+from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
@@ -227,7 +228,7 @@ def _is_whole(each: SavedCheckpoint, other_than: Path) -> bool:
         return False
     try:
         _read(each.path)
-    except DamagedStoreError:
+    except (DamagedStoreError, MachineError):
         return False
     return True
 
@@ -261,6 +262,9 @@ def _read(path: Path) -> Checkpoint:
     except UnpicklingError as error:
         raise DamagedStoreError(f"{_OPTIMIZER_FILE} is no file of tensors and plain values") from error
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError) as error:
+        failed = machine_error(error)
+        if failed is not None:
+            raise failed from error
         raise DamagedStoreError(str(error).partition("\n")[0] or "a file is empty") from error
 
 

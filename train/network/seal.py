@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.root import FileRecord, record_of, wrong_size
 
@@ -44,6 +45,7 @@ def open_seal(folder: Path, files: Iterable[str]) -> tuple[JsonDict, bool]:
 
     Raises:
         DamagedStoreError: If something is not what was written; names the file.
+        MachineError: If the machine is to blame that a file cannot be read.
     """
     content = _read(folder / STATE_FILE)
     if not content.keys() & {_FILES, _DIGEST}:
@@ -63,6 +65,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
+        blame_machine(path, error)
         raise DamagedStoreError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DamagedStoreError(f"{path.name} is no JSON: {error}") from error
@@ -78,6 +81,7 @@ def _compare(path: Path, record: FileRecord) -> None:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
+            blame_machine(path, error)
             wrong = f"it cannot be read: {error.strerror}"
         else:
             wrong = None if found == record.sha256 else "its digest differs"

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
+from segprep.datasets.machine import machine_error
 from segprep.train.models._network import Network
 from segprep.train.network.backbones import backbone_shapes
 from segprep.train.network.checkpoint import check_names
@@ -91,6 +92,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return _translated(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        failed = machine_error(error)
+        if failed is not None:
+            raise failed from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnreadableFileError(
             f"the weights {path} cannot be read ({reason}): copy them again, or save tensors only, by name"

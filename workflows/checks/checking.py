@@ -64,6 +64,11 @@ class CheckResult:
         return sum(f.severity is Severity.ERROR for f in self.findings)
 
     @property
+    def not_checked(self) -> int:
+        """Number of files of which nothing is known, because of the machine."""
+        return sum(f.category is Category.NOT_CHECKED for f in self.findings)
+
+    @property
     def bad_keys(self) -> frozenset[SampleKey]:
         """The samples that a list of good ones leaves out."""
         return frozenset(key for f in self.findings for key in f.unfit)

@@ -12,6 +12,7 @@ from segprep.datasets.errors import SegprepError
 from segprep.datasets.imageio import image_orientation
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.kinds import Kind
+from segprep.datasets.machine import machine_error
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, Mask
 from segprep.datasets.source_files import read_file
@@ -35,6 +36,7 @@ class Trouble(StrEnum):
 
     MISSING = "missing"
     UNREADABLE = "unreadable"
+    NOT_CHECKED = "not checked"  # the machine is to blame
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
     except FileNotFoundError:
         return _trouble(source, Trouble.MISSING, f"{source.path} does not exist")
     except OSError as error:
-        return _trouble(source, Trouble.UNREADABLE, f"{source.path} cannot be read: {error.strerror or error}")
+        return _failed(source, error, f"{source.path} cannot be read: {error.strerror or error}")
     try:
         picture, values, valid = decode_file(source, data, Path(source.path))
         return FileFacts(
@@ -101,17 +103,25 @@ def _inspect(root: Path, class_map: ClassMap, source: SourceFile) -> FileFacts:
         )
     except SegprepError as error:
         text = str(error)
-        return _trouble(source, Trouble.UNREADABLE, text if source.path in text else f"{source.path}: {text}")
+        return _failed(source, error, text if source.path in text else f"{source.path}: {text}")
     except Exception as error:  # noqa: BLE001  (one strange file must not end a check of thousands; the reason is kept)
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
-        return _trouble(source, Trouble.UNREADABLE, f"{source.path}: {type(error).__name__}: {error} (at {place})")
+        return _failed(source, error, f"{source.path}: {type(error).__name__}: {error} (at {place})")
 
 
 def _distances(kind: Kind, picture: Array, values: Array, valid: Mask | None) -> DistanceFacts | None:
     if kind not in (Kind.DEPTH, Kind.DISPARITY):
         return None
     return measure_distances(values, valid, zero_is_far=kind is Kind.DISPARITY, picture=picture)
+
+
+def _failed(source: SourceFile, error: Exception, reason: str) -> FileFacts:
+    failed = machine_error(error)
+    if failed is None:
+        return _trouble(source, Trouble.UNREADABLE, reason)
+    text = str(failed)
+    return _trouble(source, Trouble.NOT_CHECKED, text if source.path in text else f"{source.path}: {text}")
 
 
 def _trouble(source: SourceFile, trouble: Trouble, reason: str) -> FileFacts:

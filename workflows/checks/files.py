@@ -39,6 +39,8 @@ def unusable_files(samples: Sequence[CheckedSample]) -> Iterator[Finding]:
 
 
 def _tell(sample: CheckedSample, name: str, facts: FileFacts) -> tuple[Category, str]:
+    if facts.problem is not None and facts.problem.trouble is Trouble.NOT_CHECKED:
+        return Category.NOT_CHECKED, f"{name} {facts.problem.reason}"
     if facts.problem is None or facts.problem.trouble is Trouble.UNREADABLE:
         return Category.UNREADABLE, f"{name} {facts.problem.reason if facts.problem else facts.path}"
     if name in _PAIRED:

@@ -36,6 +36,7 @@ class Severity(StrEnum):
 class Category(StrEnum):
     """What a finding is about, in the order of reports."""
 
+    NOT_CHECKED = "not checked"
     UNREADABLE = "unreadable"
     MISSING = "missing"
     UNPAIRED = "unpaired"

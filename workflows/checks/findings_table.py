@@ -11,7 +11,12 @@ from segprep.workflows.checks.findings import Category, Finding, Severity
 
 __all__ = ["draw_findings"]
 
-_LISTED_IN_FULL = (Category.UNREADABLE, Category.MISSING, Category.UNPAIRED)  # people mend them by this list
+_LISTED_IN_FULL = (
+    Category.NOT_CHECKED,
+    Category.UNREADABLE,
+    Category.MISSING,
+    Category.UNPAIRED,
+)  # people mend them by this list
 _MOST_LINES = 10
 
 

@@ -17,6 +17,7 @@ from segprep.datasets.errors import (
     ConflictError,
     DamagedCellError,
     ExitCode,
+    MachineError,
     SegprepError,
     TooManyBadSamplesError,
     WriteFailedError,
@@ -142,6 +143,11 @@ def run_stage(call: StageCall) -> None:
                 f"{summary.failed_samples} of {summary.samples} samples failed, more than --max-bad {call.max_bad:.3g} "
                 "allows. The others are done; mend the files above and run again"
             )
+        if summary.not_made:
+            raise MachineError(
+                f"{summary.not_made_samples} of {summary.samples} samples were not done, because of the machine and "
+                f"not of their files: see above. `prep {call.command}` tries them again"
+            )
 
 
 def flow_eval(
@@ -185,7 +191,9 @@ def check(
             tell("prep: interrupted; `prep check` starts from the beginning")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         listed = None
-        if good is not None and set(table.ledger.keys(selection)) - set(result.bad_keys):
+        if good is not None and result.not_checked:
+            tell(f"prep: not every file was checked; {good} was not written")
+        elif good is not None and set(table.ledger.keys(selection)) - set(result.bad_keys):
             listed = write_lists(table, selection, good, columns=None, prepared=False, skip=result.bad_keys)
         elif good is not None:
             tell(f"prep: no sample is without errors; {good} was not written")
@@ -194,6 +202,11 @@ def check(
         print_result(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
     else:
         print_result([*draw_findings(result), *written])
+    if result.not_checked:
+        raise MachineError(
+            f"{result.not_checked} files were not checked, because of the machine and not of the files: see above. "
+            "Run `prep check` again"
+        )
     if result.errors:
         raise typer.Exit(ExitCode.TOO_MANY_BAD)
 

@@ -111,6 +111,7 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
             "figures": found.figures,
             "warnings": found.warnings,
             "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
+            "not_made": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.not_made],
         }
     lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
     notes = [
@@ -123,6 +124,11 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
     if found.failures:
         notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
         notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
+    if found.not_made:
+        notes.append(
+            f"{found.not_made_samples} samples were not done because of the machine; the next run tries again:"
+        )
+        notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.not_made])
     return [*lines, *notes]
 
 

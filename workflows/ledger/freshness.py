@@ -165,6 +165,8 @@ def examine(step: Step, sample: KnownSample, digests: Digests, *, retry_failed: 
     if absent is not None:
         return Verdict(State.ABSENT, absent.reason, fingerprint, inputs)
     failed = next((row for row in present if row.state is CellState.FAILED), None)
+    if failed is not None and failed.is_undecided:
+        return Verdict(State.STALE, failed.reason, fingerprint, inputs)
     if failed is not None and any(failed.inputs.get(n) == _GONE != inputs[n] for n in inputs):
         return Verdict(State.STALE, "a source that was missing is back", fingerprint, inputs)
     if failed is not None:

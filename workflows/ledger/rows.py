@@ -13,6 +13,7 @@ from segprep.datasets.workspace.ledger_file import checked, with_checksum
 
 __all__ = [
     "DAMAGE",
+    "DEATHS",
     "CellRow",
     "CellState",
     "ColumnRow",
@@ -29,6 +30,9 @@ __all__ = [
 
 DAMAGE = "damage"
 """Name of the fact that says so: the cell is made again, and then has it no more."""
+
+DEATHS = "deaths"
+"""Name of the fact that says in how many runs the worker process died on a sample, from the same inputs."""
 
 
 class CellState(StrEnum):
@@ -94,6 +98,16 @@ class CellRow:
     def damage(self) -> str:
         """What was found to be wrong with a file of a done cell since it was written; empty for nothing."""
         return str(self.facts.get(DAMAGE, ""))
+
+    @property
+    def deaths(self) -> int:
+        """In how many runs the worker process died on it."""
+        return int(self.facts.get(DEATHS, 0))
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it failed because its process died, in one run so far: the sample or the machine may be to blame."""
+        return self.state is CellState.FAILED and self.deaths == 1
 
 
 @dataclass(frozen=True, slots=True)

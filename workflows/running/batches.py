@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+from segprep.datasets.errors import MachineError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.program.interrupt import StopRequest
 from segprep.workflows.running.cluster import ClusterOptions, make_executor
 from segprep.workflows.running.outcomes import NotArrived, WorkerDied
@@ -131,5 +133,11 @@ class _Pending(Generic[Item]):
 
 def _timed(function: Callable[[Sequence[Item]], Result], batch: _Batch[Item]) -> _Done[Result]:
     started = time.perf_counter()
-    result = function(batch.items)
+    try:
+        result = function(batch.items)
+    except Exception as error:
+        failed = None if isinstance(error, MachineError) else machine_error(error)
+        if failed is None:
+            raise
+        raise failed from error  # here: a process that gets an error from another one does not see what caused it
     return _Done(result, time.perf_counter() - started)

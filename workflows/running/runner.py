@@ -13,12 +13,13 @@ from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.figures import ColumnFigures
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine
+from segprep.workflows.ledger.rows import DEATHS
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.running.sharing import shared_with
-from segprep.workflows.running.worker import BatchResult, Job, process_batch
+from segprep.workflows.running.worker import BatchResult, Job, NotMade, process_batch
 
 __all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
 
@@ -49,12 +50,13 @@ class Summary:
         samples: Number of samples in the selection.
         made: Number of samples of which this run made cells.
         states: Column to number of samples per state.
-        failures: All failed cells of the selection, from this run or before.
+        failures: All cells of the selection that failed for good, from this run or before.
         clipped: Column to number of pixels that its code could not express.
         absent: Column to reason to number of samples.
         figures: Column to what its cells say, see `segprep.workflows.ledger.figures`.
         warnings: Column to what degrades it.
         damaged: Cells that this run read and that are not what was written; what it would make of them is not made.
+        not_made: Cells that this run did not make for a failure of the machine; the next run tries them again.
     """
 
     samples: int
@@ -66,11 +68,17 @@ class Summary:
     figures: dict[str, dict[str, float]]
     warnings: dict[str, list[str]]
     damaged: tuple[DamagedCell, ...] = ()
+    not_made: tuple[NotMade, ...] = ()
 
     @property
     def failed_samples(self) -> int:
         """Number of samples with any failed cell."""
         return len({f.key for f in self.failures})
+
+    @property
+    def not_made_samples(self) -> int:
+        """Number of samples with any cell that was not made for a failure of the machine."""
+        return len({cell.key for cell in self.not_made})
 
 
 def plan(table: Table, steps: Sequence[Step], options: RunOptions) -> Iterator[tuple[KnownSample, list[Verdict]]]:
@@ -105,7 +113,8 @@ def run_steps(table: Table, steps: Sequence[Step], options: RunOptions, progress
     shared = shared_with(table, table.ledger.keys(options.selection), modules=[type(step).__module__ for step in steps])
     if run_in_batches(work, run.pending(), options.cluster, run.settle, shared=shared):
         _remove_leftovers(table, steps)
-    return replace(_summarise(table, steps, options.selection, len(run.touched)), damaged=tuple(run.damaged))
+    summary = _summarise(table, steps, options.selection, len(run.touched))
+    return replace(summary, damaged=tuple(run.damaged), not_made=tuple(run.not_made))
 
 
 class _Run:
@@ -119,6 +128,7 @@ class _Run:
         self._failed = 0
         self.touched: set[SampleKey] = set()
         self.damaged: list[DamagedCell] = []
+        self.not_made: list[NotMade] = []
 
     def pending(self) -> Iterator[KnownSample]:
         """Yield the samples that need work."""
@@ -142,9 +152,11 @@ class _Run:
         if result.damaged:
             self._table.ledger.mark_damaged(result.damaged)
             self.damaged += result.damaged
+        self.not_made += result.not_made
         self._remove_replaced(samples, result)
         self.touched.update(row.key for row in result.cells)
         self._failed += len({row.key for row in result.cells if row.state is CellState.FAILED})
+        self._failed += len({cell.key for cell in result.not_made} - {row.key for row in result.cells})
         self._progress.advance(len(samples), f"{self._failed} failed" if self._failed else "")
 
     def _remove_replaced(self, samples: Sequence[KnownSample], result: BatchResult) -> None:
@@ -157,18 +169,24 @@ class _Run:
                     (self._table.workspace.root / path).unlink(missing_ok=True)
 
     def _lost(self, sample: KnownSample) -> BatchResult:
-        """Return the rows of a sample that killed its process."""
+        """Return the rows of a sample that killed its process.
+
+        The system that kills for memory and a crash look alike: only after a second run is it the sample's fault.
+        """
         reason = "its worker process died twice on it (killed by the system for memory, or a crash in a decoder)"
         digests = Digests(self._table.workspace, may_hash=True)
         rows = []
         for step in self.steps:
             verdict = examine(step, sample, digests, retry_failed=True)
-            if verdict.state not in (State.DONE, State.ABSENT):
-                rows += [
-                    verdict.row(step, sample.record.key, column.name, CellState.FAILED, reason)
-                    for column in step.outputs
-                ]
-        return BatchResult(tuple(rows), tuple(digests.hashed.values()))
+            if verdict.state in (State.DONE, State.ABSENT):
+                continue
+            for column in step.outputs:
+                before = sample.cells.get(column.name)
+                deaths = before.deaths if before is not None and before.fingerprint == verdict.fingerprint else 0
+                facts = {DEATHS: deaths + 1}
+                rows.append(verdict.row(step, sample.record.key, column.name, CellState.FAILED, reason, facts))
+        undecided = tuple(NotMade(row.key, row.column, reason) for row in rows if row.is_undecided)
+        return BatchResult(tuple(rows), tuple(digests.hashed.values()), not_made=undecided)
 
 
 def _remove_leftovers(table: Table, steps: Sequence[Step]) -> None:
@@ -191,12 +209,12 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
         samples += 1
         for name in names:
             row = sample.cells.get(name)
-            states[name]["not made" if row is None else row.state.value] += 1
+            states[name]["not made" if row is None or row.is_undecided else row.state.value] += 1
             if row is not None:
                 figures[name].add(row)
                 if row.state is CellState.ABSENT:
                     absent[name][row.reason] += 1
-                if row.state is CellState.FAILED:
+                if row.state is CellState.FAILED and not row.is_undecided:
                     failures.append(Failure(sample.record.key, name, row.reason))
     said = {name: each.figures() for name, each in figures.items()}
     return Summary(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
 from segprep.datasets.errors import DamagedCellError, SegprepError, WriteFailedError
+from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
 from segprep.datasets.workspace.cell_files import DamagedCell, wrong_content
@@ -17,7 +18,7 @@ from segprep.workflows.ledger.database import CellRow, CellState, FileRow, Known
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, file_source
 from segprep.workflows.running.inputs import SampleInputs, StoredInputs
 
-__all__ = ["BatchResult", "Job", "process_batch"]
+__all__ = ["BatchResult", "Job", "NotMade", "process_batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,29 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class NotMade:
+    """A cell that was not made for a failure of the machine. Nothing is recorded: the next run tries it again."""
+
+    key: SampleKey
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a task returns: rows to commit, and cells that were read and are not what was written."""
+    """What a task returns.
+
+    Attributes:
+        cells: Rows to commit.
+        sources: Rows to commit.
+        damaged: Cells that were read and are not what was written.
+        not_made: Cells that the machine failed to make.
+    """
 
     cells: tuple[CellRow, ...]
     sources: tuple[SourceRow, ...]
     damaged: tuple[DamagedCell, ...] = ()
+    not_made: tuple[NotMade, ...] = ()
 
 
 def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
@@ -58,19 +76,21 @@ def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
     cells: list[_NewCell] = []
     sources: dict[str, SourceRow] = {}
     damaged: list[DamagedCell] = []
+    not_made: list[NotMade] = []
     try:
         for sample in samples:
             work = _SampleWork(job, sample, staged)
             work.run()
             cells += work.cells
             damaged += work.damaged
+            not_made += work.not_made
             sources.update(work.digests.hashed)
         commit(staged)
     except BaseException:
         discard(staged)
         raise
     rows = tuple(_with_times(job.workspace.root, cell) for cell in cells)
-    return BatchResult(rows, tuple(sources.values()), tuple(damaged))
+    return BatchResult(rows, tuple(sources.values()), tuple(damaged), tuple(not_made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +122,31 @@ class _SampleWork:
         self._inputs = SampleInputs(sample.record.key, stored.read)
         self.cells: list[_NewCell] = []
         self.damaged: list[DamagedCell] = []
+        self.not_made: list[NotMade] = []
 
     def run(self) -> None:
         for step in self._job.steps:
-            verdict = examine(step, self._known, self.digests, retry_failed=self._job.retry_failed)
-            match verdict.state:
-                case State.FAILED | State.BLOCKED:
-                    continue
-                case State.DONE:
-                    self._refresh_times(step)
-                case State.ABSENT:
-                    self._note(step, verdict, _Nothing(CellState.ABSENT, verdict.reason))
-                case _:
-                    self._make(step, verdict)
+            try:
+                self._bring_up_to_date(step)
+            except WriteFailedError:
+                raise
+            except Exception as error:
+                failed = machine_error(error)
+                if failed is None:
+                    raise
+                self.not_made += [NotMade(self._known.record.key, column.name, str(failed)) for column in step.outputs]
+
+    def _bring_up_to_date(self, step: Step) -> None:
+        verdict = examine(step, self._known, self.digests, retry_failed=self._job.retry_failed)
+        match verdict.state:
+            case State.FAILED | State.BLOCKED:
+                return
+            case State.DONE:
+                self._refresh_times(step)
+            case State.ABSENT:
+                self._note(step, verdict, _Nothing(CellState.ABSENT, verdict.reason))
+            case _:
+                self._make(step, verdict)
 
     def _make(self, step: Step, verdict: Verdict) -> None:
         try:
@@ -178,17 +210,24 @@ class _Nothing:
 
 
 def _made(step: Step, key: SampleKey, inputs: SampleInputs) -> dict[str, StoredCell] | _Nothing:
-    """Return the cells that a step makes, as their files will hold them."""
+    """Return the cells that a step makes, as their files will hold them.
+
+    Raises:
+        DamagedCellError: If an input is not what was written.
+        Exception: Anything that the machine is to blame for.
+    """
     try:
         cells = step(inputs.sample(step))
         return {column.name: encode_cell(column, key, cells[column.name]) for column in step.outputs}
-    except (WriteFailedError, DamagedCellError):
+    except DamagedCellError:
         raise
     except Absent as nothing:
         return _Nothing(CellState.ABSENT, str(nothing))
-    except SegprepError as error:
-        return _Nothing(CellState.FAILED, str(error))
-    except Exception as error:  # noqa: BLE001  (one bad sample must not end a run of thousands; the reason is kept)
+    except Exception as error:  # one bad sample must not end a run of thousands; the reason is kept
+        if machine_error(error) is not None:
+            raise
+        if isinstance(error, SegprepError):
+            return _Nothing(CellState.FAILED, str(error))
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}:{where.lineno}"
         return _Nothing(CellState.FAILED, f"{type(error).__name__}: {error} (at {place}, step {step.name})")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.sample import Array
-from segprep.datasets.shards import ShardStore
+from segprep.datasets.shards import ShardStore, open_files
 from segprep.datasets.shards import local as shard_local
 from segprep.datasets.shards import mapping as shard_mapping
 from segprep.datasets.shards.columns import ArraySpec
@@ -169,7 +169,7 @@ def test_a_chunk_of_a_right_checksum_but_another_size_is_refused(
 def test_more_files_than_may_be_mapped_at_a_time(
     shared: Path, specs: tuple[ArraySpec, ...], blocks: Mapping[str, Array], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_mapping, "_MAX_MAPPED_FILES", 2)
+    monkeypatch.setattr(open_files, "most_mapped", lambda: 2)
     store = ShardStore.open(shared)
     before = _open_files()
     for _ in range(2):

@@ -1,6 +1,8 @@
 import csv
 import dataclasses
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.drawing.tile import ColorBar, Tile
-from segprep.datasets.errors import ConfigurationError, LabelIdError, MissingInputError, SizeMismatchError
+from segprep.datasets.errors import ConfigurationError, LabelIdError, MachineError, MissingInputError, SizeMismatchError
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.shards import ShardStore
@@ -187,6 +189,21 @@ def test_original_labels_that_are_wrong_are_named(answers: Reader, tmp_path: Pat
     assert source.why_unreachable() is None
     (tmp_path / "labels" / "s000.png").unlink()
     assert "s000.png does not exist" in (source.why_unreachable() or "")
+
+
+def test_labels_that_the_disk_does_not_deliver_are_not_said_to_be_gone(
+    answers: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = Path.stat
+
+    def broken(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path.name == "s000.png":
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", broken)
+    with pytest.raises(MachineError, match=r"s000\.png cannot be read: Input/output error"):
+        SourceLabels(answers.store, tmp_path).why_unreachable()
 
 
 def test_the_error_picture_tells_wrong_right_and_ignored_apart() -> None:

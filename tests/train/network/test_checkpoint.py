@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from segprep.datasets.errors import ConfigurationError, DamagedStoreError, WriteFailedError
+from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.train.network.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, load_into, save_checkpoint
 
 
@@ -146,6 +146,25 @@ def test_a_disk_that_fills_up_at_any_file_leaves_the_last_checkpoint(
     assert [each.step for each in list_checkpoints(tmp_path)] == [2]
     save_checkpoint(tmp_path, _checkpoint(4), best=True)
     _assert_last_is(tmp_path, 4)
+
+
+@pytest.mark.parametrize("file", ["state.json", "weights.safetensors"])
+def test_a_checkpoint_that_the_disk_does_not_deliver_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    save_checkpoint(tmp_path, _checkpoint(2), best=True)
+    opened = Path.open
+
+    def broken(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.name == file:
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", broken)
+        with pytest.raises(MachineError, match=rf"{file} cannot be read: Input/output error\. Check the disk"):
+            load_checkpoint(tmp_path, "last")
+    _assert_last_is(tmp_path, 2)
 
 
 _CHILD = """

@@ -1,5 +1,6 @@
 """Work in batches: everything is settled once, what kills its process stands alone, Ctrl-C keeps what was running."""
 
+import errno
 import importlib
 import os
 import signal
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from segprep.datasets.errors import MachineError, UnreadableFileError
 from segprep.workflows.running.batches import Interrupted, run_in_batches
 from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
 from segprep.workflows.running.sharing import Shared
@@ -57,6 +59,17 @@ def test_what_the_function_raises_ends_the_work() -> None:
         raise ZeroDivisionError("by nothing")
 
     with pytest.raises(ZeroDivisionError, match="by nothing"):
+        run_in_batches(broken, range(3), HERE, lambda *_: pytest.fail("nothing was done"), shared=NOTHING)
+
+
+def test_an_error_of_the_machine_arrives_as_one_although_its_cause_stays_with_the_worker() -> None:
+    def broken(numbers: Sequence[int]) -> list[int]:
+        try:
+            raise OSError(errno.EMFILE, "Too many open files")
+        except OSError as error:
+            raise UnreadableFileError("a.png cannot be read: Too many open files") from error
+
+    with pytest.raises(MachineError, match=r"a\.png cannot be read: Too many open files\. This process may open"):
         run_in_batches(broken, range(3), HERE, lambda *_: pytest.fail("nothing was done"), shared=NOTHING)
 
 

@@ -1,5 +1,6 @@
 """What a worker does with a batch: failures stay with their sample, and files are written all or not at all."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,43 @@ def test_an_unexpected_exception_fails_its_sample_with_type_and_place_and_the_ot
 def test_an_error_of_the_users_is_the_reason_as_it_stands(table: Table) -> None:
     result = _process(table, Calling(_break_on("a", SizeMismatchError("label is 2x2, its image 4x4"))))
     assert [row.reason for row in result.cells if row.state is FAILED] == ["label is 2x2, its image 4x4"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 3 GiB"),
+        OSError(errno.EMFILE, "Too many open files", "b.png"),
+        OSError(errno.EIO, "Input/output error", "b.png"),
+        PermissionError(errno.EACCES, "Permission denied", "b.png"),
+    ],
+)
+def test_a_failure_of_the_machine_is_not_recorded_and_the_next_run_tries_again(table: Table, error: Exception) -> None:
+    result = _process(table, Calling(_break_on("b", error), makes=("copy",)))
+    assert _states(result) == {"a": DONE, "c": DONE}
+    (not_made,) = result.not_made
+    assert (not_made.key, not_made.column) == ("b", "copy")
+    assert (error.strerror if isinstance(error, OSError) else str(error)) in not_made.reason
+    table.ledger.record(result.cells, result.sources)
+    again = _process(table, Calling(_copy))
+    assert (_states(again), again.not_made) == ({"b": DONE}, ())
+
+
+def test_a_source_that_the_disk_does_not_deliver_is_named_and_its_sample_not_failed(
+    table: Table, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, read_bytes = workspace.config.dataset_root / "b.png", Path.read_bytes
+
+    def broken(path: Path) -> bytes:
+        if path == source:
+            raise OSError(errno.EIO, "Input/output error")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    result = _process(table, Calling(_copy))
+    assert _states(result) == {"a": DONE, "c": DONE}
+    (not_made,) = result.not_made
+    assert not_made.reason.startswith(f"{source} cannot be read: Input/output error. Check the disk")
 
 
 def test_a_step_that_forgets_a_column_or_makes_no_picture_fails_and_leaves_no_file(table: Table) -> None:
