@@ -104,7 +104,7 @@ def _files(folder: Path, part: str, notices: list[Notice]) -> dict[str, str]:
 def _code(folder: Path, usual: SourceCode) -> JsonDict:
     """Return the code that the files of a folder have."""
     path = folder / "scale.json"
-    if not path.is_file():
+    if not path.exists():
         return usual.to_json()
     try:
         data = read_json(path)

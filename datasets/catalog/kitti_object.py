@@ -79,7 +79,7 @@ def _scan_folder(source: DatasetSource, folder: str, split: str) -> Iterator[Sam
         calibration_file = place / _CALIBRATION / f"{stem}.txt"
         camera: Camera | None = None
         read = partial(KittiCalibration.from_object_file, calibration_file)
-        calibration = broken.read("camera", read) if calibration_file.is_file() else None
+        calibration = broken.read("camera", read) if calibration_file.exists() else None
         if calibration is not None:
             size = first_size([place / _IMAGES / images[stem]])
             camera = None if size is None else calibration.camera(size)

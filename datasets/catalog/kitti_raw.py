@@ -73,7 +73,7 @@ def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
     @cache
     def calibration(date: str) -> KittiCalibration | None:
         folder = source.root / date
-        return KittiCalibration.from_files(folder) if (folder / CALIBRATION_FILES[0]).is_file() else None
+        return KittiCalibration.from_files(folder) if (folder / CALIBRATION_FILES[0]).exists() else None
 
     broken = BrokenFiles()
     for drive in drives:

@@ -95,7 +95,7 @@ def _scan_sequence(root: Path, sequence: Path, notices: list[Notice], broken: Br
             if (sequence / folder).is_dir()
         }
         camera_file = sequence / "camera" / f"{stem}.json"
-        known = broken.read("camera", partial(_camera, camera_file)) if camera_file.is_file() else None
+        known = broken.read("camera", partial(_camera, camera_file)) if camera_file.exists() else None
         time, camera, pose = known or (None, None, None)
         yield SampleRecord(
             key=make_key(f"{split}_{sequence.name}_{stem}"),

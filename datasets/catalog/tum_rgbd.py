@@ -135,6 +135,10 @@ def _timed_files(path: Path) -> list[_TimedFile]:
         name = PurePosixPath(*rest)
         if not name.name or name.is_absolute() or ".." in name.parts:
             raise line.unreadable(f"a time and a file below {path.parent} are expected, not {line.text[:80]!r}")
+        try:
+            make_key(name.stem)
+        except ValueError as error:
+            raise line.unreadable(str(error)) from error
         found.append(_TimedFile(time, name.as_posix()))
     return sorted(found)
 

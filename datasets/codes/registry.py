@@ -62,10 +62,11 @@ def source_code_from_json(data: Mapping[str, Any]) -> SourceCode:
 
 def _made(data: Mapping[str, Any]) -> _AnyCode:
     parameters = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items() if key != "name"}
-    made_by = _CODES.get(data.get("name", ""))
+    name = data.get("name")
+    made_by = _CODES.get(name) if isinstance(name, str) else None
     if made_by is None:
-        raise CodeRangeError(f"there is no code called {data.get('name')!r}. Known: {', '.join(_CODES)}")
+        raise CodeRangeError(f"there is no code called {name!r}. Known: {', '.join(_CODES)}")
     try:
         return made_by(**parameters)
     except TypeError as error:
-        raise CodeRangeError(f"the code {data['name']} cannot have these parameters: {parameters} ({error})") from error
+        raise CodeRangeError(f"the code {name} cannot have these parameters: {parameters} ({error})") from error

@@ -25,6 +25,8 @@ __all__ = ["format_jsonl", "format_parquet", "parse_jsonl", "parse_parquet"]
 _NESTED = ("camera", "pose", "neighbour", "codes")  # JSON text in a .parquet
 _PARQUET = ("a list in .parquet", ", or use .jsonl")
 _ROWS_AT_ONCE = 1000
+_MOST_FRAMES = 10**18
+_LONGEST_SIDE = 2**20
 _NUMBERS = {"frame": "int64", "time": "float64"}
 
 
@@ -140,6 +142,8 @@ def _entry(place: str, data: object) -> ListEntry:
         record = SampleRecord.from_json({"key": "", "split": "", "sources": {}} | facts)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"camera, pose or neighbour is not readable: {error!r}") from error
+    if record.camera is not None:
+        _check_size(given["camera"])
     return ListEntry(place, replace(record, sources=sources), key, split)
 
 
@@ -174,15 +178,26 @@ def _text(data: Mapping[str, Any], name: str) -> str | None:
 def _checked_facts(data: Mapping[str, Any]) -> JsonDict:
     facts = {name: data.get(name) for name in FACTS}
     _text(facts, "sequence")
-    if facts["frame"] is not None and type(facts["frame"]) is not int:
-        raise ValueError(f"frame must be a whole number, not {facts['frame']!r}")
+    if facts["frame"] is not None and not _is_frame(facts["frame"]):
+        raise ValueError(f"frame must be a whole number, not {facts['frame']!r}; it may have 18 digits")
     if facts["time"] is not None and not is_number(facts["time"]):
         raise ValueError(f"time must be a number of seconds, not {facts['time']!r}")
     near = facts["neighbour"]
     if near is None:
         return facts
-    if not isinstance(near, dict) or type(near.get("frame")) is not int or not is_number(near.get("time_difference")):
+    if not isinstance(near, dict) or not _is_frame(near.get("frame")) or not is_number(near.get("time_difference")):
         raise ValueError(f"neighbour needs direction, a whole frame and time_difference in seconds, not {near!r}")
     if near.get("motion") is not None:
         Pose(near["motion"])
     return facts | {"neighbour": {"motion": None} | near}
+
+
+def _is_frame(value: object) -> bool:
+    return type(value) is int and abs(value) < _MOST_FRAMES
+
+
+def _check_size(camera: JsonDict) -> None:
+    for name in ("width", "height"):
+        side = camera[name]
+        if type(side) is not int or not 0 < side <= _LONGEST_SIDE:
+            raise ValueError(f"the {name} of a camera must be a whole number of pixels above 0, not {side!r}")

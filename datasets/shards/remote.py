@@ -25,6 +25,8 @@ from segprep.datasets.shards.root import OTHER_CONTENT, FileRecord, StoreRoot, i
 
 __all__ = ["ZarrArrays", "other_root"]
 
+# Whatever zarr-python stumbles over where metadata make no sense: deep nesting, chunks of no rows, other types.
+_FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 
 
@@ -50,7 +52,7 @@ class ZarrArrays:
         for name, layout in self._layouts.items():
             try:
                 array = self._array(name)
-            except (OSError, ValueError, LookupError, TypeError) as error:
+            except _FAILURES as error:
                 failed = machine_error(error)
                 if failed is not None:
                     raise failed from error
@@ -82,7 +84,7 @@ class ZarrArrays:
                 else:
                     y, x = corners[place]
                     out[place] = array[row, y : y + height, x : x + width]
-        except (DamagedStoreError, OSError, ValueError, RuntimeError) as error:
+        except _FAILURES as error:
             raise UnreadableRowsError(f"array {name}", str(error), name, range(row, row + 1)) from error
 
     def rows(self, name: str) -> Array:
@@ -96,7 +98,7 @@ class ZarrArrays:
     def _block(self, name: str, rows: range) -> Array:
         try:
             return np.array(self._array(name)[rows.start : rows.stop])
-        except (DamagedStoreError, OSError, ValueError, RuntimeError) as error:
+        except _FAILURES as error:
             raise UnreadableRowsError(f"array {name}", str(error), name, rows) from error
 
     def _array(self, name: str) -> zarr.Array[Any]:
@@ -133,7 +135,7 @@ def other_root(location: Path | str) -> StoreRoot | None:
     try:
         group = zarr.open_group(_open(location), mode="r", zarr_format=3, use_consolidated=False)
         attributes: JsonDict = group.attrs.asdict()
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except _FAILURES as error:
         failed = machine_error(error)
         if failed is not None:
             raise failed from error

@@ -119,9 +119,16 @@ class ShardStore:
 
     @property
     def keys(self) -> tuple[SampleKey, ...]:
-        """The sample of each row; its variants have the same key."""
+        """The sample of each row; its variants have the same key.
+
+        Raises:
+            DamagedStoreError: If they cannot be read.
+        """
         if self._keys is None:
-            self._keys = tuple(SampleKey(text_of(row)) for row in self._row_array("key"))
+            try:
+                self._keys = tuple(SampleKey(text_of(row)) for row in self._row_array("key"))
+            except UnicodeDecodeError as error:
+                raise DamagedStoreError(f"{self.path}: its keys are no UTF-8 ({error})") from error
         return self._keys
 
     @property
@@ -314,7 +321,7 @@ class ShardStore:
             try:
                 keys, place = self._arrays.rows_near("key", row)
                 return f"sample {text_of(keys[place])} (row {row})"
-            except UnreadableRowsError:
+            except (UnreadableRowsError, UnicodeDecodeError):
                 pass  # the keys are damaged too; the row's number still tells which sample it is
         return f"row {row}"
 

@@ -222,6 +222,6 @@ class _Keys:
         try:
             content = (self._path / layout.file(shard)).read_bytes()
             padded = decode_chunk(content, shape, layout.dtype, layout.codec)
-        except (OSError, DamagedStoreError):
+            return [SampleKey(text_of(row)) for row in padded]
+        except (OSError, DamagedStoreError, UnicodeDecodeError):
             return None
-        return [SampleKey(text_of(row)) for row in padded]

@@ -116,7 +116,7 @@ def _row_order(folder: Path, stems: list[str]) -> list[str]:
 
 def _poses(folder: Path, order: Sequence[str]) -> dict[str, Pose | None]:
     rows_file, log_file = folder / "poses.txt", folder / "trajectory.log"
-    if rows_file.is_file():
+    if rows_file.exists():
         rows = read_pose_rows(rows_file)
         _check_count(rows_file, len(rows), order)
         return dict(zip(order, rows, strict=True))

@@ -28,6 +28,11 @@ def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(tmp
     ]
 
 
+def _camera(width: str, height: str) -> str:
+    K = "[[5, 0, 3], [0, 5, 2], [0, 0, 1]]"
+    return f'{{"image": "a.png", "camera": {{"K": {K}, "width": {width}, "height": {height}}}}}'
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -64,6 +69,24 @@ def test_rows_of_other_lengths_open_quotes_and_missing_images_are_all_listed(tmp
             '{"image": "a.png", "neighbour": {"direction": "next", "frame": 1, "time_difference": 1, "motion": 3}}',
             "a pose must be a finite 4x4 matrix",
         ),
+        (
+            '{"image": "a.png", "camera": {"K": [[5, 0, 3], [0, 5, 2], [0, 0, 1]], "width": 1e400, "height": 4}}',
+            "1e400 is larger than any number",
+        ),
+        (
+            '{"image": "a.png", "camera": {"K": [[5, 0, 3], [0, 5, 2], [0, 0, 1]], "width": 6.5, "height": 4}}',
+            "the width of a camera must be a whole",
+        ),
+        (
+            '{"image": "a.png", "camera": {"K": [[5, 0, 3], [0, 5, 2], [0, 0, 1]], "width": "6", "height": 4}}',
+            "the width of a camera must be a whole",
+        ),
+        (
+            '{"image": "a.png", "camera": {"K": [[5, 0, 3], [0, 5, 2], [0, 0, 1]], "width": 6, "height": -4}}',
+            "the height of a camera must be a whole",
+        ),
+        ('{"image": "a.png", "frame": 18446744073709551616}', "; it may have 18 digits"),
+        ('{"image": {"path": "a.png", "code": {"name": []}}}', "there is no code called []"),
         ('{"image": "a\\u0000.png"}', "holds the character NUL"),
         ('{"image": "\\ud800.png"}', "half of a surrogate pair"),
         ('{"image": "' + "x" * 210 + '.png"}', "no sample key"),

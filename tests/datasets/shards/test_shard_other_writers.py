@@ -205,3 +205,32 @@ def test_our_store_reads_alike_at_a_url(
 def test_a_url_without_a_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DamagedStoreError, match=r"no finished shard store at file://"):
         ShardStore.open(f"file://{tmp_path}/none.zarr")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        pytest.param("image", lambda m: m["chunk_grid"]["configuration"].update(chunk_shape=[0, 0, 0, 0]), id="zero"),
+        pytest.param("image", lambda m: m.update(attributes="DEEP"), id="nested"),
+        pytest.param("image", lambda m: m.update(codecs=5), id="codecs"),
+        pytest.param("", lambda m: m["attributes"].update(more="DEEP"), id="nested root"),
+    ],
+)
+def test_metadata_that_make_no_sense_are_damage(
+    tmp_path: Path, rewrite: Rewrite, name: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    store = rewrite(tmp_path / "train.zarr", "one chunk of all, no codec")
+    file = store / name / ROOT_FILE
+    metadata = json.loads(file.read_bytes())
+    change(metadata)
+    file.write_text(json.dumps(metadata).replace('"DEEP"', "[" * 2000 + "]" * 2000))
+    with pytest.raises(DamagedStoreError):
+        ShardStore.open(store).read("image", 0)
+
+
+def test_keys_that_are_no_unicode_are_damage(tmp_path: Path, rewrite: Rewrite) -> None:
+    store = rewrite(tmp_path / "train.zarr", "one chunk of all, no codec")
+    keys = zarr.open_array(store / "key", mode="r+")
+    keys[0, :2] = 0xFF
+    with pytest.raises(DamagedStoreError, match="its keys are no UTF-8"):
+        len(ShardStore.open(store).keys)

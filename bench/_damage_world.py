@@ -1,0 +1,111 @@
+"""A small workspace with stores and a trained run, which is damaged, and what its commands give while it is sound."""
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segprep.datasets.program.command_line import run_app
+from segprep.datasets.shards import ShardStore
+from segprep.datasets.synthetic import write_drive
+from segprep.train.cli import app as train_app
+from segprep.workflows.cli import app as prep_app
+
+__all__ = ["STAGES", "Said", "World", "build", "read_everything", "run"]
+
+_APPS = {"prep": prep_app, "train": train_app}
+STAGES = (("resize",), ("flow", "--ego", "pose"), ("modality", "jet"))
+_NETWORK = ("--model", "frrn", "--base-channels", "2", "--precision", "fp32", "--batch-size", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command answered.
+
+    Attributes:
+        code: Its exit code.
+        text: Both of its streams.
+    """
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where the sound things are.
+
+    Attributes:
+        workspace: Prepared, with stores and a run that was stopped after its first step.
+        older: Stores of the same samples with labels of another method.
+    """
+
+    workspace: Path
+    older: Path
+
+
+def run(program: str, *words: str, at: Path) -> Said:
+    """Run a command in this process."""
+    said = io.StringIO()
+    with chdir(at), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = run_app(_APPS[program], program, words)
+    return Said(code, said.getvalue())
+
+
+def build(place: Path) -> World:
+    """Render a drive and make all of it."""
+    workspace = place / "workspace"
+    workspace.mkdir(parents=True)
+    write_drive(place / "drive", splits={"train": 4, "val": 3}, width=64, height=32)
+
+    def sound(program: str, *words: str) -> None:
+        said = run(program, *words, at=workspace)
+        if said.code:
+            raise SystemExit(f"{program} {' '.join(words)} exited with {said.code}:\n{said.text}")
+
+    def prepare(*labels: str) -> None:
+        for stage, *words in STAGES:
+            sound("prep", stage, *words, *(labels if stage == "resize" else ()), "--workers", "0")
+        sound("prep", "shard", "--workers", "0")
+
+    sound("prep", "init", "synthetic", "../drive")
+    prepare("--factor", "2", "--labels", "nearest")
+    shutil.copytree(workspace / "shards", place / "older")
+    prepare("--labels", "vote")
+    sound("train", "run", *_NETWORK, "--steps", "4", "--val-every", "1", "--max-minutes", "0")
+    return World(workspace, place / "older")
+
+
+def read_everything(store: Path) -> str:
+    """Read all that a store holds and return a digest of it.
+
+    Raises:
+        SegprepError: If any of it is found to be damaged.
+    """
+    opened = ShardStore.open(store)
+    digest = hashlib.sha256()
+    known: Mapping[str, Callable[[int], Any]] = {
+        name: getattr(opened, name)
+        for name in ("camera_K", "pose", "motion", "source_size", "source_paths", "augmentation")
+    }
+    digest.update(json.dumps([opened.split, opened.class_map.to_json(), list(opened.keys)], sort_keys=True).encode())
+    digest.update(repr({name: spec.to_json() for name, spec in sorted(opened.columns.items())}).encode())
+    digest.update(repr(opened.statistics).encode())
+    for index in range(len(opened)):
+        for column in sorted(opened.columns):
+            digest.update(np.ascontiguousarray(opened.read(column, index)).tobytes())
+            digest.update(np.ascontiguousarray(opened.read_valid(column, index)).tobytes())
+        digest.update(repr([(name, _plain(read(index))) for name, read in known.items()]).encode())
+    return digest.hexdigest()
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else value

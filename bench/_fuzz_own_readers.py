@@ -1,0 +1,122 @@
+"""Every reader of files of our own, with a sound file of each kind that it reads."""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+import zarr
+from _damage_world import World, read_everything
+from _fuzz_readers import Reader, reader_of
+
+from segprep.datasets.catalog import CATALOG
+from segprep.datasets.catalog._member import DatasetSource
+from segprep.datasets.record import Direction
+from segprep.datasets.shards.foreign import foreign_root, inspect_foreign
+from segprep.datasets.shards.verify import verify_store
+from segprep.datasets.workspace import load_workspace
+from segprep.datasets.workspace.cells import read_record_cell
+from segprep.train.learning.config import parse_config, read_toml
+from segprep.train.network.checkpoint import load_checkpoint
+from segprep.train.network.weights import read_weights
+from segprep.workflows.ledger.database import Selection
+from segprep.workflows.ledger.table import open_table
+
+__all__ = ["own_readers"]
+
+
+def own_readers(place: Path, world: World) -> Iterator[Reader]:
+    """Yield them all; their files lie below `place`, in copies of the world's."""
+    workspace = place / "workspace"
+    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.copytree(world.workspace, workspace, symlinks=True)
+    yield from _workspace(workspace)
+    yield from _folder(place / "folder", workspace)
+    yield from _store(workspace / "shards" / "train.zarr")
+    yield from _foreign_store(place / "foreign.zarr", workspace / "shards" / "train.zarr")
+    yield from _run(workspace / "runs")
+    weights, file = place / "weights.pt", io.BytesIO()
+    torch.save({"conv1.weight": torch.zeros(4, 3, 3, 3), "bn1.bias": torch.zeros(4)}, file)
+    yield reader_of(weights, file.getvalue(), partial(read_weights, weights))
+
+
+def _of(path: Path, read: Callable[[], object], name: str = "") -> Reader:
+    return reader_of(path, path.read_bytes(), read, name)
+
+
+def _workspace(workspace: Path) -> Iterator[Reader]:
+    def table() -> None:
+        with open_table(workspace) as opened:
+            opened.columns()
+            for sample in opened.ledger.samples(Selection()):
+                sample.record.to_json()
+
+    camera = sorted((workspace / "train" / "camera_data").glob("*.json"))[0]
+    yield _of(workspace / "prep.toml", partial(load_workspace, workspace))
+    yield _of(workspace / "ledger.sqlite", table)
+    yield _of(camera, partial(read_record_cell, camera), "camera cell")
+
+
+def _folder(folder: Path, workspace: Path) -> Iterator[Reader]:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(workspace / "train", folder / "train")
+
+    def listed() -> list[object]:
+        return list(CATALOG.load("folder").scan(DatasetSource(folder), Direction.PREVIOUS))
+
+    yield _of(folder / "train" / "depth_data" / "scale.json", listed)
+
+
+def _store(store: Path) -> Iterator[Reader]:
+    def read() -> None:
+        verify_store(store)  # never an error but of its own
+        read_everything(store)
+
+    yield _of(store / "zarr.json", read, "zarr.json of a store")
+    yield _of(store / "image" / "zarr.json", read, "zarr.json of an array")
+    yield _of(sorted((store / "depth").glob("c.*"))[0], read, "shard")
+    yield _of(sorted((store / "source_paths").glob("c*"))[0], read, "source paths")
+
+
+def _foreign_store(store: Path, ours: Path) -> Iterator[Reader]:
+    """Yield the files of a store that zarr-python wrote, with what only our writer records left out."""
+    shutil.rmtree(store, ignore_errors=True)
+    source = zarr.open_group(ours, mode="r", use_consolidated=False)
+    attributes = {name: value for name, value in source.attrs.asdict().items() if name not in ("files", "digest")}
+    target = zarr.create_group(store, zarr_format=3, attributes=attributes)
+    for name, array in source.arrays():
+        made = target.create_array(
+            name,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=array.shape,
+            fill_value=array.fill_value,
+            attributes=array.attrs.asdict(),
+            config={"write_empty_chunks": True},
+        )
+        made[:] = array[:]
+
+    def read() -> None:
+        root = foreign_root(store)
+        if root is not None:
+            inspect_foreign(store, root)
+        read_everything(store)
+
+    yield _of(store / "zarr.json", read, "zarr.json of another store")
+    for name in ("depth", "key", "source_paths"):
+        yield _of(store / name / "zarr.json", read, f"zarr.json of another's {name}")
+        chunk = next(path for path in sorted((store / name).rglob("*")) if path.is_file() and path.name != "zarr.json")
+        yield _of(chunk, read, f"another's {name}")
+
+
+def _run(runs: Path) -> Iterator[Reader]:
+    (run,) = (path for path in runs.iterdir() if path.is_dir())
+
+    def config() -> object:
+        return parse_config(read_toml(run / "config.toml"), "config.toml")
+
+    yield _of(run / "config.toml", config)
+    for name in ("state.json", "weights.safetensors", "optimizer.pt"):
+        yield _of(run / "checkpoints" / "last" / name, partial(load_checkpoint, run / "checkpoints", "last"))
