@@ -176,6 +176,9 @@ class WriteFailedError(SegprepError, OSError):
 
 
 class ClusterLostError(SegprepError, ConnectionError):
-    """The scheduler of a Dask cluster or all workers that may work are gone. What was finished is kept."""
+    """A process that others need is gone: Dask's scheduler, all its workers, or one of a training's processes.
+
+    What was finished is kept.
+    """
 
     exit_code = ExitCode.BAD_INPUT

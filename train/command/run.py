@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
 from segprep.train.command.place import TrainingPlace, shards_of
@@ -16,11 +16,13 @@ from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
+from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
+from segprep.train.runs.resuming import resume_command
 
 __all__ = ["TrainedRun", "read_configuration", "resume_run", "start_run"]
 
@@ -36,14 +38,14 @@ class TrainedRun:
         outcome: Steps and scores.
         parameters: Number of trainable values.
         validated: Whether there was a `val.zarr`.
-        reported: Whether this process tells the user; of several, one does.
+        processes: That trained it; of several, the first one tells the user.
     """
 
     run: Run
     outcome: RunOutcome
     parameters: int
     validated: bool
-    reported: bool
+    processes: Processes
 
 
 def read_configuration(
@@ -200,8 +202,13 @@ def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source,
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
-    outcome = training.train(run, max_minutes)
-    return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes.first)
+    try:
+        outcome = training.train(run, max_minutes)
+    except ClusterLostError as error:
+        kept = checkpoint_kept(run.checkpoints)
+        again = resume_command(run, training.processes.count)
+        raise ClusterLostError(f"{error} ({kept}): go on with `{again}`") from error
+    return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes)
 
 
 def _where(origin: str, stage: ProtocolStage, table: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from segprep.train.learning.state import RunState
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.learning.validation import Validation
 from segprep.train.network.checkpoint import Checkpoint
+from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
@@ -319,5 +320,4 @@ def _entry(step: int, result: StepResult, rate: float, images_per_second: float,
 
 
 def _diverged(what: str, step: int, run: Run) -> DivergedError:
-    kept = "the last good checkpoint is kept in" if (run.checkpoints / "last").exists() else "no checkpoint yet in"
-    return DivergedError(f"{what} at step {step}: lower --lr ({kept} {run.checkpoints})")
+    return DivergedError(f"{what} at step {step}: lower --lr ({checkpoint_kept(run.checkpoints)})")

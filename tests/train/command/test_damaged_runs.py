@@ -12,6 +12,7 @@ import safetensors.torch
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 _SMALL = ("--steps", "4", "--val-every", "2", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
 _KEPT = ("--set", "checkpoint.keep=3", "--set", "checkpoint.average=0.9")
@@ -57,7 +58,7 @@ def _forget_checksums(folder: Path) -> None:
 def test_a_flipped_bit_is_noticed_when_a_run_goes_on(
     run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], file: str
 ) -> None:
-    _flip(run.checkpoints / "last" / file)
+    _flip(checkpoint_of(run.root) / file)
     capfd.readouterr()
     assert train("run", "--resume") == 6
     err = capfd.readouterr().err
@@ -83,7 +84,7 @@ def test_every_reader_of_weights_notices_a_flipped_bit(
 ) -> None:
     for file in run.checkpoints.glob("step-*/weights.safetensors"):
         _flip(file)
-    folder = run.checkpoints / "last"
+    folder = checkpoint_of(run.root)
     for command in (
         ("eval",),
         ("run", *_SMALL, "--start", "run-001"),
@@ -125,7 +126,7 @@ def test_a_wrong_entry_of_a_state_without_checksums_is_named(
     run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], entry: str, value: object, found: str
 ) -> None:
     _forget_checksums(run.checkpoints / "step-00000004")
-    path = run.checkpoints / "last" / "state.json"
+    path = checkpoint_of(run.root) / "state.json"
     state = json.loads(path.read_text()) | {entry: value}
     path.write_text(json.dumps({name: each for name, each in state.items() if each is not None}))
     for command in (("run", "--resume"), ("eval", "--checkpoint", "last")):

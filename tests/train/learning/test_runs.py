@@ -30,6 +30,7 @@ from segprep.train.runs.folder import Run, create_run
 from segprep.train.runs.monitor import Monitor
 from segprep.train.runs.processes import Processes
 from support.gate import Gate
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
 _FLAGS: dict[str, Any] = {
@@ -55,7 +56,7 @@ def _resume(shards: Path, name: str | None) -> TrainedRun:
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+    return safetensors.torch.load_file(checkpoint_of(run.root) / "weights.safetensors")
 
 
 def _assert_equal_runs(first: Run, second: Run) -> None:
@@ -151,10 +152,10 @@ def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
     assert entries[0]["lr"] == 1e-3 > entries[-1]["lr"] > 0
     validated = {e["step"]: e["val_mean_iou"] for e in entries if "val_mean_iou" in e}
     assert sorted(validated) == [2, 4, 6]
-    best = json.loads((trained.run.checkpoints / "best" / "state.json").read_text())
+    best = json.loads((checkpoint_of(trained.run.root, "best") / "state.json").read_text())
     assert best["scores"]["val_mean_iou"] == max(validated.values()) == trained.outcome.best
     assert validated[best["step"]] == best["scores"]["val_mean_iou"]
-    assert json.loads((trained.run.checkpoints / "last" / "state.json").read_text())["step"] == 6
+    assert json.loads((checkpoint_of(trained.run.root) / "state.json").read_text())["step"] == 6
     names = {p.name for p in trained.run.checkpoints.iterdir()}
     assert names == {"last", "best", "step-00000006", f"step-{best['step']:08d}"}
 
@@ -185,7 +186,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_batch_and_keeps_the_c
         _start(shards, "diverged")
     assert raised.value.exit_code == 3
     run = Run(shards.parent / "runs" / "diverged")
-    assert json.loads((run.checkpoints / "last" / "state.json").read_text())["step"] == 2
+    assert json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"] == 2
     report = json.loads((run.root / "diverged.json").read_text())
     rows = Order([5], None, 0).rows(3 * 2, 2)
     assert report["step"] == 4
@@ -227,7 +228,7 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
     trained = _start(shards, "hurt")
-    weights = trained.run.checkpoints / "last" / "weights.safetensors"
+    weights = checkpoint_of(trained.run.root) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-7])
     with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
         _resume(shards, "hurt")
@@ -248,7 +249,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     _, message = process.communicate()
     assert process.returncode == 130, message
     assert "train run --resume --name stopped" in message
-    step = json.loads((run.checkpoints / "last" / "state.json").read_text())["step"]
+    step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
     assert 1 <= step < 20
     assert _log(run)[-1]["step"] == step
     _resume(shards, "stopped")
