@@ -22,7 +22,8 @@ brackets here:
     |- ConflictError (FileExistsError)              5
     |  `- WorkspaceLockedError (BlockingIOError)    5
     `- DamagedStoreError (ValueError)               6
-       `- StoreNotFoundError (FileNotFoundError)    3
+       |- StoreNotFoundError (FileNotFoundError)    3
+       `- StoreChangedError (FileExistsError)       5
 """
 
 from enum import IntEnum
@@ -42,6 +43,7 @@ __all__ = [
     "MotionError",
     "SegprepError",
     "SizeMismatchError",
+    "StoreChangedError",
     "StoreNotFoundError",
     "TooManyBadSamplesError",
     "UnknownNameError",
@@ -167,6 +169,12 @@ class StoreNotFoundError(DamagedStoreError, FileNotFoundError):
     """There is no Zarr store in this place."""
 
     exit_code = ExitCode.BAD_INPUT
+
+
+class StoreChangedError(DamagedStoreError, FileExistsError):
+    """A Zarr store was written anew while it was read: what comes now belongs to other samples."""
+
+    exit_code = ExitCode.CONFLICT
 
 
 class WriteFailedError(SegprepError, OSError):

@@ -168,6 +168,7 @@ def _say(sentence: str) -> None:
 
 def _report(trained: Sequence["TrainedRun"], max_minutes: float | None, as_json: bool) -> None:
     """Print how runs ended, of several processes in the first one; exit as interrupted if the last one was."""
+    from segprep.train.command.run import NOT_VALIDATED
     from segprep.train.runs.resuming import resume_command
 
     last = trained[-1]
@@ -179,7 +180,7 @@ def _report(trained: Sequence["TrainedRun"], max_minutes: float | None, as_json:
             best = "" if outcome.best is None else f", best validation {outcome.metric} {outcome.best:.4f}"
             typer.echo(f"{run.root}: step {outcome.step} of {outcome.steps}{best}")
         if not each.validated:
-            _say("there is no val.zarr beside train.zarr: nothing was validated, `last` is the result")
+            _say(f"{NOT_VALIDATED}: nothing was validated, `last` is the result")
     if last.outcome.why in ("interrupted", "time") and last.processes.first:
         reason = "interrupted" if last.outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
         again = resume_command(last.run, last.processes.count)

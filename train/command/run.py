@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from segprep.datasets.atomic import remove_partials
 from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
+from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
-from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
+from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_leftovers
 from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
@@ -24,9 +26,15 @@ from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
 from segprep.train.runs.resuming import resume_command
 
-__all__ = ["TrainedRun", "read_configuration", "resume_run", "start_run"]
+__all__ = ["NOT_VALIDATED", "TrainedRun", "read_configuration", "resume_run", "start_run"]
 
 Say = Callable[[str], None]
+
+NOT_VALIDATED: Final = "there is no val.zarr beside train.zarr"
+_LESS_MEMORY: Final = (
+    "begin a run with a smaller --batch-size, with more parts of a batch (--accumulate) or smaller pictures (--size), "
+    "or go on with --resume where there is more memory. The checkpoints that a run has are kept"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,7 @@ def start_run(
         max_minutes: See `Training.train`; it ends the protocol, too.
         say: Gets sentences for the user.
     """
-    with joined_processes(default_device()) as processes:
+    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
         say = say if processes.first else _silent
         name = processes.gathered(name or next_name(place.runs))[0]
         trained = []
@@ -116,7 +124,7 @@ def resume_run(
         ConfigurationError: If there is no such checkpoint.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
-    with joined_processes(default_device()) as processes:
+    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
         say = say if processes.first else _silent
         if file is None:
             run = find_run(place.runs, name)
@@ -165,6 +173,7 @@ def _resumed(
     checkpoint: str = "last",
 ) -> TrainedRun:
     with _only_writer(run, processes):
+        processes.once(lambda: _remove_leftovers(run))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
         if saved is None and checkpoint != "last":
             known = ", ".join(each.path.name for each in list_checkpoints(run.checkpoints)) or "none"
@@ -193,11 +202,19 @@ def _only_writer(run: Run, processes: Processes) -> Iterator[None]:
         yield
 
 
+def _remove_leftovers(run: Run) -> None:
+    """Remove what a killed process of this run left half written."""
+    remove_partials(run.root)
+    remove_leftovers(run.checkpoints)
+
+
 def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source, ...]:
     sources = open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target)
     for store in (store for source in sources for store in (source.train, source.val) if store is not None):
         for notice in store_notices(store):
             say(f"{store.path}: {notice}")
+    if all(source.val is None for source in sources):
+        say(f"{NOT_VALIDATED}: nothing will be validated, and `last` will be the result")
     return sources
 
 

@@ -130,6 +130,8 @@ def load_checkpoint(folder: Path, name: str, say: Callable[[str], None] = lambda
         DamagedStoreError: If its files are not what was written; names one that is whole, if there is. If a pointer
             names no checkpoint.
     """
+    for pointer in POINTERS:  # before a run goes on that could not save then
+        pointed_at(folder, pointer)
     path = checkpoint_path(folder, name)
     if path is None:
         return None

@@ -49,7 +49,7 @@ def pointed_at(folder: Path, pointer: str) -> str | None:
         return pointer
     try:
         name = path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedStoreError(f"{path} cannot be read: {error}") from error

@@ -13,6 +13,8 @@ from typing import Any, Final, TypeVar, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from segprep.datasets.errors import ClusterLostError, ConfigurationError, SegprepError
 from segprep.datasets.program.interrupt import StopRequest
@@ -41,7 +43,7 @@ class Processes:
         count: How many there are.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1, store: dist.Store | None = None) -> None:
+    def __init__(self, rank: int = 0, count: int = 1, store: Store | None = None) -> None:
         self.rank, self.count, self._store = rank, count, store
 
     @property
@@ -160,7 +162,7 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
         yield Processes()
         return
     try:
-        store, rank, count = next(dist.rendezvous("env://"))
+        store, rank, count = next(rendezvous("env://"))
         dist.init_process_group(_BACKENDS[device.type], store=store, rank=rank, world_size=count)
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(
@@ -168,7 +170,7 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
             "them with `torchrun --nproc-per-node N --no-python train run ...`, or unset WORLD_SIZE"
         ) from error
     try:
-        yield Processes(rank, count, dist.PrefixStore("roll call", store))
+        yield Processes(rank, count, PrefixStore("roll call", store))
     finally:
         if dist.is_initialized():  # it ends when a process is lost
             dist.destroy_process_group()

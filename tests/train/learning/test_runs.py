@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import torch
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
 from segprep.datasets.imageio import read_image
+from segprep.datasets.program.command_line import run_app
+from segprep.datasets.shards.swap import exchange
+from segprep.train.cli import app
 from segprep.train.command import run as commands
 from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
@@ -24,6 +28,7 @@ from segprep.train.learning.beginning import fresh_segmenter
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.losses import Loss
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
+from segprep.train.learning.validation import Validation
 from segprep.train.reading.order import Order
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
@@ -103,12 +108,12 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
 
     def die_in_the_fifth_step(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
         if next(calls) == 5:
-            raise MemoryError("killed")
+            raise RuntimeError("killed")
         return update(self, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingStep, "__call__", die_in_the_fifth_step)
-        with pytest.raises(MemoryError):
+        with pytest.raises(RuntimeError, match="killed"):
             _start(shards, "killed", val_every=3)
     run = Run(shards.parent / "runs" / "killed")
     assert [e["step"] for e in _log(run)] == [1, 2, 3, 4]
@@ -121,10 +126,93 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
 def test_a_run_killed_before_its_first_checkpoint_begins_again(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _start(shards, "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(MemoryError("killed")))
-        with pytest.raises(MemoryError):
+        patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError, match="killed"):
             _start(shards, "killed")
     _assert_equal_runs(whole.run, _resume(shards, "killed").run)
+
+
+def test_what_a_killed_run_left_half_written_goes_when_it_goes_on(shards: Path) -> None:
+    run = _start(shards, "killed", max_minutes=0.0).run
+    left = [run.root / "panel.png.123.partial", run.root / "log.jsonl.123.partial"]
+    left += [run.checkpoints / "last.123.partial", run.checkpoints / "step-00000002.123.partial" / "optimizer.pt"]
+    left[-1].parent.mkdir()
+    for path in left:
+        path.write_bytes(b"half")
+    others = [run.root / "mine.partial", run.root / "eval-val" / "panel.png.123.partial"]  # not of this program or run
+    others[1].parent.mkdir()
+    for path in others:
+        path.write_bytes(b"other")
+    assert _resume(shards, "killed").outcome.why == "finished"
+    assert [path for path in left if path.exists()] == []
+    assert all(path.exists() for path in others)
+
+
+def test_a_store_that_is_written_anew_ends_the_run_with_what_was_learned_saved(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = _start(shards, "whole", steps=10, val_every=10)
+    place, other, kept = (folder / "train.zarr" for folder in (shards, shards.parent / "other", shards.parent / "kept"))
+    shutil.copytree(place, kept)
+    write_store(other, make_scenes(range(20, 25)))
+    update, calls = TrainingStep.__call__, itertools.count(1)
+
+    def written_anew(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
+        if next(calls) == 3:  # a few of the next batches are in memory already
+            assert exchange(place, other)
+            shutil.rmtree(other)
+        return update(self, parts)
+
+    def train(*arguments: str) -> int:
+        return run_app(app, "train", ["run", "-C", str(shards.parent), "--name", "cut", *arguments])
+
+    small = ["--shards", str(shards), "--steps", "10", "--val-every", "10", "--batch-size", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStep, "__call__", written_anew)
+        assert train(*small, "--base-channels", "2", "--precision", "fp32") == 5
+    run, err = Run(shards.parent / "runs" / "cut"), capfd.readouterr().err
+    saved = checkpoint_of(run.root)
+    assert json.loads((saved / "state.json").read_text())["step"] == _log(run)[-1]["step"] >= 3
+    assert f"{place} was written anew since it was opened" in err
+    assert f"the checkpoint {saved} is kept; go on with `train run --resume --name cut -C " in err
+    assert train("--resume") == 5
+    shutil.rmtree(place)
+    kept.rename(place)
+    assert train("--resume") == 0
+    _assert_equal_runs(whole.run, run)
+
+
+def test_a_validation_that_cannot_be_read_ends_the_run_with_what_was_learned_saved(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise DamagedStoreError("val.zarr: shard file label/c.0 is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Validation, "run", fail)
+        with pytest.raises(DamagedStoreError, match=r"is damaged\. The run: the checkpoint .*step-00000002 is kept"):
+            _start(shards, "cut")
+    assert _resume(shards, "cut").outcome.step == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "the GPU's memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the memory of this machine"),
+        (MemoryError(), "the memory of this machine"),
+    ],
+)
+def test_too_little_memory_is_told_with_what_to_do(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    def fail(*_: object) -> StepResult:
+        raise error
+
+    monkeypatch.setattr(TrainingStep, "__call__", fail)
+    with pytest.raises(ConfigurationError, match=f"{where} does not suffice .*smaller --batch-size") as raised:
+        _start(shards, "large")
+    assert "more\n" not in str(raised.value)
 
 
 def test_resuming_a_finished_run_changes_nothing(shards: Path) -> None:
@@ -167,7 +255,11 @@ def test_several_columns_can_be_the_input(shards: Path) -> None:
 
 def test_without_a_validation_store_the_last_weights_are_the_result(tmp_path: Path) -> None:
     write_store(tmp_path / "shards" / "train.zarr", make_scenes(range(3)))
-    trained = _start(tmp_path / "shards", "alone")
+    said: list[str] = []
+    (trained,) = commands.start_run(_place(tmp_path / "shards"), "alone", None, _FLAGS, None, said.append)
+    assert [each for each in said if "val.zarr" in each] == [
+        "there is no val.zarr beside train.zarr: nothing will be validated, and `last` will be the result"
+    ]
     assert not trained.validated
     assert trained.outcome.best is None
     assert sorted(p.name for p in trained.run.checkpoints.iterdir()) == ["last", "step-00000006"]
