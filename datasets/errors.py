@@ -24,7 +24,8 @@ brackets here:
     |- ConflictError (FileExistsError)              5
     |  `- WorkspaceLockedError (BlockingIOError)    5
     `- DamagedStoreError (ValueError)               6
-       `- StoreNotFoundError (FileNotFoundError)    3
+       |- StoreNotFoundError (FileNotFoundError)    3
+       `- StoreChangedError (FileExistsError)       5
 """
 
 from enum import IntEnum
@@ -46,6 +47,7 @@ __all__ = [
     "MotionError",
     "SegprepError",
     "SizeMismatchError",
+    "StoreChangedError",
     "StoreNotFoundError",
     "TooManyBadSamplesError",
     "UnknownNameError",
@@ -179,6 +181,12 @@ class StoreNotFoundError(DamagedStoreError, FileNotFoundError):
     exit_code = ExitCode.BAD_INPUT
 
 
+class StoreChangedError(DamagedStoreError, FileExistsError):
+    """A Zarr store was written anew while it was read: what comes now belongs to other samples."""
+
+    exit_code = ExitCode.CONFLICT
+
+
 class MachineError(SegprepError, OSError):
     """The machine cannot do it now: no memory, too many open files, a failing disk, no permission.
 
@@ -193,6 +201,9 @@ class WriteFailedError(MachineError, OSError):
 
 
 class ClusterLostError(SegprepError, ConnectionError):
-    """The scheduler of a Dask cluster or all workers that may work are gone. What was finished is kept."""
+    """A process that others need is gone: Dask's scheduler, all its workers, or one of a training's processes.
+
+    What was finished is kept.
+    """
 
     exit_code = ExitCode.BAD_INPUT

@@ -102,7 +102,7 @@ def run_command(
         trained = commands.resume_run(place, name, config, max_minutes, _say, checkpoint or "last")
     else:
         trained = commands.start_run(place, name, config, flags, max_minutes, _say)
-    _report(trained, workspace, max_minutes, as_json)
+    _report(trained, max_minutes, as_json)
 
 
 @app.command("eval")
@@ -166,11 +166,13 @@ def _say(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
 
-def _report(trained: Sequence["TrainedRun"], workspace: Path, max_minutes: float | None, as_json: bool) -> None:
-    """Print how runs ended; exit as interrupted if the last one was."""
-    if not trained[0].reported:
-        return
-    for each in trained:
+def _report(trained: Sequence["TrainedRun"], max_minutes: float | None, as_json: bool) -> None:
+    """Print how runs ended, of several processes in the first one; exit as interrupted if the last one was."""
+    from segprep.train.command.run import NOT_VALIDATED
+    from segprep.train.runs.resuming import resume_command
+
+    last = trained[-1]
+    for each in trained if last.processes.first else ():
         outcome, run = each.outcome, each.run
         if as_json:
             typer.echo(json.dumps({"run": str(run.root), "parameters": each.parameters, **asdict(outcome)}))
@@ -178,11 +180,10 @@ def _report(trained: Sequence["TrainedRun"], workspace: Path, max_minutes: float
             best = "" if outcome.best is None else f", best validation {outcome.metric} {outcome.best:.4f}"
             typer.echo(f"{run.root}: step {outcome.step} of {outcome.steps}{best}")
         if not each.validated:
-            _say("there is no val.zarr beside train.zarr: nothing was validated, `last` is the result")
-    outcome, run = trained[-1].outcome, trained[-1].run
-    if outcome.why in ("interrupted", "time"):
-        reason = "interrupted" if outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
-        again = f"train run --resume --name {run.name}" + ("" if workspace == _HERE else f" -C {workspace}")
+            _say(f"{NOT_VALIDATED}: nothing was validated, `last` is the result")
+    if last.outcome.why in ("interrupted", "time") and last.processes.first:
+        reason = "interrupted" if last.outcome.why == "interrupted" else f"stopped after {max_minutes:g} minutes"
+        again = resume_command(last.run, last.processes.count)
         _say(f"{reason}; the learning rate has not come to its end. Saved; go on with `{again}`")
-    if outcome.why == "interrupted":
+    if last.outcome.why == "interrupted":
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -8,7 +8,13 @@ import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.documents import parse_json
-from segprep.datasets.errors import DamagedStoreError, MachineError, StoreNotFoundError, UnknownNameError
+from segprep.datasets.errors import (
+    DamagedStoreError,
+    MachineError,
+    StoreChangedError,
+    StoreNotFoundError,
+    UnknownNameError,
+)
 from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import Array, JsonDict, Mask, Matrix, SampleKey
 from segprep.datasets.shards.arrays import Corner, StoreArrays, UnreadableRowsError
@@ -310,7 +316,7 @@ class ShardStore:
         if failed is not None:
             return failed
         if self._arrays.replaced():
-            return DamagedStoreError(f"{self.path} was written anew since it was opened. Run the command again")
+            return StoreChangedError(f"{self.path} was written anew since it was opened: run the command again")
         first = ", ".join(self._key_or_row(error.array, row) for row in error.rows[:_MAX_NAMES_IN_MESSAGE])
         more = f" and {len(error.rows) - _MAX_NAMES_IN_MESSAGE} more" if len(error.rows) > _MAX_NAMES_IN_MESSAGE else ""
         lost = f" Lost of {error.array}: {first}{more}." if error.rows else ""

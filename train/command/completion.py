@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from segprep.datasets.errors import SegprepError
 from segprep.datasets.kinds import Kind
+from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS
 
 if TYPE_CHECKING:
     import typer
@@ -24,7 +25,7 @@ def checkpoints(ctx: "typer.Context") -> list[str]:
     """Return the names of the checkpoints of the run that `--name` says, or of all runs."""
     place, name = _place(ctx), ctx.params.get("name")
     folders = [] if place is None else place.runs.glob(f"{name or '*'}/checkpoints/*")
-    return sorted({path.name for path in folders if path.is_dir()})
+    return sorted({p.name for p in folders if p.name in POINTERS or CHECKPOINT_NAME.fullmatch(p.name)})
 
 
 def splits(ctx: "typer.Context") -> list[str]:

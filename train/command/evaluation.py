@@ -15,6 +15,7 @@ from segprep.train.evaluation.subject import Subject, evaluation_folder
 from segprep.train.learning.config import RunConfig, parse_config, read_toml
 from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import checkpoint_name, load_checkpoint, load_into
+from segprep.train.network.pointers import checkpoint_path
 from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
 from segprep.train.reading.reader import Reader
 from segprep.train.reading.sources import identity, shards_name
@@ -55,7 +56,7 @@ def evaluate_run(
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
-    there = [each for each in ("best", "last") if (run.checkpoints / each).exists()]
+    there = [each for each in ("best", "last") if checkpoint_path(run.checkpoints, each) is not None]
     pointers = there[:1] if checkpoint is None else [checkpoint_name(checkpoint)]
     loaded = load_checkpoint(run.checkpoints, pointers[0], say) if pointers else None
     if loaded is None:

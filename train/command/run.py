@@ -4,27 +4,37 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.atomic import remove_partials
+from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
+from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
-from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint
+from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_leftovers
+from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
+from segprep.train.runs.resuming import resume_command
 
-__all__ = ["TrainedRun", "read_configuration", "resume_run", "start_run"]
+__all__ = ["NOT_VALIDATED", "TrainedRun", "read_configuration", "resume_run", "start_run"]
 
 Say = Callable[[str], None]
+
+NOT_VALIDATED: Final = "there is no val.zarr beside train.zarr"
+_LESS_MEMORY: Final = (
+    "begin a run with a smaller --batch-size, with more parts of a batch (--accumulate) or smaller pictures (--size), "
+    "or go on with --resume where there is more memory. The checkpoints that a run has are kept"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,14 @@ class TrainedRun:
         outcome: Steps and scores.
         parameters: Number of trainable values.
         validated: Whether there was a `val.zarr`.
-        reported: Whether this process tells the user; of several, one does.
+        processes: That trained it; of several, the first one tells the user.
     """
 
     run: Run
     outcome: RunOutcome
     parameters: int
     validated: bool
-    reported: bool
+    processes: Processes
 
 
 def read_configuration(
@@ -81,7 +91,7 @@ def start_run(
         max_minutes: See `Training.train`; it ends the protocol, too.
         say: Gets sentences for the user.
     """
-    with joined_processes(default_device()) as processes:
+    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
         say = say if processes.first else _silent
         name = processes.gathered(name or next_name(place.runs))[0]
         trained = []
@@ -114,7 +124,7 @@ def resume_run(
         ConfigurationError: If there is no such checkpoint.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
-    with joined_processes(default_device()) as processes:
+    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
         say = say if processes.first else _silent
         if file is None:
             run = find_run(place.runs, name)
@@ -163,6 +173,7 @@ def _resumed(
     checkpoint: str = "last",
 ) -> TrainedRun:
     with _only_writer(run, processes):
+        processes.once(lambda: _remove_leftovers(run))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
         if saved is None and checkpoint != "last":
             known = ", ".join(each.path.name for each in list_checkpoints(run.checkpoints)) or "none"
@@ -191,17 +202,30 @@ def _only_writer(run: Run, processes: Processes) -> Iterator[None]:
         yield
 
 
+def _remove_leftovers(run: Run) -> None:
+    """Remove what a killed process of this run left half written."""
+    remove_partials(run.root)
+    remove_leftovers(run.checkpoints)
+
+
 def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source, ...]:
     sources = open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target)
     for store in (store for source in sources for store in (source.train, source.val) if store is not None):
         for notice in store_notices(store):
             say(f"{store.path}: {notice}")
+    if all(source.val is None for source in sources):
+        say(f"{NOT_VALIDATED}: nothing will be validated, and `last` will be the result")
     return sources
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
-    outcome = training.train(run, max_minutes)
-    return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes.first)
+    try:
+        outcome = training.train(run, max_minutes)
+    except ClusterLostError as error:
+        kept = checkpoint_kept(run.checkpoints)
+        again = resume_command(run, training.processes.count)
+        raise ClusterLostError(f"{error} ({kept}): go on with `{again}`") from error
+    return TrainedRun(run, outcome, training.parameters, training.validation.possible, training.processes)
 
 
 def _where(origin: str, stage: ProtocolStage, table: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation.config import AugmentationConfig
-from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError
+from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError, SegprepError
 from segprep.datasets.json_values import as_json
 from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
@@ -31,6 +31,7 @@ from segprep.train.learning.state import RunState
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.learning.validation import Validation
 from segprep.train.network.checkpoint import Checkpoint
+from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
@@ -38,6 +39,7 @@ from segprep.train.reading.sources import Source, identity
 from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import Monitor
 from segprep.train.runs.processes import Processes
+from segprep.train.runs.resuming import resume_command
 
 __all__ = ["RunOutcome", "Training"]
 
@@ -105,7 +107,7 @@ class Training:
         losses = [Loss(config.loss, _weights_of(config, source)) for source in sources]
         self._update = TrainingStep(self.segmenter, losses, optimizer, scaler, self.processes, config.optimizer)
         self.steps = config.total_steps(self.order.epoch_size)
-        self.step = 0
+        self.step = self._saved_step = 0
         self.best: float | None = None
         self._plateau = Plateau()
         self._digests = tuple(identity(source.train) for source in self.sources)
@@ -125,10 +127,12 @@ class Training:
         state = RunState.of(checkpoint)
         self._check_samples(state, run)
         state.check_config(self.config, run.config_path)
+        state.check_fits(self.steps, self.segmenter.scalings, checkpoint)
         self.segmenter.scale_by(state.scalings)
         state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
         self._saver.restore(checkpoint)
         self.step, self.best, self._plateau = state.step, state.best, state.plateau
+        self._saved_step = state.step
 
     def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
@@ -150,7 +154,7 @@ class Training:
             if progress is not None:
                 progress.start(self.steps, self.step)
             clock = time.perf_counter()
-            for parts in prefetched(self._read, self._rows()):
+            for parts in self._batches(run, monitor):
                 rate = learning_rate(self.config.schedule, self.step, self.steps, self._plateau.halvings)
                 set_rate(self._optimizer, rate)
                 if self._statistics is not None:
@@ -187,6 +191,32 @@ class Training:
 
     def _outcome(self, why: Literal["finished", "plateau"] | Why) -> RunOutcome:
         return RunOutcome(self.step, self.steps, why, self.config.checkpoint.metric, self.best)
+
+    def _batches(self, run: Run, monitor: Monitor) -> Iterator[list[BatchPart]]:
+        """Yield this process's share of each batch.
+
+        Raises:
+            SegprepError: If any process cannot read its share; what was learned is saved before.
+        """
+        batches = prefetched(self._read, self._rows())
+        while self.step < self.steps:
+            failure: SegprepError | None = None
+            try:
+                parts = next(batches)
+            except SegprepError as error:
+                failure = error
+            if self.processes.any(failure is not None):
+                failure = next(each for each in self.processes.gathered(failure) if each is not None)
+                if self.step > self._saved_step:
+                    self._validate_and_save(run, monitor, validate=False)
+                raise self._unread(failure, run) from failure
+            yield parts
+
+    def _unread(self, failure: SegprepError, run: Run) -> SegprepError:
+        """Return an error of the same kind, which says what is kept, too."""
+        again = resume_command(run, self.processes.count)
+        ways = f"go on with `{again}` when the run's own samples are there again"
+        return type(failure)(f"{failure}. The run: {checkpoint_kept(run.checkpoints)}; {ways}, or begin a new run")
 
     def _rows(self) -> Iterator[list[list[Row]]]:
         """Yield this process's rows of each step, in the parts in which they are computed."""
@@ -240,9 +270,15 @@ class Training:
         better = False
         if validate and self.validation.possible:
             averaged = nullcontext() if self._average is None else self._average.applied(self.segmenter.network)
-            with averaged:
-                results = self.validation.run()
-                monitor.panel(self.step, self.validation.panel())
+            try:
+                with averaged:
+                    results, panel = self.validation.run(), self.validation.panel()
+            except SegprepError as failure:
+                if self.processes.count > 1:  # the others wait for what this one has predicted
+                    raise
+                self._validate_and_save(run, monitor, validate=False)
+                raise self._unread(failure, run) from failure
+            monitor.panel(self.step, panel)
             scores = results.entry
             metric = results.metric
             if metric is not None:
@@ -264,6 +300,7 @@ class Training:
             rule=MEAN_RULE,
         )
         self._saver.save(run.checkpoints, state, best=better)
+        self._saved_step = self.step
         return scores
 
     def _validated(self, entry: JsonDict) -> str:
@@ -319,5 +356,4 @@ def _entry(step: int, result: StepResult, rate: float, images_per_second: float,
 
 
 def _diverged(what: str, step: int, run: Run) -> DivergedError:
-    kept = "the last good checkpoint is kept in" if (run.checkpoints / "last").exists() else "no checkpoint yet in"
-    return DivergedError(f"{what} at step {step}: lower --lr ({kept} {run.checkpoints})")
+    return DivergedError(f"{what} at step {step}: lower --lr ({checkpoint_kept(run.checkpoints)})")

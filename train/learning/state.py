@@ -1,9 +1,10 @@
 """What a checkpoint remembers beside weights and optimizer."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError
@@ -19,6 +20,8 @@ from segprep.train.network.seal import STATE_FILE
 from segprep.train.reading.reader import Reader
 
 __all__ = ["RunState"]
+
+_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +110,62 @@ class RunState:
         """
         try:
             state = typed_dataclass(cls, checkpoint.state)
-            for each in state.class_maps:
-                ClassMap.from_json(each)
+            state._check()
         except (Misfit, ConfigurationError) as error:
-            if checkpoint.path is None:
-                raise DamagedStoreError(f"{STATE_FILE}: {error}") from error
-            raise damaged_checkpoint(checkpoint.path, f"{STATE_FILE}: {error}") from error
+            raise _damaged(checkpoint, str(error)) from error
         return state
+
+    def check_fits(self, steps: int, scalings: Mapping[str, InputScaling], checkpoint: Checkpoint) -> None:
+        """Refuse a state that is of another run.
+
+        Args:
+            steps: Of the run, by its configuration and its samples.
+            scalings: Of the input columns of its network.
+            checkpoint: That says this state.
+
+        Raises:
+            DamagedStoreError: If its step is later than the run's last one, or its columns are others.
+        """
+        if self.step > steps:
+            raise _damaged(checkpoint, f"step is {_shown(self.step)}, but the run has {steps} steps")
+        own, found = ({name: len(each.centre) for name, each in of.items()} for of in (scalings, self.scalings))
+        if own != found:
+            raise _damaged(checkpoint, f"scalings are of {found}, but the network takes {own}, columns by channels")
+
+    def _check(self) -> None:
+        """Refuse values of the right types that no run has.
+
+        Raises:
+            Misfit, ConfigurationError: Says which.
+        """
+        for each in self.class_maps:
+            ClassMap.from_json(each)
+        if not 1 <= self.step <= self.steps:
+            raise Misfit(f"step must be from 1 to {_shown(self.steps)}, which is steps, not {_shown(self.step)}")
+        counts = {"fruitless": self.plateau.fruitless, "halvings": self.plateau.halvings}
+        for name, count in counts.items():
+            if not 0 <= count <= self.step:
+                raise Misfit(f"plateau.{name} must be from 0 to step, {_shown(self.step)}, not {_shown(count)}")
+        for name, best in (("best", self.best), ("plateau.best", self.plateau.best)):
+            if best is not None and not 0 <= best <= 1:
+                raise Misfit(f"{name} must be from 0 to 1, not {best}")
+        for name, scaling in self.scalings.items():
+            if len(scaling.centre) != len(scaling.spread) or not all(map(math.isfinite, scaling.centre)):
+                raise Misfit(f"scalings.{name} must have a finite centre for each spread")
+            if not all(0 < spread < math.inf for spread in scaling.spread):
+                raise Misfit(f"scalings.{name}.spread must be finite and above 0")
+
+
+def _damaged(checkpoint: Checkpoint, why: str) -> DamagedStoreError:
+    if checkpoint.path is None:
+        return DamagedStoreError(f"{STATE_FILE}: {why}")
+    return damaged_checkpoint(checkpoint.path, f"{STATE_FILE}: {why}")
+
+
+def _shown(number: int) -> str:
+    """Return a number as text, the beginning of a long one."""
+    text = str(number)
+    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}..."
 
 
 def _entries(config: RunConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._easpp import Easpp
-from segprep.train.models._layers import Freezable, SplitConv2d, conv_norm, draw_weights, norm
+from segprep.train.models._layers import BatchNorm, Freezable, SplitConv2d, conv_norm, draw_weights
 
 __all__ = ["EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights"]
 
@@ -26,15 +26,15 @@ class Expert(Freezable):
         self, in_channels: int, easpp_rates: tuple[int, ...], block4_rates: tuple[int, ...], dropout: float
     ) -> None:
         super().__init__()
-        self.norm0 = norm(in_channels)
+        self.norm0 = BatchNorm(in_channels)
         self.stem = conv_norm(in_channels, 64, 7, stride=2)
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = nn.Sequential(_FirstUnit(), _Unit(256, 256), _Unit(256, 256))
-        self.norm1 = norm(256)
+        self.norm1 = BatchNorm(256)
         self.layer2 = nn.Sequential(
             _Unit(256, 512, stride=2, normed=True), _Unit(512, 512), _Unit(512, 512), _Unit(512, 512, (1, 2))
         )
-        self.norm2 = norm(512)
+        self.norm2 = BatchNorm(512)
         self.layer3 = nn.Sequential(
             _Unit(512, 1024, stride=2, normed=True), _Unit(1024, 1024), *(_Unit(1024, 1024, (1, 2)) for _ in range(4))
         )
@@ -44,7 +44,7 @@ class Expert(Freezable):
             _Unit(2048, 2048, (2, second)),
             _Unit(2048, 2048, (2, third), dropout=dropout),
         )
-        self.norm4 = norm(2048)
+        self.norm4 = BatchNorm(2048)
         self.easpp = Easpp(2048, EASPP_CHANNELS, easpp_rates)
         self.skip4 = conv_norm(256, SKIP_CHANNELS, 1, relu=False)
         self.skip8 = conv_norm(512, SKIP_CHANNELS, 1, relu=False)
@@ -64,8 +64,8 @@ class _FirstUnit(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(64, 64, 1, bias=False), norm(64)
-        self.conv2, self.bn2 = SplitConv2d(64, 64), norm(64)
+        self.conv1, self.bn1 = nn.Conv2d(64, 64, 1, bias=False), BatchNorm(64)
+        self.conv2, self.bn2 = SplitConv2d(64, 64), BatchNorm(64)
         self.conv3 = nn.Conv2d(64, 256, 1, bias=False)
         self.shortcut = nn.Conv2d(64, 256, 1, bias=False)
 
@@ -100,9 +100,9 @@ class _Unit(nn.Module):
     ) -> None:
         super().__init__()
         width = out_channels // 4
-        self.norm = nn.Identity() if normed else nn.Sequential(norm(in_channels), nn.ReLU(inplace=True))
-        self.conv1, self.bn1 = nn.Conv2d(in_channels, width, 1, bias=False), norm(width)
-        self.conv2, self.bn2 = SplitConv2d(width, width, rates, stride), norm(width)
+        self.norm = nn.Identity() if normed else nn.Sequential(BatchNorm(in_channels), nn.ReLU(inplace=True))
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, width, 1, bias=False), BatchNorm(width)
+        self.conv2, self.bn2 = SplitConv2d(width, width, rates, stride), BatchNorm(width)
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.shortcut = (

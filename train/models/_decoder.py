@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS
-from segprep.train.models._layers import GlobalNorm, conv_norm, crop, draw_weights, enlarge, make_bilinear, norm
+from segprep.train.models._layers import BatchNorm, conv_norm, crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import Features, Logits
 
 __all__ = ["Decoder", "DecoderHead"]
@@ -35,10 +35,10 @@ class Decoder(nn.Module):
 class _Enlargement(nn.Module):
     def __init__(self, correlated: bool) -> None:
         super().__init__()
-        self.enlarge = nn.Sequential(enlarge(_CHANNELS, _CHANNELS, 2), norm(_CHANNELS))
+        self.enlarge = nn.Sequential(enlarge(_CHANNELS, _CHANNELS, 2), BatchNorm(_CHANNELS))
         self.correlation = (
             nn.Sequential(
-                nn.Conv2d(_CHANNELS, SKIP_CHANNELS, 1, bias=False), GlobalNorm(SKIP_CHANNELS), nn.ReLU(inplace=True)
+                nn.Conv2d(_CHANNELS, SKIP_CHANNELS, 1, bias=False), BatchNorm(SKIP_CHANNELS), nn.ReLU(inplace=True)
             )
             if correlated
             else None
@@ -67,7 +67,7 @@ class DecoderHead(nn.Module):
         super().__init__()
         self.scores = conv_norm(_CHANNELS, classes, 1, relu=relu_scores)
         larger = enlarge(classes, classes, 4)
-        self.enlarge = nn.Sequential(larger, norm(classes))
+        self.enlarge = nn.Sequential(larger, BatchNorm(classes))
         self.weights = auxiliary
         self.auxiliary = nn.ModuleList(conv_norm(_CHANNELS, classes, 1, relu=False) for _ in auxiliary)
         self.apply(draw_weights)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segprep.train.models._layers import GlobalNorm, conv_norm
+from segprep.train.models._layers import BatchNorm, conv_norm
 
 __all__ = ["Easpp"]
 
@@ -33,7 +33,7 @@ class Easpp(nn.Module):
             for rate in rates
         )
         self.whole = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, bias=False), GlobalNorm(out_channels), nn.ReLU(inplace=True)
+            nn.Conv2d(in_channels, out_channels, 1, bias=False), BatchNorm(out_channels), nn.ReLU(inplace=True)
         )
         self.join = conv_norm((2 + len(rates)) * out_channels, out_channels, 1, relu=False)
 

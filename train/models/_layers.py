@@ -7,18 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = [
+    "BatchNorm",
     "Freezable",
-    "GlobalNorm",
+    "GroupNorm",
     "SplitConv2d",
     "conv_norm",
     "crop",
     "draw_weights",
     "enlarge",
     "make_bilinear",
-    "norm",
 ]
-
-_MOMENTUM = 0.01  # moving statistics keep 0.99 of what they were, in all reference systems but PARIS
 
 
 class Freezable(nn.Module):
@@ -68,25 +66,33 @@ class SplitConv2d(nn.Conv2d):
         return torch.cat([F.conv2d(input, w, b, self.stride, rate, rate) for w, b, rate in halves], dim=1)
 
 
-class GlobalNorm(nn.BatchNorm2d):
-    """Batch norm of a (N, C, 1, 1) mean over the picture.
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm with epsilon 1e-5, which also takes a single value per channel.
 
-    A single sample has no variance: it is normalised by the moving statistics, also in training.
+    Such a value has no variance: it is normalised by the moving statistics, also in training. One sample gives it where
+    the mean over a picture is normalised, or where a small picture has shrunk to one pixel.
+
+    Args:
+        channels: Width of the input.
+        momentum: What a batch adds to the moving statistics. They keep 0.99 in all reference systems but PARIS.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, momentum=_MOMENTUM)
+    def __init__(self, channels: int, momentum: float = 0.01) -> None:
+        super().__init__(channels, momentum=momentum)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
         """Return the normalised values."""
-        if self.training and len(input) == 1:
+        if self.training and input.numel() == input.shape[1]:
             return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0, self.eps)
         return super().forward(input)
 
 
-def norm(channels: int) -> nn.BatchNorm2d:
-    """Return batch norm with epsilon 1e-5 whose moving statistics keep 0.99 of what they were."""
-    return nn.BatchNorm2d(channels, momentum=_MOMENTUM)
+class GroupNorm(nn.GroupNorm):
+    """Group norm that also takes groups of a single value: it becomes the bias."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
+        """Return the normalised values."""
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def conv_norm(
@@ -95,7 +101,7 @@ def conv_norm(
     """Return a padded convolution without bias, batch norm and, unless told otherwise, ReLU."""
     padding = rate * (kernel // 2)
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation=rate, bias=False)
-    layers: list[nn.Module] = [conv, norm(out_channels)]
+    layers: list[nn.Module] = [conv, BatchNorm(out_channels)]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segprep.train.models._layers import SplitConv2d, norm
+from segprep.train.models._layers import BatchNorm, SplitConv2d
 
 __all__ = ["Rates", "Unit", "residual_stage"]
 
@@ -39,12 +39,12 @@ class Unit(nn.Module):
         super().__init__()
         width = out_channels // 4
         first, second = (1, stride) if stride_in_3x3 else (stride, 1)
-        self.conv1, self.bn1 = nn.Conv2d(in_channels, width, 1, first, bias=bias), norm(width)
-        self.conv2, self.bn2 = SplitConv2d(width, width, rates, second, bias=bias), norm(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, out_channels, 1, bias=bias), norm(out_channels)
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, width, 1, first, bias=bias), BatchNorm(width)
+        self.conv2, self.bn2 = SplitConv2d(width, width, rates, second, bias=bias), BatchNorm(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, out_channels, 1, bias=bias), BatchNorm(out_channels)
         self.dropout = nn.Dropout(dropout)
         self.downsample = (
-            nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias), norm(out_channels))
+            nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=bias), BatchNorm(out_channels))
             if stride > 1 or in_channels != out_channels
             else nn.Identity()
         )

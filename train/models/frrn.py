@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._frrn_config import REDUCTION, Config
-from segprep.train.models._layers import crop, draw_weights
+from segprep.train.models._layers import BatchNorm, GroupNorm, crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import eight_bit_scaling as input_scaling
 
@@ -108,7 +108,7 @@ def _stage(config: Config, in_channels: int, out_channels: int, blocks: int) -> 
 
 def _norm(config: Config, channels: int) -> nn.Module:
     groups = config.gn_groups or (channels // config.gn_channels if config.gn_channels else 0)
-    return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
+    return GroupNorm(groups, channels) if groups else BatchNorm(channels, momentum=0.1)
 
 
 def _conv(config: Config, in_channels: int, out_channels: int, kernel: int) -> nn.Module:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.datasets.program.tables import option
-from segprep.train.models._layers import crop, draw_weights, norm
+from segprep.train.models._layers import BatchNorm, crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._resnet import residual_stage
@@ -66,7 +66,7 @@ class _Trunk(nn.Module):
         self.decoder = nn.ModuleList()
         width = 1024
         for out_channels in _DECODER:
-            self.decoder.append(nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1), norm(out_channels)))
+            self.decoder.append(nn.Sequential(nn.Conv2d(width, out_channels, 3, padding=1), BatchNorm(out_channels)))
             width = out_channels
         self.relu = config.decoder_relu
         self.apply(draw_weights)
@@ -85,7 +85,7 @@ class _Encoder(nn.Module):
 
     def __init__(self, in_channels: int, stride_in_3x3: bool) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(in_channels, 64, 7, 2, 3), norm(64)
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, 64, 7, 2, 3), BatchNorm(64)
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = residual_stage(64, 256, (_PLAIN,) * 3, bias=True)
         self.layer2 = residual_stage(256, 512, (_PLAIN,) * 4, stride=2, bias=True, stride_in_3x3=stride_in_3x3)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.tables import check_accepted, option
-from segprep.train.models._layers import Freezable, conv_norm, crop, draw_weights, enlarge, make_bilinear, norm
+from segprep.train.models._layers import BatchNorm, Freezable, conv_norm, crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import (
     Features,
     InputColumn,
@@ -169,7 +169,7 @@ class _ImageStream(Freezable):
         caffe, variant, in_3x3 = config.variant == "caffe", config.variant, config.stride_in_3x3
         self.conv0 = nn.Identity() if caffe else conv_norm(in_channels, in_channels, 3)
         self.conv1 = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=caffe)
-        self.bn1, self.relu, self.pool = norm(64), nn.ReLU(inplace=True), _pool(caffe)
+        self.bn1, self.relu, self.pool = BatchNorm(64), nn.ReLU(inplace=True), _pool(caffe)
         self.layer1 = residual_stage(64, 256, _BLOCK1)
         self.layer2 = residual_stage(256, 512, _BLOCK2, stride=2, stride_in_3x3=in_3x3)
         self.layer3 = residual_stage(512, 1024, _BLOCK3[variant], stride=2, stride_in_3x3=in_3x3)
@@ -188,7 +188,7 @@ class _Head(nn.Module):
         super().__init__()
         self.scores = conv_norm(2048, classes, 1, relu=False)
         self.enlarge = enlarge(classes, classes, _STRIDE)
-        self.norm = nn.Identity() if variant == "caffe" else norm(classes)
+        self.norm = nn.Identity() if variant == "caffe" else BatchNorm(classes)
         self.apply(draw_weights)
         make_bilinear(self.enlarge)
 
@@ -201,7 +201,7 @@ def _motion_stem(in_channels: int, caffe: bool) -> list[nn.Module]:
     if not caffe:
         return [conv_norm(in_channels, 64, 7, stride=2), _pool(caffe)]
     conv = nn.Conv2d(in_channels, 128, 7, 2, 3)
-    return [nn.Sequential(conv, nn.ReLU(inplace=True), norm(128)), _pool(caffe)]
+    return [nn.Sequential(conv, nn.ReLU(inplace=True), BatchNorm(128)), _pool(caffe)]
 
 
 def _pool(caffe: bool) -> nn.MaxPool2d:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, sync_fol
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
+from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS, checkpoint_path, point_at, pointed_at
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
 __all__ = [
@@ -33,13 +33,12 @@ __all__ = [
     "list_checkpoints",
     "load_checkpoint",
     "load_into",
+    "remove_leftovers",
     "save_checkpoint",
 ]
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 _OPTIMIZER_FILE: Final = "optimizer.pt"
-_POINTERS = ("last", "best")
-_NAME = re.compile(r"step-(\d+)(?:-\d+)?")
 _SHOWN = 3
 
 
@@ -107,15 +106,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, best: bool, keep: i
         for file, content in _files(checkpoint).items():
             atomic_write_bytes(partial / file, content)
         partial.rename(final)
-        for pointer in _POINTERS if best else _POINTERS[:1]:
-            link = folder / f"{pointer}.{os.getpid()}{PARTIAL_SUFFIX}"
-            link.unlink(missing_ok=True)
-            link.symlink_to(final.name)
-            link.replace(folder / pointer)
         sync_folder(folder)
+        for pointer in POINTERS if best else POINTERS[:1]:
+            point_at(folder, pointer, final.name)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        last = _target(folder, "last")
+        last = pointed_at(folder, "last")
         kept = "there is none before it" if last is None else f"the one before, {last}, is kept"
         failed = WriteFailedError(f"the checkpoint {final} cannot be written; {kept}: {error}")
         failed.errno = error.errno
@@ -132,16 +128,18 @@ def load_checkpoint(folder: Path, name: str, say: Callable[[str], None] = lambda
         say: Gets a sentence if the checkpoint was made without checksums.
 
     Raises:
-        DamagedStoreError: If its files are not what was written; names one that is whole, if there is.
+        DamagedStoreError: If its files are not what was written; names one that is whole, if there is. If a pointer
+            names no checkpoint.
     """
-    link = folder / name
-    if not link.exists() and not link.is_symlink():
+    for pointer in POINTERS:  # before a run goes on that could not save then
+        pointed_at(folder, pointer)
+    path = checkpoint_path(folder, name)
+    if path is None:
         return None
-    path = link.resolve()
     try:
         checkpoint = _read(path)
     except DamagedStoreError as error:
-        if link.resolve() != path:  # the run went on meanwhile, and removed this one
+        if checkpoint_path(folder, name) != path:  # the run went on meanwhile, and removed this one
             return load_checkpoint(folder, name, say)
         raise damaged_checkpoint(path, str(error)) from error
     if not checkpoint.has_checksums:
@@ -170,13 +168,26 @@ def checkpoint_name(written: str) -> str:
 
 def list_checkpoints(folder: Path) -> tuple[SavedCheckpoint, ...]:
     """Return the complete checkpoints of a run, oldest first."""
-    targets = {pointer: _target(folder, pointer) for pointer in _POINTERS}
+    targets = {pointer: pointed_at(folder, pointer) for pointer in POINTERS}
     found = [
-        SavedCheckpoint(path, int(match[1]), tuple(p for p in _POINTERS if targets[p] == path.name))
+        SavedCheckpoint(path, int(match[1]), tuple(p for p in POINTERS if targets[p] == path.name))
         for path in (sorted(folder.iterdir()) if folder.is_dir() else ())
-        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+        if (match := CHECKPOINT_NAME.fullmatch(path.name)) and path.is_dir()
     ]
     return tuple(sorted(found, key=lambda each: each.step))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half written among checkpoints; what cannot go now goes next time.
+
+    Call it only where no other process saves.
+    """
+    for path in folder.glob(f"*{PARTIAL_SUFFIX}"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def load_into(network: nn.Module, checkpoint: Checkpoint, *, averaged: bool = False) -> None:
@@ -298,29 +309,18 @@ def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 def _free_name(folder: Path, step: int) -> Path:
     """Return where to put a step; one that something points at stays until nothing does."""
-    used = {_target(folder, pointer) for pointer in _POINTERS}
+    used = {pointed_at(folder, pointer) for pointer in POINTERS}
     names = (f"step-{step:08d}{suffix}" for suffix in ("", "-2", "-3"))
     path = folder / next(name for name in names if name not in used)  # two pointers: one of three is free
     shutil.rmtree(path, ignore_errors=True)  # of a run that was killed before it pointed at it
     return path
 
 
-def _target(folder: Path, pointer: str) -> str | None:
-    link = folder / pointer
-    return link.readlink().name if link.is_symlink() else None
-
-
 def _remove_unused(folder: Path, keep: int) -> None:
-    """Remove checkpoints that need not be kept and what killed processes left; what cannot go now goes next time."""
     others = [each for each in list_checkpoints(folder) if not each.pointers]
-    unused = [each.path for each in others[: max(0, len(others) - keep)]]
-    unused += [path for path in folder.iterdir() if path.name.endswith(PARTIAL_SUFFIX)]
-    for path in unused:
-        if path.is_symlink():
-            with contextlib.suppress(OSError):
-                path.unlink()
-        else:
-            shutil.rmtree(path, ignore_errors=True)
+    for each in others[: max(0, len(others) - keep)]:
+        shutil.rmtree(each.path, ignore_errors=True)
+    remove_leftovers(folder)
 
 
 def _some(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from segprep.train.models import MODELS
 from segprep.train.network.checkpoint import WEIGHTS_FILE
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.origin import check_backbone_options, check_origin
+from segprep.train.network.pointers import checkpoint_path
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
@@ -61,9 +62,9 @@ def _weights_of(name: str, runs: Path) -> Path:
     """Return the best weights of a run that is named or whose folder is, or the file itself."""
     for root in (runs / name, Path(name).expanduser()):
         for pointer in ("best", "last"):
-            path = root / "checkpoints" / pointer / WEIGHTS_FILE
-            if path.is_file():
-                return path
+            checkpoint = checkpoint_path(root / "checkpoints", pointer)
+            if checkpoint is not None:
+                return checkpoint / WEIGHTS_FILE
     path = Path(name).expanduser()
     if path.is_file():
         return path

@@ -95,9 +95,12 @@ def create_run(runs: Path, name: str, config: str) -> Run:
         run.root.mkdir(parents=True)
         atomic_write_bytes(run.config_path, config.encode())
     except FileExistsError as error:
-        raise ConflictError(
-            f"the run {run.root} exists: continue it with --resume --name {name}, or choose another --name"
-        ) from error
+        held = (
+            f"the run {run.root} exists: continue it with --resume --name {name}"
+            if run.config_path.exists()
+            else f"{run.root} exists and holds no run, as after a start that was killed: remove it"
+        )
+        raise ConflictError(f"{held}, or choose another --name") from error
     except WriteFailedError:
         raise
     except OSError as error:

@@ -7,29 +7,44 @@ gradients of heads that the last part of an accumulated batch does not use.
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from datetime import timedelta
+from typing import Any, Final, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
-from segprep.datasets.errors import ConfigurationError, SegprepError
+from segprep.datasets.errors import ClusterLostError, ConfigurationError, SegprepError
+from segprep.datasets.program.interrupt import StopRequest
 
 __all__ = ["Processes", "joined_processes"]
 
 T = TypeVar("T")
 
+# What lies on a CPU, as flags and objects do, goes by gloo.
+_BACKENDS: Final = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
+_PATIENCE: Final = timedelta(seconds=3)  # until a process that lives has noticed that another one is lost
+
 
 class Processes:
     """The processes of this run.
+
+    Whatever they do together raises `ClusterLostError` in those that are left if one of them is lost.
+
+    Args:
+        rank: Number of this process.
+        count: How many there are.
+        store: Where each can leave word for the others; not asked for one process.
 
     Attributes:
         rank: Number of this process.
         count: How many there are.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1) -> None:
-        self.rank, self.count = rank, count
+    def __init__(self, rank: int = 0, count: int = 1, store: Store | None = None) -> None:
+        self.rank, self.count, self._store = rank, count, store
 
     @property
     def first(self) -> bool:
@@ -39,7 +54,8 @@ class Processes:
     def sum(self, values: Tensor) -> Tensor:
         """Add up a tensor over the processes, in place."""
         if self.count > 1:
-            dist.all_reduce(values)
+            with self._together():
+                dist.all_reduce(values)
         return values
 
     def any(self, flag: bool) -> bool:
@@ -51,7 +67,8 @@ class Processes:
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
-        dist.all_gather_object(values, value)
+        with self._together():
+            dist.all_gather_object(values, value)
         return values
 
     def once(self, action: Callable[[], T]) -> T:
@@ -92,6 +109,47 @@ class Processes:
                 if buffer.is_floating_point():
                     self.sum(buffer).div_(self.count)
 
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Tell a lost process from a bug: what is inside fails by the same error."""
+        try:
+            yield
+        except RuntimeError as error:
+            with StopRequest():  # torchrun ends the processes that are left
+                lost = self._lost()
+            if not lost:
+                raise
+            named = f"process {lost[0]}" if len(lost) == 1 else f"processes {', '.join(map(str, lost))}"
+            raise ClusterLostError(
+                f"{named} of 0 to {self.count - 1} ended or was killed while the others waited; if it had a reason, it "
+                "says so itself"
+            ) from error
+
+    def _lost(self) -> list[int]:
+        """Return which processes do not answer. The one that keeps the store leaves when the others have asked."""
+        assert self._store is not None
+        others = [rank for rank in range(self.count) if rank != self.rank]
+        dist.destroy_process_group()  # so that those notice it that wait for this one
+        try:
+            self._store.set(f"here-{self.rank}", "")
+            lost = [rank for rank in others if not self._answers(f"here-{rank}")]
+            self._store.set(f"asked-{self.rank}", "")
+        except RuntimeError:
+            return [0]
+        if self.first:
+            for rank in others:
+                if rank not in lost:
+                    self._answers(f"asked-{rank}")
+        return lost
+
+    def _answers(self, word: str) -> bool:
+        assert self._store is not None
+        try:
+            self._store.wait([word], _PATIENCE)
+        except dist.DistStoreError:  # the time is over
+            return False
+        return True
+
 
 @contextmanager
 def joined_processes(device: torch.device) -> Iterator[Processes]:
@@ -104,13 +162,15 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
         yield Processes()
         return
     try:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        store, rank, count = next(rendezvous("env://"))
+        dist.init_process_group(_BACKENDS[device.type], store=store, rank=rank, world_size=count)
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(
             f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the other processes cannot be reached ({error}): start "
             "them with `torchrun --nproc-per-node N --no-python train run ...`, or unset WORLD_SIZE"
         ) from error
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size())
+        yield Processes(rank, count, PrefixStore("roll call", store))
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():  # it ends when a process is lost
+            dist.destroy_process_group()

@@ -17,6 +17,7 @@ import zarr
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
 _STEPS = ("--steps", "3", "--val-every", "3", "--batch-size", "2", "--precision", "fp32")
@@ -39,7 +40,7 @@ def stopped(workspace: Path, train: Callable[..., int]) -> Run:
 
 
 def _last(run: Run) -> str:
-    return (run.checkpoints / "last").resolve().name
+    return checkpoint_of(run.root).name
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def _files_up_to(size: int) -> Iterator[None]:
 def test_a_full_disk_at_a_checkpoint_ends_the_run_and_leaves_the_last_one(
     stopped: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    largest = (stopped.checkpoints / "last" / "optimizer.pt").stat().st_size
+    largest = (checkpoint_of(stopped.root) / "optimizer.pt").stat().st_size
     capfd.readouterr()
     with _files_up_to(largest - 1):
         assert train("run", "--resume") == 3
@@ -165,8 +166,8 @@ def test_a_checkpoint_that_holds_another_networks_weights_is_refused(
     stopped: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert train("run", *_SMALL, "--base-channels", "3") == 0
-    foreign = stopped.root.parent / "run-002" / "checkpoints" / "last" / "weights.safetensors"
-    shutil.copy(foreign, stopped.checkpoints / "last" / "weights.safetensors")
+    foreign = checkpoint_of(stopped.root.parent / "run-002") / "weights.safetensors"
+    shutil.copy(foreign, checkpoint_of(stopped.root) / "weights.safetensors")
     for command in (("run", "--resume", "--name", "run-001"), ("eval", "--name", "run-001")):
         capfd.readouterr()
         assert train(*command) == 6

@@ -11,6 +11,7 @@ import zarr
 
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
 _SMALL = ("--steps", "2", "--val-every", "1", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
@@ -70,7 +71,7 @@ def test_a_best_checkpoint_of_the_former_rule_is_validated_anew(
 ) -> None:
     assert train("run", *_SMALL, "--max-minutes", 0) == 0
     checkpoints = tmp_path / "runs" / "run-001" / "checkpoints"
-    path = checkpoints / "best" / "state.json"
+    path = checkpoint_of(checkpoints, "best") / "state.json"
     state = json.loads(path.read_text())
     assert state["rule"] == "union"
     for name in ("rule", "files", "sha256"):
@@ -82,7 +83,7 @@ def test_a_best_checkpoint_of_the_former_rule_is_validated_anew(
     assert f"a mean over the classes in the labels, 0.9900; over those that are predicted, too, it is {found:.4f}" in (
         capfd.readouterr().err
     )
-    resumed = json.loads((checkpoints / "last" / "state.json").read_text())
+    resumed = json.loads((checkpoint_of(checkpoints) / "state.json").read_text())
     scores = [json.loads(line)["val_mean_iou"] for line in (checkpoints.parent / "log.jsonl").read_text().splitlines()]
     assert resumed["rule"] == "union"
     assert resumed["best"] == max(scores)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 _SMALL = ["--steps", "2", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
 
@@ -34,7 +35,7 @@ def test_a_workspace_needs_no_options(
     assert "step 2/2: loss" in err
     assert "shards" not in (workspace / "runs" / "run-001" / "config.toml").read_text()
     assert _train("run", *_SMALL) == 0
-    assert (workspace / "runs" / "run-002" / "checkpoints" / "last").exists()
+    assert checkpoint_of(workspace / "runs" / "run-002").is_dir()
 
 
 def test_eval_reads_the_original_labels(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +215,7 @@ assert not heavy, heavy
 def test_seed_schedule_and_flips_are_what_the_flags_say(workspace: Path) -> None:
     def weights(name: str, *flags: str) -> bytes:
         assert _train("run", "-C", workspace, "--name", name, *_SMALL, *flags) == 0
-        (found,) = (workspace / "runs" / name / "checkpoints" / "last").glob("*.safetensors")
+        (found,) = checkpoint_of(workspace / "runs" / name).glob("*.safetensors")
         return found.read_bytes()
 
     usual = weights("usual")

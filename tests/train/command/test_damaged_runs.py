@@ -12,6 +12,7 @@ import safetensors.torch
 from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 _SMALL = ("--steps", "4", "--val-every", "2", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
 _KEPT = ("--set", "checkpoint.keep=3", "--set", "checkpoint.average=0.9")
@@ -57,7 +58,7 @@ def _forget_checksums(folder: Path) -> None:
 def test_a_flipped_bit_is_noticed_when_a_run_goes_on(
     run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], file: str
 ) -> None:
-    _flip(run.checkpoints / "last" / file)
+    _flip(checkpoint_of(run.root) / file)
     capfd.readouterr()
     assert train("run", "--resume") == 6
     err = capfd.readouterr().err
@@ -83,7 +84,7 @@ def test_every_reader_of_weights_notices_a_flipped_bit(
 ) -> None:
     for file in run.checkpoints.glob("step-*/weights.safetensors"):
         _flip(file)
-    folder = run.checkpoints / "last"
+    folder = checkpoint_of(run.root)
     for command in (
         ("eval",),
         ("run", *_SMALL, "--start", "run-001"),
@@ -119,13 +120,21 @@ def test_checkpoints_of_earlier_versions_are_read_and_that_is_said_once(
         ("plateau", [], "plateau must be an object, not []"),
         ("class_maps", [{}], "the class map is not readable"),
         ("steps", None, "there is no entry steps"),
+        ("steps", 1e300, "steps must be a whole number, not 1e+300"),
+        ("steps", 3, "step must be from 1 to 3, which is steps, not 4"),
+        ("step", -4, "step must be from 1 to 4, which is steps, not -4"),
+        ("best", 7.0, "best must be from 0 to 1, not 7.0"),
+        ("plateau", {"halvings": 10**300}, "plateau.halvings must be from 0 to step, 4, not 1000000000"),
+        ("plateau", {"fruitless": -1}, "plateau.fruitless must be from 0 to step, 4, not -1"),
+        ("scalings", {"image": {"centre": [1, 2], "spread": [1]}}, "scalings.image must have a finite centre for each"),
+        ("scalings", {"image": {"centre": [1], "spread": [0]}}, "scalings.image.spread must be finite and above 0"),
     ],
 )
 def test_a_wrong_entry_of_a_state_without_checksums_is_named(
     run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], entry: str, value: object, found: str
 ) -> None:
     _forget_checksums(run.checkpoints / "step-00000004")
-    path = run.checkpoints / "last" / "state.json"
+    path = checkpoint_of(run.root) / "state.json"
     state = json.loads(path.read_text()) | {entry: value}
     path.write_text(json.dumps({name: each for name, each in state.items() if each is not None}))
     for command in (("run", "--resume"), ("eval", "--checkpoint", "last")):
@@ -134,6 +143,61 @@ def test_a_wrong_entry_of_a_state_without_checksums_is_named(
         err = capfd.readouterr().err
         assert f"step-00000004 is damaged (state.json: {found}" in err
         assert "take step-00000002 beside it" in err
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ({"step": 10**300, "steps": 10**300}, "step is 10000000000000000000..., but the run has 4 steps"),
+        ({"step": 5, "steps": 9}, "step is 5, but the run has 4 steps"),
+        (
+            {"scalings": {"image": {"centre": [1], "spread": [1]}}},
+            "scalings are of {'image': 1}, but the network takes",
+        ),
+    ],
+)
+def test_a_state_of_another_run_is_refused(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], entries: dict[str, object], found: str
+) -> None:
+    _forget_checksums(run.checkpoints / "step-00000004")
+    path = checkpoint_of(run.root) / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    capfd.readouterr()
+    assert train("run", "--resume") == 6
+    assert f"step-00000004 is damaged (state.json: {found}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("pointer", ["last", "best"])
+@pytest.mark.parametrize("text", ["", "step-4 or so", "../../run-002"])
+def test_a_pointer_that_names_no_checkpoint_is_said(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str], pointer: str, text: str
+) -> None:
+    (run.checkpoints / pointer).write_text(text)
+    capfd.readouterr()
+    assert train("run", "--resume") == 6
+    assert (
+        f"{run.checkpoints / pointer} says {text!r}, which is no checkpoint: write the name" in capfd.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("how", ["links", "folders"])
+def test_a_run_whose_pointers_are_links_is_read_and_goes_on(run: Run, train: Callable[..., int], how: str) -> None:
+    """As earlier versions made them; or as a copy left them that followed the links."""
+    assert train("run", "--resume", "--checkpoint", "step-2", "--max-minutes", "0") == 0
+    for pointer in ("last", "best"):
+        target = checkpoint_of(run.root, pointer)
+        (run.checkpoints / pointer).unlink()
+        if how == "links":
+            (run.checkpoints / pointer).symlink_to(target.name)
+        else:
+            shutil.copytree(target, run.checkpoints / pointer)
+    assert checkpoint_of(run.root).name == ("step-00000003" if how == "links" else "last")
+    assert train("eval") == 0
+    assert train("eval", "--checkpoint", "last") == 0
+    assert train("run", *_SMALL, "--start", "run-001", "--name", "other") == 0
+    assert train("run", "--resume", "--name", "run-001") == 0
+    assert (run.checkpoints / "last").read_text() == "step-00000004\n"
+    assert not (run.checkpoints / "last").is_symlink()
 
 
 def test_a_changed_digit_of_the_configuration_is_noticed(

@@ -13,6 +13,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root
 from segprep.train.cli import app
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
 Captured = pytest.CaptureFixture[str]
@@ -68,7 +69,7 @@ def test_metrics_say_what_they_are_of(run: Path, tmp_path: Path) -> None:
     store = ShardStore.open(tmp_path / "shards" / "val.zarr")
     assert store.digest is not None
     assert (metrics["store"], metrics["digest"]) == (str(store.path), store.digest)
-    best = json.loads((run / "checkpoints" / "best" / "state.json").read_text())["step"]
+    best = json.loads((checkpoint_of(run, "best") / "state.json").read_text())["step"]
     assert (metrics["checkpoint"], metrics["step"], metrics["at"], metrics["n"]) == ("best", best, "source", 2)
     assert "samples" not in metrics
 

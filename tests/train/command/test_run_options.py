@@ -17,6 +17,7 @@ from segprep.train.command.run import read_configuration
 from segprep.train.command.run_options import SECTIONS, said_tables
 from segprep.train.learning.config import RunConfig, parse_config
 from segprep.train.models import MODELS
+from segprep.train.network.pointers import point_at
 from segprep.train.runs.folder import create_run
 
 
@@ -102,8 +103,11 @@ def test_a_flag_mends_what_a_file_says(tmp_path: Path) -> None:
 
 
 def test_tab_offers_what_is_there(workspace: Path) -> None:
-    for name in ("run-001", "mine"):
-        (create_run(workspace / "runs", name, "").checkpoints / f"step-{name}").mkdir(parents=True)
+    for name, step in (("run-001", "step-00000004"), ("mine", "step-00000006")):
+        checkpoints = create_run(workspace / "runs", name, "").checkpoints
+        (checkpoints / step).mkdir(parents=True)
+        (checkpoints / f"{step}.123.partial").mkdir()
+        point_at(checkpoints, "last", step)
 
     def offered(command: str, option: str, incomplete: str = "", *typed: str) -> list[str]:
         context = _command(command).make_context(command, ["-C", str(workspace), *typed], resilient_parsing=True)
@@ -119,8 +123,8 @@ def test_tab_offers_what_is_there(workspace: Path) -> None:
     assert offered("run", "--start") == offered("run", "--name") == offered("eval", "--name") == ["mine", "run-001"]
     assert offered("run", "--expert", "image=") == ["image=mine", "image=run-001"]
     assert offered("eval", "--split") == ["train", "val"]
-    assert offered("eval", "--checkpoint") == ["step-mine", "step-run-001"]
-    assert offered("eval", "--checkpoint", "", "--name", "mine") == ["step-mine"]
+    assert offered("eval", "--checkpoint") == ["last", "step-00000004", "step-00000006"]
+    assert offered("eval", "--checkpoint", "", "--name", "mine") == ["last", "step-00000006"]
 
 
 @pytest.mark.parametrize("option", ["--inputs", "--name", "--expert"])

@@ -132,3 +132,9 @@ def test_the_log_is_cut_to_the_steps_that_the_checkpoint_knows(tmp_path: Path) -
         stream.write('{"step": 4, "lo')
     run.cut_log(2)
     assert run.log_path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_a_folder_without_a_run_is_not_called_one(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(ConflictError, match="mine exists and holds no run, as after a start that was killed: remove"):
+        create_run(tmp_path, "mine", "")

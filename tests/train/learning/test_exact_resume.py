@@ -21,6 +21,7 @@ from segprep.train.command.run import TrainedRun
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, Logits, Network, eight_bit_scaling
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +90,16 @@ def _resume(shards: Path, name: str) -> TrainedRun:
 def _assert_equal(first: Run, second: Run) -> None:
     for pointer in ("last", "best"):
         one, two = (
-            safetensors.torch.load_file(r.checkpoints / pointer / "weights.safetensors") for r in (first, second)
+            safetensors.torch.load_file(checkpoint_of(r.root, pointer) / "weights.safetensors") for r in (first, second)
         )
         assert one.keys() == two.keys()
         assert [name for name in one if not torch.equal(one[name], two[name])] == []
-        states = [json.loads((r.checkpoints / pointer / "state.json").read_text()) for r in (first, second)]
+        states = [json.loads((checkpoint_of(r.root, pointer) / "state.json").read_text()) for r in (first, second)]
         for state in states:
             # torch writes equal optimizers in several ways, so their digests may differ.
             del state["sha256"], state["files"]["optimizer.pt"]
         assert states[0] == states[1]
-    kept = [torch.load(r.checkpoints / "last" / "optimizer.pt", weights_only=True) for r in (first, second)]
+    kept = [torch.load(checkpoint_of(r.root) / "optimizer.pt", weights_only=True) for r in (first, second)]
     assert str(kept[0]) == str(kept[1])
     logs = [[json.loads(line) for line in r.log_path.read_text().splitlines()] for r in (first, second)]
     for log in logs:
@@ -157,7 +158,7 @@ def test_a_signal_is_caught_between_the_bytes_of_no_file(
         patch.setattr(Run, "log", signalled)
         trained = _start(shards, "signalled")
     assert (trained.outcome.why, trained.outcome.step) == ("interrupted", 8)
-    state = json.loads((trained.run.checkpoints / "last" / "state.json").read_text())
+    state = json.loads((checkpoint_of(trained.run.root) / "state.json").read_text())
     assert state["step"] == 8
     assert _resume(shards, "signalled").outcome.step == 50
     _assert_equal(_start(shards, "whole").run, trained.run)

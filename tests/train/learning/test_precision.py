@@ -18,6 +18,7 @@ from segprep.train.network.segmenter import build_segmenter, input_columns
 from segprep.train.reading.order import Row
 from segprep.train.reading.reader import Reader
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 
 def _start(shards: Path, name: str, max_minutes: float | None = None, **model: Any) -> Run:
@@ -35,7 +36,7 @@ def _losses(run: Run) -> list[float]:
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+    return safetensors.torch.load_file(checkpoint_of(run.root) / "weights.safetensors")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import torch
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, DamagedStoreError, DivergedError
 from segprep.datasets.imageio import read_image
+from segprep.datasets.program.command_line import run_app
+from segprep.datasets.shards.swap import exchange
+from segprep.train.cli import app
 from segprep.train.command import run as commands
 from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
@@ -24,12 +28,14 @@ from segprep.train.learning.beginning import fresh_segmenter
 from segprep.train.learning.config import parse_config
 from segprep.train.learning.losses import Loss
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
+from segprep.train.learning.validation import Validation
 from segprep.train.reading.order import Order
 from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
 from segprep.train.runs.monitor import Monitor
 from segprep.train.runs.processes import Processes
 from support.gate import Gate
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
 _FLAGS: dict[str, Any] = {
@@ -55,7 +61,7 @@ def _resume(shards: Path, name: str | None) -> TrainedRun:
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+    return safetensors.torch.load_file(checkpoint_of(run.root) / "weights.safetensors")
 
 
 def _assert_equal_runs(first: Run, second: Run) -> None:
@@ -102,12 +108,12 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
 
     def die_in_the_fifth_step(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
         if next(calls) == 5:
-            raise MemoryError("killed")
+            raise RuntimeError("killed")
         return update(self, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingStep, "__call__", die_in_the_fifth_step)
-        with pytest.raises(MemoryError):
+        with pytest.raises(RuntimeError, match="killed"):
             _start(shards, "killed", val_every=3)
     run = Run(shards.parent / "runs" / "killed")
     assert [e["step"] for e in _log(run)] == [1, 2, 3, 4]
@@ -120,10 +126,93 @@ def test_a_run_killed_between_checkpoints_goes_on_to_the_same_bits(
 def test_a_run_killed_before_its_first_checkpoint_begins_again(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _start(shards, "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(MemoryError("killed")))
-        with pytest.raises(MemoryError):
+        patch.setattr(loop.Training, "train", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError, match="killed"):
             _start(shards, "killed")
     _assert_equal_runs(whole.run, _resume(shards, "killed").run)
+
+
+def test_what_a_killed_run_left_half_written_goes_when_it_goes_on(shards: Path) -> None:
+    run = _start(shards, "killed", max_minutes=0.0).run
+    left = [run.root / "panel.png.123.partial", run.root / "log.jsonl.123.partial"]
+    left += [run.checkpoints / "last.123.partial", run.checkpoints / "step-00000002.123.partial" / "optimizer.pt"]
+    left[-1].parent.mkdir()
+    for path in left:
+        path.write_bytes(b"half")
+    others = [run.root / "mine.partial", run.root / "eval-val" / "panel.png.123.partial"]  # not of this program or run
+    others[1].parent.mkdir()
+    for path in others:
+        path.write_bytes(b"other")
+    assert _resume(shards, "killed").outcome.why == "finished"
+    assert [path for path in left if path.exists()] == []
+    assert all(path.exists() for path in others)
+
+
+def test_a_store_that_is_written_anew_ends_the_run_with_what_was_learned_saved(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = _start(shards, "whole", steps=10, val_every=10)
+    place, other, kept = (folder / "train.zarr" for folder in (shards, shards.parent / "other", shards.parent / "kept"))
+    shutil.copytree(place, kept)
+    write_store(other, make_scenes(range(20, 25)))
+    update, calls = TrainingStep.__call__, itertools.count(1)
+
+    def written_anew(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
+        if next(calls) == 3:  # a few of the next batches are in memory already
+            assert exchange(place, other)
+            shutil.rmtree(other)
+        return update(self, parts)
+
+    def train(*arguments: str) -> int:
+        return run_app(app, "train", ["run", "-C", str(shards.parent), "--name", "cut", *arguments])
+
+    small = ["--shards", str(shards), "--steps", "10", "--val-every", "10", "--batch-size", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStep, "__call__", written_anew)
+        assert train(*small, "--base-channels", "2", "--precision", "fp32") == 5
+    run, err = Run(shards.parent / "runs" / "cut"), capfd.readouterr().err
+    saved = checkpoint_of(run.root)
+    assert json.loads((saved / "state.json").read_text())["step"] == _log(run)[-1]["step"] >= 3
+    assert f"{place} was written anew since it was opened" in err
+    assert f"the checkpoint {saved} is kept; go on with `train run --resume --name cut -C " in err
+    assert train("--resume") == 5
+    shutil.rmtree(place)
+    kept.rename(place)
+    assert train("--resume") == 0
+    _assert_equal_runs(whole.run, run)
+
+
+def test_a_validation_that_cannot_be_read_ends_the_run_with_what_was_learned_saved(
+    shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise DamagedStoreError("val.zarr: shard file label/c.0 is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Validation, "run", fail)
+        with pytest.raises(DamagedStoreError, match=r"is damaged\. The run: the checkpoint .*step-00000002 is kept"):
+            _start(shards, "cut")
+    assert _resume(shards, "cut").outcome.step == 6
+
+
+@pytest.mark.parametrize(
+    ("error", "where"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore"), "the GPU's memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the memory of this machine"),
+        (MemoryError(), "the memory of this machine"),
+    ],
+)
+def test_too_little_memory_is_told_with_what_to_do(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, where: str
+) -> None:
+    def fail(*_: object) -> StepResult:
+        raise error
+
+    monkeypatch.setattr(TrainingStep, "__call__", fail)
+    with pytest.raises(ConfigurationError, match=f"{where} does not suffice .*smaller --batch-size") as raised:
+        _start(shards, "large")
+    assert "more\n" not in str(raised.value)
 
 
 def test_resuming_a_finished_run_changes_nothing(shards: Path) -> None:
@@ -151,10 +240,10 @@ def test_the_log_and_the_checkpoints_tell_of_the_run(shards: Path) -> None:
     assert entries[0]["lr"] == 1e-3 > entries[-1]["lr"] > 0
     validated = {e["step"]: e["val_mean_iou"] for e in entries if "val_mean_iou" in e}
     assert sorted(validated) == [2, 4, 6]
-    best = json.loads((trained.run.checkpoints / "best" / "state.json").read_text())
+    best = json.loads((checkpoint_of(trained.run.root, "best") / "state.json").read_text())
     assert best["scores"]["val_mean_iou"] == max(validated.values()) == trained.outcome.best
     assert validated[best["step"]] == best["scores"]["val_mean_iou"]
-    assert json.loads((trained.run.checkpoints / "last" / "state.json").read_text())["step"] == 6
+    assert json.loads((checkpoint_of(trained.run.root) / "state.json").read_text())["step"] == 6
     names = {p.name for p in trained.run.checkpoints.iterdir()}
     assert names == {"last", "best", "step-00000006", f"step-{best['step']:08d}"}
 
@@ -166,7 +255,11 @@ def test_several_columns_can_be_the_input(shards: Path) -> None:
 
 def test_without_a_validation_store_the_last_weights_are_the_result(tmp_path: Path) -> None:
     write_store(tmp_path / "shards" / "train.zarr", make_scenes(range(3)))
-    trained = _start(tmp_path / "shards", "alone")
+    said: list[str] = []
+    (trained,) = commands.start_run(_place(tmp_path / "shards"), "alone", None, _FLAGS, None, said.append)
+    assert [each for each in said if "val.zarr" in each] == [
+        "there is no val.zarr beside train.zarr: nothing will be validated, and `last` will be the result"
+    ]
     assert not trained.validated
     assert trained.outcome.best is None
     assert sorted(p.name for p in trained.run.checkpoints.iterdir()) == ["last", "step-00000006"]
@@ -185,7 +278,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_names_the_batch_and_keeps_the_c
         _start(shards, "diverged")
     assert raised.value.exit_code == 3
     run = Run(shards.parent / "runs" / "diverged")
-    assert json.loads((run.checkpoints / "last" / "state.json").read_text())["step"] == 2
+    assert json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"] == 2
     report = json.loads((run.root / "diverged.json").read_text())
     rows = Order([5], None, 0).rows(3 * 2, 2)
     assert report["step"] == 4
@@ -227,7 +320,7 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
     trained = _start(shards, "hurt")
-    weights = trained.run.checkpoints / "last" / "weights.safetensors"
+    weights = checkpoint_of(trained.run.root) / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-7])
     with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
         _resume(shards, "hurt")
@@ -248,7 +341,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     _, message = process.communicate()
     assert process.returncode == 130, message
     assert "train run --resume --name stopped" in message
-    step = json.loads((run.checkpoints / "last" / "state.json").read_text())["step"]
+    step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
     assert 1 <= step < 20
     assert _log(run)[-1]["step"] == step
     _resume(shards, "stopped")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,11 @@ from segprep.train.command.evaluation import evaluate_run
 from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import TrainedRun
 from segprep.train.runs.folder import Run
+from support.gate import Gate
+from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
+
+_ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 # Group norm sees each sample alone; plain gradient steps make weights from gradients and nothing else.
 _FLAGS: dict[str, Any] = {
@@ -41,7 +46,7 @@ def _start(folders: tuple[Path, ...], runs: Path, name: str, **changes: Any) -> 
 
 
 def _weights(run: Run) -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(run.checkpoints / "last" / "weights.safetensors")
+    return safetensors.torch.load_file(checkpoint_of(run.root) / "weights.safetensors")
 
 
 def _losses(run: Run) -> list[float]:
@@ -126,15 +131,49 @@ def test_data_sets_whose_columns_hold_other_things_are_refused(two: tuple[Path, 
         _start((first, second), tmp_path / "runs", "mixed", data={"inputs": ["thermal"]})
 
 
-def test_two_processes_train_as_one_and_go_on_as_one(two: tuple[Path, Path], tmp_path: Path) -> None:
-    one = _start(two, tmp_path / "runs", "one", schedule={"lr": 0.01}, steps=4, val_every=2)
-    arguments = ["run", "-C", tmp_path, "--shards", two[0], "--shards", two[1], "--name", "two", "--steps", 4]
-    arguments += ["--val-every", 2, "--precision", "fp32", "--base-channels", 4, "--optimizer", "sgd", "--lr", 0.01]
+def test_two_processes_train_as_one_through_a_signal_and_a_death(two: tuple[Path, Path], tmp_path: Path) -> None:
+    one = _start(two, tmp_path / "runs", "one", schedule={"lr": 0.01}, steps=4, val_every=1)
+    arguments = ["run", "--shards", two[0], "--shards", two[1], "--name", "two", "--steps", 4, "--val-every", 1]
+    arguments += ["--precision", "fp32", "--base-channels", 4, "--optimizer", "sgd", "--lr", 0.01]
     arguments += ["--schedule", "constant", "--set", "model.gn_groups=2", "--set", "optimizer.momentum=0.0"]
-    assert "step 1 of 4" in _in_two_processes([*arguments, "--max-minutes", 0])
-    resumed = ["run", "-C", tmp_path, "--shards", two[0], "--shards", two[1], "--name", "two", "--resume"]
-    assert "step 4 of 4" in _in_two_processes(resumed)
     run = Run(tmp_path / "runs" / "two")
+
+    # A signal that only the second process gets, while the first one writes a checkpoint.
+    gate = Gate(tmp_path / "signal", "*/two/checkpoints/step-00000001*/state.json", 1)
+    processes = _begin_two(arguments, tmp_path, gate)
+    gate.wait_until_reached(processes[0])
+    processes[1].send_signal(signal.SIGTERM)
+    gate.open()
+    (stopped, message), (silent, _) = _ended(processes, (130, 130))
+    assert silent == ""
+    stop_step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
+    assert f"step {stop_step} of 4" in stopped
+    assert stop_step in (1, 2)
+    again = "torchrun --nproc-per-node 2 --no-python train run --resume --name two"
+    assert f"interrupted; the learning rate has not come to its end. Saved; go on with `{again}`" in message
+
+    # The second process dies, while the first one writes the next checkpoint.
+    gate = Gate(tmp_path / "death", f"*/two/checkpoints/step-0000000{stop_step + 1}*/state.json", 1)
+    processes = _begin_two(["run", "--resume", "--name", "two"], tmp_path, gate)
+    gate.wait_until_reached(processes[0])
+    processes[1].kill()
+    gate.open()
+    (_, message), _ = _ended(processes, (3, -signal.SIGKILL))
+    kept = checkpoint_of(run.root)
+    assert kept.name == f"step-0000000{stop_step + 1}"
+    assert "process 1 of 0 to 1 ended or was killed while the others waited" in message
+    assert f"the checkpoint {kept} is kept): go on with `{again}`" in message
+    assert "bug" not in message
+
+    # What both messages said, as it was said.
+    programs = {
+        "torchrun": [sys.executable, "-m", "torch.distributed.run"],
+        "train": [str(Path(sys.executable).with_name("train"))],
+    }
+    command = [part for word in again.split() for part in programs.get(word, [word])]
+    done = subprocess.run(command, cwd=tmp_path, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "step 4 of 4" in done.stdout
     _assert_close(run, one.run)
     scores = [[entry.get("val_mean_iou") for entry in map(json.loads, each.log_path.read_text().splitlines())]
               for each in (run, one.run)]  # fmt: skip
@@ -143,12 +182,12 @@ def test_two_processes_train_as_one_and_go_on_as_one(two: tuple[Path, Path], tmp
         commands.resume_run(TrainingPlace(two, True, tmp_path / "runs"), "two", None, None)
 
 
-def _in_two_processes(arguments: list[Any]) -> str:
-    """Run `train` in two processes that find each other as those of torchrun do; return what the first one prints."""
+def _begin_two(arguments: list[Any], place: Path, gate: Gate) -> "list[subprocess.Popen[str]]":
+    """Start `train` in two processes that find each other as those of torchrun do."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     command = [
         sys.executable,
         "-W",
@@ -156,17 +195,21 @@ def _in_two_processes(arguments: list[Any]) -> str:
         "-c",
         "from segprep.train.cli import main; main()",
     ]
-    processes = [
+    return [
         subprocess.Popen(
             [*command, *map(str, arguments)],
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=place,
+            env={**_ENVIRONMENT, **gate.environment, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for rank in (0, 1)
     ]
+
+
+def _ended(processes: "list[subprocess.Popen[str]]", codes: tuple[int, int]) -> list[tuple[str, str]]:
+    """Wait for both, and return what each printed on stdout and stderr."""
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert outputs[1][0] == ""
-    return outputs[0][0]
+    assert tuple(process.returncode for process in processes) == codes, outputs
+    return outputs

@@ -22,6 +22,7 @@ from segprep.train.learning.protocols import merged_tables, stages_of
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, Logits, Network, eight_bit_scaling
 from segprep.train.runs.folder import Run
+from support.runs import checkpoint_of
 
 _SSMA = Path(__file__).parents[3] / "docs" / "protocols" / "ssma.toml"
 
@@ -111,7 +112,7 @@ def _train(*arguments: object) -> int:
 
 
 def _weights(workspace: Path, run: str, pointer: str = "best") -> dict[str, Tensor]:
-    return safetensors.torch.load_file(workspace / "runs" / run / "checkpoints" / pointer / "weights.safetensors")
+    return safetensors.torch.load_file(checkpoint_of(workspace / "runs" / run, pointer) / "weights.safetensors")
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_one_run_may_begin_with_another_by_name_by_folder_and_by_file(
     small = ["-C", workspace, "--steps", 1, "--batch-size", 2, "--precision", "fp32", "--model", "alone"]
     assert _train("run", *small, "--name", "first") == 0
     folder = workspace / "runs" / "first"
-    file = folder / "checkpoints" / "last" / "weights.safetensors"
+    file = checkpoint_of(folder) / "weights.safetensors"
     for number, start in enumerate(("first", folder, file)):
         assert _train("run", *small, "--name", f"n{number}", "--start", start, "--lr", 1e-12) == 0
         torch.testing.assert_close(_weights(workspace, f"n{number}", "last"), _weights(workspace, "first", "last"))

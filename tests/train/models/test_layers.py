@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.datasets.kinds import Kind
+from segprep.train.models import MODELS
 from segprep.train.models._decoder import DecoderHead
-from segprep.train.models._layers import Freezable, GlobalNorm, SplitConv2d, enlarge, make_bilinear
+from segprep.train.models._layers import BatchNorm, Freezable, GroupNorm, SplitConv2d, enlarge, make_bilinear
 from segprep.train.models._network import InputScaling, imagenet_scaling
 from segprep.train.models.smsnet import input_scaling as smsnet_scaling
 from support.networks import make_column, make_segmenter
@@ -43,7 +44,7 @@ def test_bilinear_layers_enlarge_as_interpolation_does_away_from_the_border(fact
 
 
 def test_the_mean_of_a_single_picture_is_normalised_by_the_moving_statistics() -> None:
-    layer = GlobalNorm(2).train()
+    layer = BatchNorm(2).train()
     assert layer.running_mean is not None
     layer.running_mean.fill_(3.0)
     x_NCHW = torch.tensor([5.0, 4.0]).view(1, 2, 1, 1)
@@ -51,6 +52,24 @@ def test_the_mean_of_a_single_picture_is_normalised_by_the_moving_statistics() -
     assert layer.running_mean.tolist() == [3.0, 3.0]
     layer(torch.zeros(2, 2, 1, 1))
     assert layer.running_mean.tolist() == pytest.approx([2.97, 2.97])
+
+
+def test_groups_of_a_single_value_become_the_bias() -> None:
+    layer = GroupNorm(2, 2).train()
+    x_NCHW = torch.tensor([5.0, 4.0]).view(1, 2, 1, 1)
+    torch.testing.assert_close(layer(x_NCHW), torch.zeros(1, 2, 1, 1), atol=1e-3, rtol=0)
+    wider_NCHW = torch.arange(12.0).view(1, 2, 2, 3)
+    assert torch.equal(layer(wider_NCHW), torch.nn.GroupNorm(2, 2)(wider_NCHW))
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_one_picture_of_16_pixels_can_be_learned(name: str) -> None:
+    segmenter = make_segmenter(name)
+    batch_NHWC = torch.zeros(1, 16, 16, 6, dtype=torch.uint8)
+    (logits,) = segmenter.train()(batch_NHWC)
+    assert logits is not None
+    assert logits.main.shape == (1, 5, 16, 16)
+    logits.main.sum().backward()
 
 
 @pytest.mark.parametrize(

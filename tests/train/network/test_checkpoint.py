@@ -18,6 +18,7 @@ from torch import nn
 
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.train.network.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, load_into, save_checkpoint
+from support.runs import checkpoint_of
 
 
 def _network(channels: int = 4) -> nn.Sequential:
@@ -74,7 +75,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 def test_the_file_that_people_take_holds_the_averaged_weights(tmp_path: Path) -> None:
     averaged = {name: value + 1 for name, value in _network().state_dict().items()}
     save_checkpoint(tmp_path, _checkpoint(1, averaged=averaged), best=False)
-    taken = safetensors.torch.load_file(tmp_path / "last" / "weights.safetensors")
+    taken = safetensors.torch.load_file(checkpoint_of(tmp_path) / "weights.safetensors")
     assert all(torch.equal(value, taken[name]) for name, value in averaged.items())
     for wanted, value in ((False, 1.0), (True, averaged["0.weight"][0, 0, 0, 0].item())):
         network = _network()
@@ -209,7 +210,8 @@ def test_a_process_that_may_not_write_more_says_so_and_exits_3(tmp_path: Path) -
 def test_what_a_killed_process_left_goes_with_the_next_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, _checkpoint(2), best=False)
     shutil.copytree(tmp_path / "step-00000002", tmp_path / "step-00000004.123.partial")
-    (tmp_path / "last.123.partial").symlink_to("step-00000004")
+    (tmp_path / "last.123.partial").symlink_to("step-00000004")  # of an earlier version
+    (tmp_path / "best.123.partial").write_text("step-00000004")
     save_checkpoint(tmp_path, _checkpoint(6), best=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last", "step-00000006"]
 
@@ -278,7 +280,7 @@ class _Attack:
 )
 def test_the_file_of_another_program_is_refused(tmp_path: Path, foreign: Callable[[Path], object]) -> None:
     save_checkpoint(tmp_path, _checkpoint(2), best=False)
-    foreign(tmp_path / "last" / "optimizer.pt")
+    foreign(checkpoint_of(tmp_path) / "optimizer.pt")
     with pytest.raises(DamagedStoreError, match="step-00000002 is damaged"):
         load_checkpoint(tmp_path, "last")
 
@@ -286,7 +288,7 @@ def test_the_file_of_another_program_is_refused(tmp_path: Path, foreign: Callabl
 @pytest.mark.parametrize("text", ["[]", "{}", '{"step": null}', "null"])
 def test_a_state_without_a_step_is_refused(tmp_path: Path, text: str) -> None:
     save_checkpoint(tmp_path, _checkpoint(2), best=False)
-    (tmp_path / "last" / "state.json").write_text(text)
+    (checkpoint_of(tmp_path) / "state.json").write_text(text)
     with pytest.raises(DamagedStoreError, match="step-00000002 is damaged"):
         load_checkpoint(tmp_path, "last")
 
