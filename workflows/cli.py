@@ -16,13 +16,18 @@ from segprep.workflows.command.completion import datasets, splits
 from segprep.workflows.command.modality_command import ModalityCommand
 from segprep.workflows.command.options import (
     Augment,
+    DepthUnit,
     DryRun,
     Limit,
+    ListsColumns,
+    ListsRoot,
+    Miniature,
     Only,
     Preset,
     Quiet,
     Scheduler,
     Seed,
+    SnapLabels,
     SplitNames,
     VariantSize,
     Workers,
@@ -37,8 +42,8 @@ __all__ = ["app", "main"]
 app = new_app(
     "prep",
     "Prepare multimodal segmentation datasets. A workspace is a table: commands add columns, `shard` freezes it.",
-    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store or "
-    "cell, 130 interrupted.",
+    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store, "
+    "cell or ledger, 130 interrupted.",
 )
 
 _HERE = Path()
@@ -57,20 +62,8 @@ def init(
             show_default=False,
         ),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where the paths in lists start. Default: the lists' folder.", show_default=False
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="What stands in a row of lists without a header, e.g. image,depth,label.",
-            show_default=False,
-        ),
-    ] = None,
+    root: ListsRoot = None,
+    columns: ListsColumns = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -80,35 +73,14 @@ def init(
             show_default=False,
         ),
     ] = None,
-    miniature: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Render a small dataset in this layout there, and use it.", show_default=False
-        ),
-    ] = None,
+    miniature: Miniature = None,
     frames: Annotated[int, typer.Option(min=2, metavar="N", help="Frames of the miniature.")] = 12,
     neighbour: Annotated[
         Direction | None,
         typer.Option(help="Which neighbouring frame makes a motion pair. Default: previous.", show_default=False),
     ] = None,
-    depth_unit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="UNIT",
-            help="What the numbers of depth files are, where the dataset does not know: m, mm, cm, 1/N (of a metre), "
-            "tum, kitti, sun, kinect, kinect-swapped, cityscapes, kitti-disparity. Kept in prep.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    snap_labels: Annotated[
-        float | None,
-        typer.Option(
-            metavar="DISTANCE",
-            help="Take what is no known label value for the nearest one that is at most so far away in grey levels or "
-            "RGB, and ignore what is farther: for JPEG labels. Kept in prep.toml.",
-            show_default=False,
-        ),
-    ] = None,
+    depth_unit: DepthUnit = None,
+    snap_labels: SnapLabels = None,
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
@@ -120,6 +92,27 @@ def init(
     row = None if names is None else tuple(names)
     request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit, snap_labels)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
+
+
+@app.command()
+def rebuild(
+    given: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="ROOT|LIST...",
+            help="Where the dataset is; default: where prep.toml says. The dataset `list` needs its lists.",
+            show_default=False,
+        ),
+    ] = None,
+    root: ListsRoot = None,
+    columns: ListsColumns = None,
+    workspace: Directory = _HERE,
+    as_json: JsonOutput = False,
+) -> None:
+    """Make a ledger that is damaged or missing again: list the samples, and keep the cells that it still knows."""
+    from segprep.workflows.command.rebuild_action import rebuild_ledger
+
+    rebuild_ledger(workspace, given or [], root, parse_names(columns), as_json=as_json)
 
 
 stage_command(app, "resize", ResizeArguments)
@@ -387,7 +380,7 @@ def peek(
 group_commands(
     app,
     {
-        "Bring in": ["init"],
+        "Bring in": ["init", "rebuild"],
         "Prepare": ["resize", "flow", "motion-labels", "modality"],
         "Look": ["check", "status", "show", "flow-eval"],
         "Store": ["shard", "verify", "stats", "peek"],

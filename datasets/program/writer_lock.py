@@ -9,7 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from segprep.datasets.errors import WorkspaceLockedError, WriteFailedError
+from segprep.datasets.atomic import write_failed
+from segprep.datasets.errors import WorkspaceLockedError
 
 __all__ = ["writer_lock"]
 
@@ -32,15 +33,18 @@ def writer_lock(root: Path) -> Iterator[None]:
         try:
             holder = json.loads(holder_file.read_text(encoding="utf-8"))
             who = f"process {holder['pid']} on {holder['host']}"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, TypeError, LookupError):
             who = "another process"
         raise WorkspaceLockedError(
             f"{root} is being written by {who}: wait until it is done, or stop it (Ctrl-C there keeps its work)"
         ) from error
     except OSError as error:
-        raise WriteFailedError(f"{root} cannot be written ({error.strerror}): choose another place") from error
+        raise write_failed(root, error) from error
     try:
-        holder_file.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8")
+        try:
+            holder_file.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}), encoding="utf-8")
+        except OSError as error:
+            raise write_failed(holder_file, error) from error
         yield
     finally:
         lock.release()

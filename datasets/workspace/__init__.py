@@ -2,6 +2,7 @@
 
 from segprep.datasets.workspace.folder import (
     CONFIG_NAME,
+    LEDGER_NAME,
     Workspace,
     WorkspaceConfig,
     find_workspace,
@@ -9,4 +10,12 @@ from segprep.datasets.workspace.folder import (
     write_config,
 )
 
-__all__ = ["CONFIG_NAME", "Workspace", "WorkspaceConfig", "find_workspace", "load_workspace", "write_config"]
+__all__ = [
+    "CONFIG_NAME",
+    "LEDGER_NAME",
+    "Workspace",
+    "WorkspaceConfig",
+    "find_workspace",
+    "load_workspace",
+    "write_config",
+]

@@ -11,7 +11,7 @@ from typing import Any
 
 import tomlkit
 
-from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.atomic import PARTIAL_SUFFIX, StagedFile, atomic_write_bytes, discard
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.documents import read_text, read_toml
 from segprep.datasets.errors import ConfigurationError, UnreadableFileError, WorkspaceNotFoundError
@@ -19,9 +19,18 @@ from segprep.datasets.program.tables import Place, refuse_unknown
 from segprep.datasets.record import Direction
 from segprep.datasets.sample import JsonDict, SampleKey
 
-__all__ = ["CONFIG_NAME", "Workspace", "WorkspaceConfig", "find_workspace", "load_workspace", "write_config"]
+__all__ = [
+    "CONFIG_NAME",
+    "LEDGER_NAME",
+    "Workspace",
+    "WorkspaceConfig",
+    "find_workspace",
+    "load_workspace",
+    "write_config",
+]
 
 CONFIG_NAME = "prep.toml"
+LEDGER_NAME = "ledger.sqlite"
 _KEYS = ("dataset", "root", "splits", "neighbour", "depth_unit", "class_map", "defaults")
 _HEADER = "Written by `prep init`, yours to edit. Class order is the order of train ids; 255 is always `ignore`."
 
@@ -64,7 +73,7 @@ class Workspace:
     @property
     def ledger_path(self) -> Path:
         """The SQLite file that knows the state of every cell."""
-        return self.root / "ledger.sqlite"
+        return self.root / LEDGER_NAME
 
     @property
     def shards_dir(self) -> Path:
@@ -213,5 +222,7 @@ def write_config(root: Path, config: WorkspaceConfig, *, replace_classes: bool =
                 table[name] = value
         table["classes"] = classes
         document["class_map"] = table
+    killed = [StagedFile(left, path) for left in root.glob(f"{CONFIG_NAME}.*{PARTIAL_SUFFIX}")]
+    discard(killed)  # of processes that were killed while they wrote it
     atomic_write_bytes(path, tomlkit.dumps(document).encode())
     return load_workspace(root)

@@ -21,6 +21,7 @@ __all__ = [
     "checked",
     "connect",
     "finished_version",
+    "no_samples",
     "open_to_read",
     "reading",
     "require_ledger",
@@ -157,6 +158,11 @@ def require_ledger(path: Path, version: int | None = None) -> None:
         raise DamagedLedgerError(f"{path} is empty: {_REMEDY}")
     if not path.exists():
         raise DamagedLedgerError(f"{path} is missing: {_REMEDY}")
+
+
+def no_samples(path: Path) -> DamagedLedgerError:
+    """Return the error about a ledger without samples: `prep init` was killed, or they are lost."""
+    return DamagedLedgerError(f"{path} lists no samples: {_REMEDY}")
 
 
 def _read_only(database: sqlite3.Connection, path: Path) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.folder import Workspace
-from segprep.datasets.workspace.ledger_file import checked, open_to_read, reading
+from segprep.datasets.workspace.ledger_file import checked, no_samples, open_to_read, reading
 
 __all__ = ["CellFile", "DoneCell", "KnownSplit", "read_cells", "read_columns", "read_split"]
 
@@ -93,4 +93,6 @@ def _reading(workspace: Workspace) -> Iterator[sqlite3.Connection]:
     path = workspace.ledger_path
     with closing(open_to_read(path)) as ledger, reading(path):
         ledger.execute("BEGIN")  # all that is read is of one moment
+        if ledger.execute("SELECT 1 FROM samples LIMIT 1").fetchone() is None:
+            raise no_samples(path)
         yield ledger

@@ -40,11 +40,12 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
     """`prep verify`."""
     with _repairing(place) if repair else nullcontext() as table:
         paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
-        cells, unknown = None, None
+        cells: _Cells | None = None
+        unknown: DamagedLedgerError | None = None
         try:
             cells = None if stores else _cells(place, table, fast=fast)
-        except DamagedLedgerError as error:  # stores are checked without it
-            unknown = error
+        except DamagedLedgerError as damage:  # stores are checked without it
+            unknown = damage
         if not paths and unknown is not None:
             raise unknown
         if not paths and not (cells and cells.count):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from segprep.datasets.workspace.ledger_file import connect, finished_version, require_ledger, writing
+from segprep.datasets.workspace.ledger_file import connect, finished_version, reading, require_ledger, writing
 from segprep.datasets.workspace.ledger_schema import SCHEMA_VERSION, make_tables
 from segprep.workflows.ledger.disks import is_network_disk
 
@@ -27,6 +27,18 @@ def make_ledger(path: Path) -> None:
             database.execute(f"PRAGMA journal_mode = {'DELETE' if is_network_disk(path.parent) else 'WAL'}")
             with transaction(database, path):
                 make_tables(database, version)
+
+
+def holds_samples(path: Path) -> bool:
+    """Whether there is a ledger with samples; a killed process may have left one without.
+
+    Raises:
+        ConflictError, DamagedLedgerError, UnreadableFileError: As `open_to_read`.
+    """
+    if not path.exists():
+        return False
+    with reading(path), closing(connect(path, "mode=rw")) as database:
+        return finished_version(database, path) > 0 and bool(database.execute("SELECT 1 FROM samples").fetchone())
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:

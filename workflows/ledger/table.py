@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from segprep.datasets.errors import ConfigurationError, DamagedLedgerError, DatasetNotFoundError
+from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.workspace import CONFIG_NAME, Workspace, find_workspace, load_workspace
 from segprep.datasets.workspace.cells import Column
+from segprep.datasets.workspace.ledger_file import no_samples
 from segprep.workflows.ledger.database import Ledger, Selection
 
 __all__ = ["Table", "open_for_writing", "open_table"]
@@ -52,8 +53,8 @@ class Table:
 
     def _require_known_splits(self) -> None:
         known = self.ledger.all_splits()
-        if not known:  # `prep init` was killed before it listed them
-            raise DamagedLedgerError(f"{self.workspace.ledger_path} lists no samples: run `prep rebuild`")
+        if not known:
+            raise no_samples(self.workspace.ledger_path)
         unknown = [split for split in self.workspace.config.splits if split not in known]
         if unknown:
             raise ConfigurationError(

@@ -1,8 +1,9 @@
 """`prep init`: recognise a dataset, list its samples, make the workspace."""
 
 import os
+import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -31,12 +32,21 @@ from segprep.datasets.notices import About, FoundValue, Notice
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.workspace import CONFIG_NAME, Workspace, WorkspaceConfig, load_workspace, write_config
+from segprep.datasets.workspace import (
+    CONFIG_NAME,
+    LEDGER_NAME,
+    Workspace,
+    WorkspaceConfig,
+    load_workspace,
+    write_config,
+)
 from segprep.workflows.ledger.database import Ledger
-from segprep.workflows.ledger.making import make_ledger
+from segprep.workflows.ledger.making import holds_samples, make_ledger
 from segprep.workflows.samples.quantities import examine_quantities
 
-__all__ = ["InitRequest", "Inventory", "initialise", "write_miniature"]
+__all__ = ["InitRequest", "Inventory", "initialise", "list_again", "write_miniature"]
+
+_UNFINISHED = ".miniature.partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +114,23 @@ class Inventory:
 def write_miniature(dataset: str, root: Path, frames: int) -> None:
     """Write a small rendered dataset in a dataset's layout.
 
+    One that a killed process left unfinished is written again.
+
     Raises:
         ConflictError: If the folder exists and is not empty.
         WriteFailedError: If it cannot be written.
     """
+    unfinished = root / _UNFINISHED
+    if unfinished.is_file():
+        shutil.rmtree(root, ignore_errors=True)
     if root.is_dir() and any(root.iterdir()):
         raise ConflictError(f"{root} is not empty: name another folder for the miniature, or omit --miniature")
     member = CATALOG.load(dataset)
     try:
         root.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
         member.write_miniature(root, frames)
+        unfinished.unlink()
     except OSError as error:
         if isinstance(error, WriteFailedError):
             raise
@@ -135,11 +152,44 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
         ConflictError: If the workspace holds another dataset, or another process writes to it.
         WriteFailedError: If the workspace cannot be written.
     """
+    place = place.absolute()
     with ExitStack() as held:
-        return _initialise(place.absolute(), request, held)
+        existing = None
+        if (place / CONFIG_NAME).exists():  # its lock first: what it says must still be true when it is written
+            held.enter_context(writer_lock(place))
+            existing = load_workspace(place).config
+        ledger = place / LEDGER_NAME
+        said: list[Notice] = []
+        if existing is not None and holds_samples(ledger):
+            with Ledger(ledger) as known:
+                said = known.notices()
+        return _initialise(place, request, existing, said, ledger, held)
 
 
-def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory:
+def list_again(workspace: Workspace, request: InitRequest, said: Sequence[Notice], ledger: Path) -> Inventory:
+    """List the samples of a workspace into a ledger of another name. The caller holds the writer lock.
+
+    Args:
+        workspace: What it says of classes, neighbours and units holds.
+        request: The dataset, and where it is.
+        said: What was said of the dataset when it was listed before.
+        ledger: The file to make.
+
+    Raises:
+        SegprepError: As `initialise`.
+    """
+    with ExitStack() as held:
+        return _initialise(workspace.root, request, workspace.config, said, ledger, held)
+
+
+def _initialise(
+    place: Path,
+    request: InitRequest,
+    existing: WorkspaceConfig | None,
+    said: Sequence[Notice],
+    ledger: Path,
+    held: ExitStack,
+) -> Inventory:
     dataset = request.dataset
     member: DatasetMember = CATALOG.load(dataset)
     source = _source(member, request)
@@ -148,10 +198,6 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
             f"the workspace {place} would lie inside the dataset {source.root}, which is never written to: go to "
             "another folder, or name one with -C DIR"
         )
-    existing = None
-    if (place / CONFIG_NAME).exists():  # its lock first: what it says must still be true when it is written
-        held.enter_context(writer_lock(place))
-        existing = load_workspace(place).config
     if existing is not None and existing.dataset != dataset:
         raise ConflictError(f"{place} holds the dataset {existing.dataset}; make another workspace for {dataset}")
     direction = request.direction
@@ -191,12 +237,12 @@ def _initialise(place: Path, request: InitRequest, held: ExitStack) -> Inventory
             raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
     asked = request.classes is not None or request.snap_labels is not None
     workspace = write_config(place, config, replace_classes=asked)
-    make_ledger(workspace.ledger_path)
-    with Ledger(workspace.ledger_path, writes=True) as ledger:
-        if existing is not None and class_map == existing.class_map and class_map.found:
-            # Labels were not read again, and what was guessed of them still holds.
-            notices = (*(n for n in ledger.notices() if n.subject == "label" and n not in notices), *notices)
-        ledger.replace_samples(records, notices)
+    if existing is not None and class_map == existing.class_map and class_map.found:
+        # Labels were not read again, and what was guessed of them still holds.
+        notices = (*(n for n in said if n.subject == "label" and n not in notices), *notices)
+    make_ledger(ledger)
+    with Ledger(ledger, writes=True) as listed:
+        listed.replace_samples(records, notices)
     other = {d.value for d in Direction} - {direction.value}
     return Inventory(
         workspace,
