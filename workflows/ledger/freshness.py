@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from segprep.datasets.errors import MissingInputError
 from segprep.datasets.kinds import Kind
+from segprep.datasets.machine import blame_machine
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.source_files import open_file, read_file
@@ -89,7 +90,11 @@ class Digests:
         self.gone: set[str] = set()
 
     def source(self, source: SourceFile, known: Mapping[str, SourceRow]) -> str | None:
-        """Return the digest of a source file; a fixed text if it does not exist; None if only hashing could tell."""
+        """Return the digest of a source file; a fixed text if it does not exist; None if only hashing could tell.
+
+        Raises:
+            MachineError: If files are read, and the machine is to blame that this one cannot be.
+        """
         if source.path in self.hashed:
             return self.hashed[source.path].digest
         path = self._dataset_root / source.path
@@ -105,7 +110,9 @@ class Digests:
                 digest = hashlib.sha256(self.contents[source.path]).hexdigest()
             else:
                 digest = _file_digest(path)
-        except OSError:
+        except OSError as error:
+            if self._may_hash and source.path not in known:
+                blame_machine(path, error)
             # A cell outlives its source: a data set may be unmounted or deleted once it is prepared.
             self.gone.add(source.path)
             return _GONE if known.get(source.path) is None else known[source.path].digest
@@ -117,7 +124,11 @@ class Digests:
         return any((self._workspace_root / f.path).stat().st_mtime_ns != f.mtime_ns for f in files)
 
     def intact(self, files: tuple[FileRow, ...]) -> bool | None:
-        """Whether a cell's files are those that were written; None if only hashing could tell."""
+        """Whether a cell's files are those that were written; None if only hashing could tell.
+
+        Raises:
+            MachineError: If files are read, and the machine is to blame that one of these cannot be.
+        """
         for file in files:
             path = self._workspace_root / file.path
             try:
@@ -129,7 +140,9 @@ class Digests:
                         return None
                     if _file_digest(path) != file.digest:
                         return False
-            except OSError:
+            except OSError as error:
+                if self._may_hash:
+                    blame_machine(path, error)
                 return False
         return True
 

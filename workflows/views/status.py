@@ -1,10 +1,11 @@
 """`prep status`: what exists, what failed, what is stale and why."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.errors import DamagedStoreError, MachineError
 from segprep.datasets.json_values import json_of
 from segprep.datasets.notices import Notice
 from segprep.datasets.sample import JsonDict
@@ -103,7 +104,7 @@ def read_status(table: Table) -> Status:
         for sample in ledger.samples(Selection(splits=(split,))):
             samples[split] += 1
             for (_, step), tally in zip(steps, tallies, strict=True):
-                tally.add(step, sample, examine(step, sample, digests))
+                tally.add(step, sample, _verdict(step, sample, digests))
         columns += [
             _column_status(split, column.name, command, tally)
             for (command, step), tally in zip(steps, tallies, strict=True)
@@ -113,6 +114,13 @@ def read_status(table: Table) -> Status:
     stores = {split: state for split, (state, _) in found.items()}
     told = {split: each for split, (_, each) in found.items()} | _strange_stores(workspace, samples)
     return Status(samples, tuple(columns), stores, told, tuple(ledger.notices()))
+
+
+def _verdict(step: Step, sample: KnownSample, digests: Digests) -> Verdict:
+    try:
+        return examine(step, sample, digests)
+    except MachineError as error:
+        return Verdict(State.UNSURE, f"a file cannot be read: {os.strerror(error.errno or 0)}")
 
 
 def _column_status(split: str, column: str, command: str, tally: _Tally) -> ColumnStatus:
@@ -136,6 +144,8 @@ def _store_state(table: Table, split: str) -> tuple[str, list[str]]:
         return f"{len(store)} samples: {', '.join(store.columns)}", told
     except DamagedStoreError as error:
         return f"damaged: {error}", []
+    except MachineError as error:
+        return f"unsure: {error}", []
 
 
 def _strange_stores(workspace: Workspace, splits: Iterable[str]) -> dict[str, list[str]]:

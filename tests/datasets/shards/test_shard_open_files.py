@@ -1,5 +1,6 @@
 """A process may open a few files only: stores of many files are read all the same, and what cannot be is no damage."""
 
+import resource
 import shutil
 import subprocess
 import sys
@@ -117,5 +118,5 @@ def test_too_many_open_files_are_no_damage(store_path: Path) -> None:
 def test_mapped_files_take_half_of_what_a_process_may_open(
     monkeypatch: pytest.MonkeyPatch, limit: int, most: int
 ) -> None:
-    monkeypatch.setattr(open_files.resource, "getrlimit", lambda _: (limit, limit))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
     assert open_files.most_mapped() == most

@@ -1,6 +1,7 @@
 """What a worker does with a batch: failures stay with their sample, and files are written all or not at all."""
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_a_failure_of_the_machine_is_not_recorded_and_the_next_run_tries_again(t
     assert _states(result) == {"a": DONE, "c": DONE}
     (not_made,) = result.not_made
     assert (not_made.key, not_made.column) == ("b", "copy")
-    assert (error.strerror if isinstance(error, OSError) else str(error)) in not_made.reason
+    assert str(error).partition("] ")[2].partition(": ")[0] in not_made.reason
     table.ledger.record(result.cells, result.sources)
     again = _process(table, Calling(_copy))
     assert (_states(again), again.not_made) == ({"b": DONE}, ())
@@ -146,6 +147,24 @@ def test_a_source_that_the_disk_does_not_deliver_is_named_and_its_sample_not_fai
     assert _states(result) == {"a": DONE, "c": DONE}
     (not_made,) = result.not_made
     assert not_made.reason.startswith(f"{source} cannot be read: Input/output error. Check the disk")
+
+
+def test_a_cell_that_the_disk_does_not_deliver_is_not_made_again(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _process(table, Calling(_copy))
+    table.ledger.record(first.cells, first.sources)
+    cell, stat = table.workspace.root / "train/copy_data/b.png", Path.stat
+
+    def broken(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == cell:
+            raise OSError(errno.EIO, "Input/output error")
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", broken)
+    result = _process(table, Calling(_copy))
+    assert result.cells == ()
+    assert [each.reason.partition(". ")[0] for each in result.not_made] == [
+        f"{cell} cannot be read: Input/output error"
+    ]
 
 
 def test_a_step_that_forgets_a_column_or_makes_no_picture_fails_and_leaves_no_file(table: Table) -> None:
