@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.imageio import encode_image, read_image, write_image
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
+from support.cells import rewrite_cell
 from support.commands import make_camvid, prep, prepared_drive
 
 pytestmark = pytest.mark.usefixtures("ws")
@@ -76,7 +77,7 @@ def test_surfaces_of_filled_depth_are_those_of_what_was_measured(capsys: Capture
     path = Path(f"train/depth_data/{KEY}.png")
     depth = read_image(path).copy()
     depth[-40:, 20:60] = 0  # a large hole
-    write_image(path, depth)
+    rewrite_cell(path, encode_image(".png", depth))
     assert prep("modality", "hha", "normals", "--fill", "nearest", "--only", "*train_drive00_000001") == 0
     measured = read_image(Path(f"train/depth_measured_data/{KEY}.png")) > 0
     assert not measured[-30:, 30:50].any()
