@@ -131,9 +131,8 @@ def flow_eval(
         str,
         typer.Argument(
             metavar="PATTERN|FILE",
-            help="Files of true flow, e.g. 'flow_occ/{stem}.png', relative to the dataset's root, or "
-            "the file of the single sample that --only chooses; with --flow one "
-            "file.",
+            help="Files of true flow, e.g. 'flow_occ/{stem}.png', relative to the dataset's root, or the file of the "
+            "single sample that --only chooses; with --flow one file.",
         ),
     ],
     column: Annotated[

@@ -65,8 +65,7 @@ def test_pictures_of_formats_that_are_not_read_are_told_with_the_reason(
     found = json.loads(capsys.readouterr().out)
     assert found["splits"] == {"train": {"samples": 4, "image": 4, "label": 4}}
     assert found["missing"] == []
-    (notice,) = found["notices"]
-    assert notice["subject"] == "image"
+    (notice,) = (each for each in found["notices"] if each["subject"] == "image")
     assert f"1 files end in .{suffix}, and the first cannot be used" in notice["text"]
     assert "convert it to PNG" in notice["text"]
     assert prep("resize", "--factor", "2", "--json") == 4
@@ -98,8 +97,8 @@ def test_a_broken_camera_file_is_told_and_its_sample_has_none(
         camera.write_text(broken)
         capsys.readouterr()
         assert prep("init", "synthetic", tmp_path / "drive", "--json") == 0
-        (notice,) = json.loads(capsys.readouterr().out)["notices"]
-        assert notice["subject"] == "camera"
+        notices = json.loads(capsys.readouterr().out)["notices"]
+        (notice,) = (each for each in notices if each["subject"] == "camera")
         assert what in notice["text"]
 
 
