@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segprep.datasets.atomic import write_failed
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import WorkspaceLockedError
 
 __all__ = ["writer_lock"]
@@ -31,7 +32,7 @@ def writer_lock(root: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         try:
-            holder = json.loads(holder_file.read_text(encoding="utf-8"))
+            holder = read_json(holder_file)
             who = f"process {holder['pid']} on {holder['host']}"
         except (OSError, ValueError, TypeError, LookupError):
             who = "another process"

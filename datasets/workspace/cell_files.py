@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import SampleKey
+from segprep.datasets.source_files import open_file
 from segprep.datasets.workspace.folder import Workspace
 from segprep.datasets.workspace.ledger_view import DoneCell, read_cells
 
@@ -51,7 +52,7 @@ def wrong_content(path: Path, size: int, digest: str, *, fast: bool = False) -> 
             return f"it has {found} bytes instead of {size}"
         if fast:
             return None
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return "the file is missing"

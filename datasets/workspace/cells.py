@@ -28,6 +28,7 @@ from segprep.datasets.imageio.scans import decode_velodyne
 from segprep.datasets.kinds import Flip, Kind, rule
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import Array, JsonDict, Mask, SampleKey
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace import Workspace
 
 __all__ = [
@@ -269,11 +270,11 @@ def _digest(workspace: Workspace, path: Path, digests: Digests) -> str | None:
 def _content(path: Path, digest: str | None) -> bytes:
     """Return a file's bytes, if they are those that were written as far as anybody knows."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist") from error
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise DamagedCellError(
             f"{path} is damaged: its content is not what was written. `prep verify` names the command that mends it"

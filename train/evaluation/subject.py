@@ -1,11 +1,11 @@
 """What an evaluation is of, and the folder that is its own."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from segprep.datasets.documents import read_json
 from segprep.datasets.json_values import json_of
 from segprep.datasets.sample import JsonDict
 
@@ -76,7 +76,7 @@ def evaluation_folder(run_root: Path, subject: Subject, *marks: str | None) -> P
 def _held(folder: Path) -> JsonDict | None:
     """Return what the metrics in a folder say, as far as they can be read; None where there are none."""
     try:
-        held = json.loads((folder / METRICS_FILE).read_bytes())
+        held = read_json(folder / METRICS_FILE)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -1,7 +1,6 @@
 """The configuration of a run: sections owned by the parts they configure, read from TOML, saved with the run."""
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import tomlkit
 
+from segprep.datasets import documents
 from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig
 from segprep.datasets.augmentation.table import config_from_table
 from segprep.datasets.errors import ConfigurationError
@@ -75,8 +75,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigurationError: If it does not exist or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return documents.read_toml(path)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"the configuration {path} cannot be read: {error}") from error
 
 

@@ -1,11 +1,11 @@
 """What the run was trained by whose weights another one takes, and what is different now."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from segprep.datasets.documents import read_toml
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError
 from segprep.datasets.json_values import json_of
 from segprep.train.models._network import InputScaling
@@ -84,7 +84,7 @@ def check_origin(
 
 def _config(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return read_toml(file)
     except (OSError, ValueError):
         return {}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DamagedStoreError
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
@@ -63,7 +64,7 @@ def open_seal(folder: Path, files: Iterable[str]) -> tuple[JsonDict, bool]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except OSError as error:
         blame_machine(path, error)
         raise DamagedStoreError(f"{path.name} cannot be read: {error.strerror}") from error

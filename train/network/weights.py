@@ -21,6 +21,7 @@ from segprep.train.network.imagenet import imagenet_file
 
 __all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "part_of", "read_weights"]
 
+_DAMAGE = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError)  # what pickles end in
 _WRAPPERS: Final = ("state_dict", "model")
 _PREFIX: Final = "module."  # of what torch's data-parallel wrappers save
 _TIMM: Final = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
@@ -91,7 +92,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return _translated(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (OSError, SafetensorError, UnpicklingError, *_DAMAGE) as error:
         failed = machine_error(error)
         if failed is not None:
             raise failed from error

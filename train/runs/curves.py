@@ -1,6 +1,5 @@
 """The log of a run as a picture: loss, learning rate and validation over the steps."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import write_image
 from segprep.datasets.json_values import is_number
@@ -113,7 +113,7 @@ def _read(log: Path) -> dict[str, tuple[_Numbers, _Numbers]]:
     points: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for line in text.splitlines():
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
         except ValueError:
             continue
         if not isinstance(entry, dict) or not is_number(entry.get("step")):

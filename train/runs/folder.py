@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segprep.datasets.atomic import atomic_write_bytes, write_failed
+from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import ConfigurationError, ConflictError, WriteFailedError
 
 __all__ = ["Run", "create_run", "find_run", "next_name"]
@@ -131,6 +132,6 @@ def _last_written(run: Run) -> tuple[float, str]:
 
 def _step(line: bytes) -> float | None:
     try:
-        return float(json.loads(line)["step"])
+        return float(parse_json(line)["step"])
     except (ValueError, KeyError, TypeError):
         return None

@@ -15,6 +15,7 @@ from segprep.datasets.imageio import decode_image
 from segprep.datasets.imageio.pixel_format import pixel_format
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.sample import Array
+from segprep.datasets.source_files import read_file
 
 __all__ = ["Form", "LabelSurvey", "survey_labels"]
 
@@ -123,7 +124,7 @@ def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} does not exist") from error
     except OSError as error:

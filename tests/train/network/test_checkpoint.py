@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from segprep.datasets import source_files
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.train.network.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, load_into, save_checkpoint
 from support.runs import checkpoint_of
@@ -154,15 +155,18 @@ def test_a_checkpoint_that_the_disk_does_not_deliver_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     save_checkpoint(tmp_path, _checkpoint(2), best=True)
-    opened = Path.open
 
-    def broken(path: Path, *arguments: Any, **named: Any) -> Any:
-        if path.name == file:
-            raise OSError(errno.EIO, "Input/output error")
-        return opened(path, *arguments, **named)
+    def failing(opened: Callable[..., Any]) -> Callable[..., Any]:
+        def broken(path: Path, *arguments: Any, **named: Any) -> Any:
+            if path.name == file:
+                raise OSError(errno.EIO, "Input/output error")
+            return opened(path, *arguments, **named)
+
+        return broken
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", broken)
+        patch.setattr(Path, "open", failing(Path.open))
+        patch.setattr(source_files, "open_file", failing(source_files.open_file))
         with pytest.raises(MachineError, match=rf"{file} cannot be read: Input/output error\. Check the disk"):
             load_checkpoint(tmp_path, "last")
     _assert_last_is(tmp_path, 2)
