@@ -115,6 +115,9 @@ bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/camvid.py
 	$(BIN)/python bench/motion.py
 	$(BIN)/python bench/cluster_faults.py
+	$(BIN)/python bench/damage.py
+	$(BIN)/python bench/kills.py
+	$(BIN)/python bench/fuzz.py
 
 clean: ## Remove the environments and all that was made.
 	rm -rf .venv .venv-* site demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
