@@ -22,7 +22,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "settings": ("prep.toml",),
     "store": ("shards/*.zarr/*/c.*",),
     "store's notes": ("shards/*.zarr/zarr.json", "shards/*.zarr/*/zarr.json"),
-    "checkpoint": ("runs/*/checkpoints/step-*/*",),
+    "checkpoint": ("runs/*/checkpoints/step-*/*", "runs/*/checkpoints/last"),
     "run": ("runs/*/config.toml", "runs/*/shards.json"),
 }
 """Part of a workspace to the patterns of its files."""

@@ -84,7 +84,9 @@ def train_and_evaluate(place: Path) -> Result:
     made = [] if evaluated.code else [json.loads(evaluated.text[evaluated.text.index("{") :])["mean_iou"]]
     if not resumed.code:
         runs = [path for path in (place / "runs").iterdir() if path.is_dir()]
-        weights = safetensors.numpy.load_file(runs[0] / "checkpoints" / "last" / "weights.safetensors")
+        checkpoints = runs[0] / "checkpoints"
+        last = checkpoints / (checkpoints / "last").read_text(encoding="utf-8").strip()
+        weights = safetensors.numpy.load_file(last / "weights.safetensors")
         made.append({name: value.tobytes().hex() for name, value in sorted(weights.items())})
     return Result((evaluated, resumed), made if not evaluated.code and not resumed.code else None)
 

@@ -93,11 +93,11 @@ def digests(workspace: Path) -> Mapping[str, str]:
             continue
         content = path.read_bytes().replace(os.fsencode(workspace.parent), b"")  # prep.toml says where the drive is
         found[name] = hashlib.sha256(content).hexdigest()
-    for pointer in ("last", "best"):
-        weights = workspace / "runs" / "killed" / "checkpoints" / pointer / "weights.safetensors"
-        if weights.exists():
-            values = safetensors.numpy.load_file(weights)
-            found[f"weights of {pointer}"] = _hash({name: values[name].tobytes().hex() for name in sorted(values)})
+    for pointer in (workspace / "runs" / "killed" / "checkpoints").glob("[lb]*st"):
+        checkpoint = pointer.with_name(pointer.read_text(encoding="utf-8").strip())
+        if checkpoint.exists():
+            values = safetensors.numpy.load_file(checkpoint / "weights.safetensors")
+            found[f"weights of {pointer.name}"] = _hash({name: values[name].tobytes().hex() for name in sorted(values)})
     log = workspace / "runs" / "killed" / "log.jsonl"
     if log.exists():
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
