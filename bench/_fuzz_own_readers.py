@@ -117,6 +117,8 @@ def _run(runs: Path) -> Iterator[Reader]:
     def config() -> object:
         return parse_config(read_toml(run / "config.toml"), "config.toml")
 
+    last = run / "checkpoints" / (run / "checkpoints" / "last").read_text(encoding="utf-8").strip()
     yield _of(run / "config.toml", config)
+    yield _of(run / "checkpoints" / "last", partial(load_checkpoint, run / "checkpoints", "last"), "pointer")
     for name in ("state.json", "weights.safetensors", "optimizer.pt"):
-        yield _of(run / "checkpoints" / "last" / name, partial(load_checkpoint, run / "checkpoints", "last"))
+        yield _of(last / name, partial(load_checkpoint, run / "checkpoints", "last"))

@@ -1,5 +1,6 @@
 """Reading a shard store."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import (
     DamagedStoreError,
     MachineError,
@@ -275,8 +275,8 @@ class ShardStore:
 
     def _json(self, name: str, index: int) -> JsonDict:
         try:
-            data = parse_json(text_of(self._row(name, index)))
-        except ValueError as error:
+            data = json.loads(text_of(self._row(name, index)))  # names of files may be no UTF-8
+        except (ValueError, RecursionError) as error:
             raise DamagedStoreError(f"{self.path}: {name} of row {index} is not readable: {error}") from error
         if not isinstance(data, dict):
             raise DamagedStoreError(f"{self.path}: {name} of row {index} is no JSON object")

@@ -3,11 +3,13 @@
 import json
 import shutil
 from importlib.metadata import version
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segprep.datasets import source_files
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.shards import ShardStore
 from segprep.workflows.ledger import freshness
@@ -312,13 +314,13 @@ def test_version_and_debug(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_source_is_read_once(camvid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    read_bytes = Path.read_bytes
+    open_file = source_files.open_file
 
-    def counted(path: Path) -> bytes:
+    def counted(path: Path) -> BufferedReader:
         read.append(path)
-        return read_bytes(path)
+        return open_file(path)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(source_files, "open_file", counted)
     monkeypatch.setattr(freshness, "_file_digest", lambda path: pytest.fail(f"{path} is read for its hash alone"))
     prep("init", "camvid", camvid)
     assert prep("resize", "--factor", "2", "--split", "train") == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from segprep.datasets import source_files
 from segprep.datasets.workspace.cells import decode_source
 from segprep.workflows.running import inputs
 from support.commands import make_camvid, prep
@@ -85,7 +86,7 @@ def test_a_process_with_little_memory_does_the_others(listed: Path, capsys: Capt
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """Let the system refuse to read the files whose paths contain a text."""
-    opened, read_bytes = Path.open, Path.read_bytes
+    opened, read_bytes, opener = Path.open, Path.read_bytes, source_files._opened
 
     def refuse(text: str, number: int) -> None:
         def broken(path: Path, read: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -95,6 +96,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
 
         monkeypatch.setattr(Path, "read_bytes", lambda path: broken(path, read_bytes))
         monkeypatch.setattr(Path, "open", lambda path, *a, **named: broken(path, opened, *a, **named))
+        monkeypatch.setattr(source_files, "_opened", lambda path, flags: broken(path, opener, flags))
 
     return refuse
 

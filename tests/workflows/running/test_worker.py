@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from segprep.datasets import source_files
 from segprep.datasets.atomic import stage
 from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import PlainCode
@@ -135,14 +136,14 @@ def test_a_failure_of_the_machine_is_not_recorded_and_the_next_run_tries_again(t
 def test_a_source_that_the_disk_does_not_deliver_is_named_and_its_sample_not_failed(
     table: Table, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, read_bytes = workspace.config.dataset_root / "b.png", Path.read_bytes
+    source, opener = workspace.config.dataset_root / "b.png", source_files._opened
 
-    def broken(path: Path) -> bytes:
-        if path == source:
+    def broken(path: str, flags: int) -> int:
+        if Path(path) == source:
             raise OSError(errno.EIO, "Input/output error")
-        return read_bytes(path)
+        return opener(path, flags)
 
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    monkeypatch.setattr(source_files, "_opened", broken)
     result = _process(table, Calling(_copy))
     assert _states(result) == {"a": DONE, "c": DONE}
     (not_made,) = result.not_made
