@@ -33,8 +33,9 @@ def learning(out: Path, steps: int, *, tiny: bool) -> str:
     place = out / "workspace"
     place.mkdir(parents=True)
     run = partial(run_command, cwd=place, here=tiny)
-    splits, workers = ({"train": 6, "val": 3}, ("--workers", "0")) if tiny else ({"train": 240, "val": 80}, ())
-    write_drive(out / "drive", splits=splits, truth=True)
+    splits, workers = ({"train": 6, "val": 2}, ("--workers", "0")) if tiny else ({"train": 240, "val": 80}, ())
+    size = (128, 64) if tiny else (512, 256)
+    write_drive(out / "drive", splits=splits, width=size[0], height=size[1], truth=True)
     run("prep", "init", "synthetic", "../drive")
     run("prep", "resize", "--factor", "2", *workers)
     run("prep", "flow", "--ego", "pose", "--at", "source", "--scale", "25.6", *workers)

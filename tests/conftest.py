@@ -1,6 +1,7 @@
 """Fixtures for all tests, and the rule that only tests marked `cluster` may use Dask's processes."""
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,21 @@ _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _SETTING = "distributed.comm.tls.min-version"
 _VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__MIN_VERSION"
 os.environ[_VARIABLE] = "refused, because the test is not marked 'cluster'"  # also in processes that a test starts
+
+# What is written is synced, file by file, and no test pulls the plug: a disk in memory saves a third of the time.
+_MEMORY_DISK = Path("/dev/shm")
+_NEEDED_BYTES = 4 * 2**30
+
+
+def _keep_temporary_files_in_memory() -> None:
+    if not _MEMORY_DISK.is_dir() or not os.access(_MEMORY_DISK, os.W_OK | os.X_OK):
+        return
+    runs_programs = not os.statvfs(_MEMORY_DISK).f_flag & os.ST_NOEXEC  # an environment among them
+    if runs_programs and shutil.disk_usage(_MEMORY_DISK).free >= _NEEDED_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY_DISK))
+
+
+_keep_temporary_files_in_memory()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

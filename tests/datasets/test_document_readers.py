@@ -91,10 +91,14 @@ def test_nobody_waits_for_a_pipe(pictures: Path, name: str) -> None:
     path.parent.mkdir(exist_ok=True)
     os.mkfifo(path)
     # Whoever waits for a writer gets one that writes nothing: the test fails then, and does not wait as well.
-    Thread(target=lambda: os.close(os.open(path, os.O_WRONLY)), daemon=True).start()
+    writer = Thread(target=lambda: os.close(os.open(path, os.O_WRONLY)), daemon=True)
+    writer.start()
     read = (JSON | TOML | TEXT)[name]
     with pytest.raises(SegprepError, match="it is a pipe where a file is needed"):
         read(path)
+    while writer.is_alive():  # it waits for a reader
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        writer.join(0.001)
 
 
 def _refused(path: Path, read: Callable[[Path], object], content: bytes) -> None:

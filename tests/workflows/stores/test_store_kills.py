@@ -151,8 +151,7 @@ def test_a_kill_leaves_the_old_store_or_the_new_one_and_a_rerun_ends_it(
     last = max(n for n, name in enumerate(seen) if name in RENAMES)
     assert seen[last] == ("rename" if scenario == "write" else "exchange")
     renames = [n for n, name in enumerate(seen) if name in RENAMES]
-    if scenario != "append":  # each is tried once
-        renames = [*renames[:-6:3], *renames[-6:]]
+    renames = [*renames[:-6:3], *renames[-6:]]
     others = [n for n, name in enumerate(seen) if name not in RENAMES and (n == last + 1 or n % OTHERS == 0)]
     victims = sorted({*renames, *others})
     assert len(renames) > 10
