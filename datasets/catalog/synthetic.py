@@ -16,6 +16,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, JsonDict, Pose, make_key
+from segprep.datasets.source_files import unreadable
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
@@ -117,6 +118,6 @@ def _camera(path: Path) -> tuple[float | None, Camera, Pose | None]:
             raise TypeError(f"time is {time!r}")
         return time, Camera.from_json(data), Pose(data["pose"]) if "pose" in data else None
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableFileError(f"{path} is no camera of a rendered drive ({error!r}): render it again") from error
