@@ -147,15 +147,17 @@ def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Ar
         palette_colors: See `read_image`.
 
     Raises:
-        UnreadableFileError: If they are truncated, damaged, or of a foreign format.
+        UnreadableFileError: If they are truncated, damaged, of a foreign format, or a picture without pixels.
     """
     reader = _reader(data[:32], path)
     try:
         if reader.compressed:
             _check_size(*reader.read_size(io.BytesIO(data)))
-        if palette_colors and reader.decode_colors is not None:
-            return reader.decode_colors(data)
-        return reader.decode(data)
+        decode = reader.decode_colors if palette_colors and reader.decode_colors is not None else reader.decode
+        picture = decode(data)
+        if not picture.size:
+            raise ValueError(f"it holds nothing: its shape is {picture.shape}")
+        return picture
     except ValueError as error:
         raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
 

@@ -137,8 +137,8 @@ def _doubts(values: Values, meaning: Meaning, class_map: ClassMap) -> Iterator[N
 def _spread(survey: LabelSurvey) -> Iterator[Notice]:
     if set(survey.counts(Form.NARROW).values.tolist()) - {0, IGNORE_ID}:
         yield _guess(
-            f"{survey.names[Form.NARROW]} and {survey.files[Form.NARROW] - 1} others have fewer than 8 bits per pixel: "
-            "their numbers are spread over 0..255 (1 of 2 bits is 85), and these are the ids"
+            f"{survey.files[Form.NARROW]} label files, {survey.names[Form.NARROW]} the first, have fewer than 8 bits "
+            "per pixel: their numbers are spread over 0..255 (1 of 2 bits is 85), and these are the ids"
         )
 
 

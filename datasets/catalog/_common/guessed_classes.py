@@ -25,6 +25,7 @@ __all__ = ["GuessedClasses", "guess_classes"]
 
 _RARE_PIXELS: Final = 100
 _RARE_SHARE: Final = 1e-4
+_MOST_RARE: Final = 0.01  # of all pixels hold rare colours, or else these are a picture and no strays of labels
 _SMALL_ID: Final = 32  # beside an id of 1 to 31, the largest number is a mark for void and not one of some grey levels
 _WIDE_VOID: Final = 65535
 _MANY_COLORS: Final = 64  # more are rather instances than classes
@@ -67,9 +68,10 @@ def guess_classes(values: Values, snap_distance: float, *, narrow: bool, void_in
             )
     else:
         counts = values.counts
-        rare = (counts.pixels < _RARE_PIXELS) & (counts.pixels < _RARE_SHARE * counts.pixels.sum())
-        kept, strays = counts.values[~rare | (not values.colors)], counts.values[rare & values.colors]
-        if len(kept) > MOST_CLASSES + 1 or mixtures(values):
+        total = counts.pixels.sum()
+        rare = (counts.pixels < _RARE_PIXELS) & (counts.pixels < _RARE_SHARE * total) & values.colors
+        kept, strays = counts.values[~rare], counts.values[rare]
+        if len(kept) > MOST_CLASSES + 1 or counts.pixels[rare].sum() > _MOST_RARE * total or mixtures(values):
             raise ConfigurationError(
                 f"the label files hold {len(counts.values)} different values; {what_many_values_are(values)}"
             )

@@ -1,4 +1,4 @@
-"""A file of one sample that is broken does not end the listing; a machine that fails does, since no file is at fault."""
+"""A file that the machine does not open is not broken: the listing ends, instead of going without it."""
 
 import errno
 import os
@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from segprep.datasets.catalog import CATALOG
-from segprep.datasets.catalog._member import DatasetSource
+from segprep.datasets.catalog._member import DatasetMember, DatasetSource
 from segprep.datasets.errors import MachineError
 from segprep.datasets.record import Direction
+
+
+def _listed(dataset: DatasetMember, source: DatasetSource) -> object:
+    return dataset.class_map(source), list(dataset.scan(source, Direction.PREVIOUS))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +30,7 @@ from segprep.datasets.record import Direction
 def test_a_file_that_the_machine_does_not_open_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str, pattern: str
 ) -> None:
-    dataset = CATALOG.load(member)
+    dataset: DatasetMember = CATALOG.load(member)
     dataset.write_miniature(tmp_path, 3)
     refused = sorted(tmp_path.glob(pattern))[0]
     open_it = os.open
@@ -39,5 +43,4 @@ def test_a_file_that_the_machine_does_not_open_is_not_passed_over(
     monkeypatch.setattr("segprep.datasets.source_files._opened", opened)
     source = DatasetSource(tmp_path)
     with pytest.raises(MachineError, match=rf"{refused} cannot be read: Too many open files\. This process"):
-        assert dataset.class_map(source)
-        assert list(dataset.scan(source, Direction.PREVIOUS))
+        _listed(dataset, source)
