@@ -8,7 +8,7 @@ import numpy as np
 
 from segprep.datasets.catalog._common.known_palettes import BLACK, recognised
 from segprep.datasets.catalog._common.label_clusters import LEAST_AREA, area_values
-from segprep.datasets.catalog._common.label_decision import Values, unpacked
+from segprep.datasets.catalog._common.label_decision import Values
 from segprep.datasets.catalog._common.label_oddities import (
     MOST_CLASSES,
     mixtures,
@@ -20,6 +20,7 @@ from segprep.datasets.catalog._common.value_counts import Counts
 from segprep.datasets.classes import ClassMap, Color, SemanticClass, distinct_colors
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.packed_colors import unpack_colors
 
 __all__ = ["GuessedClasses", "guess_classes"]
 
@@ -138,7 +139,7 @@ def _of_colors(colors: list[Color], strays: Counts, values: Values, snap_distanc
 
 
 def _colors(packed: Counts) -> list[Color]:
-    return [(r, g, b) for r, g, b in unpacked(packed).tolist()]
+    return [(r, g, b) for r, g, b in unpack_colors(packed).tolist()]
 
 
 def _some(values: Sequence[object]) -> str:

@@ -13,9 +13,10 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.packed_colors import unpack_colors
 from segprep.datasets.snapping import nearest_known
 
-__all__ = ["UNKNOWN", "Decision", "Values", "decide_reading", "meaning_of", "unpacked", "values_as"]
+__all__ = ["UNKNOWN", "Decision", "Values", "decide_reading", "meaning_of", "values_as"]
 
 _ONE_CHANNEL: Final = (Form.GREY, Form.NARROW, Form.DEEP)
 _GRAY: Final = 0x010101  # times a level it is the grey colour of this level
@@ -47,7 +48,7 @@ class Values:
     """What label files hold under a reading.
 
     Attributes:
-        counts: Of the values: ids, or colours as red << 16 | green << 8 | blue.
+        counts: Of the values: ids, or packed colours.
         colors: Which of both.
     """
 
@@ -57,7 +58,7 @@ class Values:
     @property
     def numbers(self) -> Counts:
         """(N, 1) ids or (N, 3) colours."""
-        return unpacked(self.counts.values) if self.colors else self.counts.values[:, None]
+        return unpack_colors(self.counts.values) if self.colors else self.counts.values[:, None]
 
 
 def decide_reading(survey: LabelSurvey, given: ClassMap | None) -> Decision:
@@ -104,11 +105,6 @@ def meaning_of(values: Values, class_map: ClassMap) -> npt.NDArray[np.intp]:
     numbers = values.numbers if values.colors else values.numbers // class_map.raw_id_divisor
     nearest = nearest_known(numbers, known, class_map.snap_distance)
     return np.where(nearest < 0, UNKNOWN, train_ids.astype(np.intp)[nearest])
-
-
-def unpacked(colors_N: Counts) -> Counts:
-    """Return (N, 3) red, green, blue of packed colours."""
-    return np.stack([colors_N >> shift & 255 for shift in _SHIFTS], axis=-1)
 
 
 def _possible(survey: LabelSurvey) -> list[LabelReading]:
@@ -241,4 +237,4 @@ def _all_gray(colors: Counts) -> bool:
 
 
 def _text(packed: int) -> str:
-    return str(tuple(unpacked(np.array(packed)).tolist()))
+    return str(tuple(unpack_colors(np.array(packed)).tolist()))

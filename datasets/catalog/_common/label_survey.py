@@ -14,6 +14,7 @@ from segprep.datasets.errors import CodeRangeError, MissingInputError, Unreadabl
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.imageio.pixel_format import pixel_format
 from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.packed_colors import pack_colors
 from segprep.datasets.sample import Array
 from segprep.datasets.source_files import read_input
 
@@ -39,8 +40,8 @@ class LabelSurvey:
 
     Attributes:
         paths: All files.
-        tallies: What the files of each form hold. Packed values are numbers; of `COLOR` red << 16 | green << 8 | blue;
-            of `PALETTE` index << 24 | the colour of this index.
+        tallies: What the files of each form hold. Values are numbers; of `COLOR` packed colours; of `PALETTE`
+            index << 24 | the packed colour of this index.
         names: The first file of each form.
         files: How many there are.
         unreadable: Files that cannot be read, with the reason; those that do not exist are not among them.
@@ -114,8 +115,7 @@ def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
         form = Form.PALETTE
         if np.isin(values, facts.clear).any():
             found.clear.append(path)
-        red, green, blue = facts.palette_N3[values].astype(np.int64).T
-        values = values << 24 | red << 16 | green << 8 | blue
+        values = values << 24 | pack_colors(facts.palette_N3[values]).astype(np.int64)
         found.palette_size = min(found.palette_size, len(facts.palette_N3))
     if facts.lossy:
         found.lossy.append(path)
@@ -138,5 +138,4 @@ def _packed(picture: Array, path: Path) -> tuple[Form, Array]:
         raise UnreadableFileError(f"{path}: {error}") from error
     if raw.ndim == 2:
         return Form.DEEP if deep else Form.GREY, raw
-    wide = raw.astype(np.uint32)
-    return Form.COLOR, wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return Form.COLOR, pack_colors(raw)

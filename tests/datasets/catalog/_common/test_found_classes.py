@@ -9,10 +9,11 @@ from PIL import Image
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetSource
+from segprep.datasets.classes import ClassMap, SemanticClass
 from segprep.datasets.codes import with_label_reading
 from segprep.datasets.notices import About
 from segprep.datasets.record import Direction
-from support.found_labels import BLACK, BORDER, GREEN, RED, found, told
+from support.found_labels import BLACK, BORDER, GREEN, RED, found, told, train_ids
 from support.label_files import label_folder, palette_png, patches
 
 # --- 255
@@ -86,6 +87,14 @@ def test_values_are_shown_with_shares_files_and_what_they_become(tmp_path: Path)
         255: (0.125, 1, "ignored"),
     }
     assert sum(each.pixels for each in source.values) == 2 * 48 * 64
+
+
+def test_a_value_between_two_known_ones_is_shown_as_what_it_becomes(tmp_path: Path) -> None:
+    given = ClassMap((SemanticClass("high", (1, 1, 1), (10,)), SemanticClass("low", (2, 2, 2), (0,))), ())
+    source = DatasetSource(label_folder(tmp_path, patches(0, 5, 10)), classes=given, snap_distance=8)
+    class_map = found(source)
+    assert {each.value: each.becomes for each in source.values} == {0: "low", 5: "low", 10: "high"}
+    np.testing.assert_array_equal(train_ids(source, class_map)[0], patches(1, 1, 0))
 
 
 def test_mostly_ignored_labels_are_said(tmp_path: Path) -> None:
