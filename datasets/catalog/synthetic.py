@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from segprep.datasets.catalog._common.broken_files import BrokenFiles
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.files import numbered_files
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
@@ -88,7 +88,7 @@ def _header(root: Path) -> JsonDict:
 
 def _scan_sequence(root: Path, sequence: Path, notices: list[Notice], broken: BrokenFiles) -> Iterator[SampleRecord]:
     split = sequence.parent.name
-    for stem in sorted(stem for stem in files_by_stem(sequence / "rgb", notices=notices) if stem.isdecimal()):
+    for stem in sorted(numbered_files(sequence / "rgb", notices)):
         base = sequence.relative_to(root).as_posix()
         sources = {
             column: SourceFile(f"{base}/{folder}/{stem}.png", kind, code)

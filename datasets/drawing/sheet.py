@@ -60,13 +60,7 @@ def compose(
     y = top
     for row, caption, height, scale in zip(rows, above, heights, below, strict=True):
         for place, tile in enumerate(row):
-            x = _GAP + place * (tile_width + _GAP)
-            for number, line in enumerate(_lines(tile.caption, _font(13), tile_width)):
-                draw.text((x, y + 3 + number * _LINE), line, _INK, _font(13))
-            picture = _scaled(tile, tile_width)
-            canvas.paste(picture, (x, y + caption))
-            draw.rectangle((x - 1, y + caption - 1, x + tile_width, y + caption + picture.height), outline=_EDGE)
-            _draw_scale(canvas, tile.scale, (x, y + caption + picture.height + 6), tile_width)
+            _draw_tile(canvas, tile, (_GAP + place * (tile_width + _GAP), y), caption, tile_width)
         y += caption + height + scale + _GAP
     for group, placed in legends:
         draw.text((_GAP, y + 3), group, _EDGE, _font(13))
@@ -109,6 +103,18 @@ def _placed(group: str, swatches: Sequence[Swatch], width: int) -> list[tuple[in
         placed.append((line, x, swatch))
         x += needed
     return placed
+
+
+def _draw_tile(canvas: Image.Image, tile: Tile, place: tuple[int, int], caption_height: int, width: int) -> None:
+    draw = ImageDraw.Draw(canvas)
+    x, y = place
+    for number, line in enumerate(_lines(tile.caption, _font(13), width)):
+        draw.text((x, y + 3 + number * _LINE), line, _INK, _font(13))
+    picture = _scaled(tile, width)
+    top = y + caption_height
+    canvas.paste(picture, (x, top))
+    draw.rectangle((x - 1, top - 1, x + width, top + picture.height), outline=_EDGE)
+    _draw_scale(canvas, tile.scale, (x, top + picture.height + 6), width)
 
 
 def _draw_swatch(canvas: Image.Image, swatch: Swatch, x: int, y: int) -> None:
