@@ -10,10 +10,9 @@ from segprep.datasets.drawing.pattern import hatched
 from segprep.datasets.drawing.tile import ColorBar, RgbPicture, Swatch, Tile, Wheel
 from segprep.datasets.drawing.wheel import wheel_legend
 
-__all__ = ["TILE_WIDTH", "compose", "text_tile"]
+__all__ = ["compose", "text_tile"]
 
-TILE_WIDTH: Final = 480
-"""Of every tile in a picture, in pixels."""
+_TILE_WIDTH: Final = 480  # of every tile in a picture, in pixels
 
 _GAP: Final = 10
 _TITLE: Final = 24
@@ -34,7 +33,7 @@ def compose(
     notes: Sequence[str] = (),
     *,
     columns: int = 3,
-    tile_width: int = TILE_WIDTH,
+    tile_width: int = _TILE_WIDTH,
     note_color: tuple[int, int, int] = _NOTE,
 ) -> RgbPicture:
     """Return (H, W, 3) uint8 RGB: captioned tiles in rows, each with its scale, then the legends, and notes below.
@@ -75,7 +74,7 @@ def compose(
 
 def text_tile(caption: str, lines: Sequence[str]) -> Tile:
     """Return a tile with lines of text."""
-    canvas = Image.new("RGB", (TILE_WIDTH, 20 * len(lines) + 16), (245, 245, 245))
+    canvas = Image.new("RGB", (_TILE_WIDTH, 20 * len(lines) + 16), (245, 245, 245))
     ImageDraw.Draw(canvas).multiline_text((10, 8), "\n".join(lines), fill=(20, 20, 20), font=_font(14), spacing=4)
     return Tile(caption, np.asarray(canvas))
 
