@@ -14,8 +14,10 @@ from segprep.datasets.json_values import as_json, is_number
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.names import nearest_name
+from segprep.datasets.packed_colors import pack_colors
 from segprep.datasets.sample import Array, JsonDict, Mask
-from segprep.datasets.snapping import MOST_SNAP, nearest_known, nearest_meaning
+from segprep.datasets.snapping import MOST_SNAP, nearest_meaning
+from segprep.datasets.unknown_labels import unknown_colors, unknown_ids
 
 __all__ = ["ClassMap", "Color", "SemanticClass", "distinct_colors"]
 
@@ -24,7 +26,6 @@ Color = tuple[int, int, int]
 
 _MAX_RAW_ID = 65535
 _UNKNOWN = 254  # no train id: there are at most 254 classes
-_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class ClassMap:
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) < IGNORE_ID:
             raise ConfigurationError(f"a class map needs 1 to {IGNORE_ID - 1} classes, not {len(self.classes)}")
-        raw_ids = [i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids)
+        raw_ids = self._known_raw_ids
         twice = sorted({i for i in raw_ids if raw_ids.count(i) > 1})
         if twice:
             raise ConfigurationError(f"raw label ids {twice} stand in more than one class of the class map")
@@ -113,7 +114,7 @@ class ClassMap:
     @property
     def largest_raw_id(self) -> int:
         """The largest id that the map knows: whether raw ids need 8 or 16 bits."""
-        return max([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
+        return max(self._known_raw_ids)
 
     @property
     def void_raw_id(self) -> int:
@@ -139,9 +140,7 @@ class ClassMap:
             **({"snap_distance": self.snap_distance} if self.snap_distance else {}),
         }
         if not regrouping:
-            return rules | {
-                "raw_ids": sorted([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
-            }
+            return rules | {"raw_ids": sorted(self._known_raw_ids)}
         return rules | {
             "raw_ids": [sorted(c.raw_ids) for c in self.classes],
             "ignored_raw_ids": sorted(self.ignored_raw_ids),
@@ -172,17 +171,26 @@ class ClassMap:
         else:  # the last entry stands for all ids outside the range: -1 is its index, too
             train_HW = self._id_table()[np.clip(raw_HW, -1, _MAX_RAW_ID + 1)]
         if train_HW.max(initial=0) >= _UNKNOWN and (unknown := train_HW == _UNKNOWN).any():
-            self._refuse_ids(raw_HW[unknown])
+            if not self.snap_distance:
+                raise unknown_ids(raw_HW[unknown], self._known_raw_ids)
+            known, train_ids = self.known_values(colors=False)
+            train_HW[unknown] = nearest_meaning(raw_HW[unknown], known, train_ids, self.snap_distance)
         return train_HW
 
     def known_values(self, *, colors: bool) -> tuple[Array, npt.NDArray[np.uint8]]:
-        """Return all ids (K, 1), or colours (K, 3), that mean anything, and their train ids (K,); ignored ones last."""
+        """Return all ids (K, 1), or colours (K, 3), that mean anything, and their train ids (K,).
+
+        Of values that are equally near to another one the first counts: ids are in ascending order, colours in that of
+        the classes, ignored ones last.
+        """
         known: dict[tuple[int, ...], int] = {}
         for train_id, semantic in enumerate(self.classes):
             own: Sequence[tuple[int, ...]] = semantic.label_colors if colors else [(i,) for i in semantic.raw_ids]
             known |= dict.fromkeys(own, train_id)
         void: Sequence[tuple[int, ...]] = self.ignored_colors if colors else [(i,) for i in self.ignored_raw_ids]
         known |= {value: IGNORE_ID for value in void if value not in known}
+        if not colors:
+            known = dict(sorted(known.items()))
         return np.array([*known]), np.array([*known.values()], np.uint8)
 
     def shows_scene(self, raw: Array) -> Mask:
@@ -274,6 +282,10 @@ class ClassMap:
                 raise ConfigurationError(f"there is no class {name!r}. {nearest_name(name, self.names)}")
         return tuple(self.names.index(name) for name in names)
 
+    @property
+    def _known_raw_ids(self) -> list[int]:
+        return [i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids)
+
     def _raw_ids(self, stored_HW: Array) -> Array:
         return stored_HW if self.raw_id_divisor == 1 else stored_HW // stored_HW.dtype.type(self.raw_id_divisor)
 
@@ -282,58 +294,25 @@ class ClassMap:
         for train_id, semantic in enumerate(self.classes):
             table[list(semantic.raw_ids)] = train_id
         table[list(self.ignored_raw_ids)] = IGNORE_ID
-        if self.snap_distance:
-            known, unknown = (np.flatnonzero(which) for which in (table != _UNKNOWN, table[:-1] == _UNKNOWN))
-            nearest = nearest_known(unknown[:, None], known[:, None], self.snap_distance)
-            table[unknown] = np.where(nearest < 0, IGNORE_ID, table[known[nearest]])
         return table
 
     def _from_colors(self, rgb_HWC: Array) -> npt.NDArray[np.uint8]:
         if rgb_HWC.dtype != np.uint8 or rgb_HWC.shape[2] != 3:
             raise LabelIdError(f"labels are ids or 8-bit colours, not {rgb_HWC.dtype} of shape {rgb_HWC.shape}")
-        meaning = {_packed(c): i for i, semantic in enumerate(self.classes) for c in semantic.label_colors}
-        if len(meaning) < sum(len(semantic.label_colors) for semantic in self.classes):
+        colors = [color for semantic in self.classes for color in semantic.label_colors]
+        if len({*colors}) < len(colors):
             raise LabelIdError("the label holds colours, but classes of the class map share some: correct prep.toml")
+        known, train_ids = self.known_values(colors=True)
         # One entry per colour there is: 16 MB, and a label is one look-up per pixel.
         table = np.full(1 << 24, _UNKNOWN, np.uint8)
-        table[[_packed(c) for c in self.ignored_colors]] = IGNORE_ID
-        table[list(meaning)] = list(meaning.values())
-        wide = rgb_HWC.astype(np.uint32)
-        packed_HW = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+        table[pack_colors(known)] = train_ids
+        packed_HW = pack_colors(rgb_HWC)
         train_HW: npt.NDArray[np.uint8] = table[packed_HW]
         if (unknown := train_HW == _UNKNOWN).any():
-            if self.snap_distance:
-                known, train_ids = self.known_values(colors=True)
-                train_HW[unknown] = nearest_meaning(packed_HW[unknown], known, train_ids, self.snap_distance)
-                return train_HW
-            values, counts = np.unique(packed_HW[unknown], return_counts=True)
-            most = np.argsort(-counts, kind="stable")[:_MOST_LISTED]
-            named = [f"{_unpacked(int(values[i]))} ({counts[i]} px)" for i in most]
-            more = f" and {len(values) - len(named)} more" if len(values) > len(named) else ""
-            gray = bool((values % 0x010101 == 0).all())
-            ids = '. Are these ids? Write reading = "ids" into [class_map], and run `prep init` again' if gray else ""
-            raise LabelIdError(
-                f"label colours outside the class map: {', '.join(named)}{more}{ids}. Add them to raw_colors of a "
-                "class, or to ignored_colors, in prep.toml. Mixtures along edges come from resizing or JPEG: get the "
-                "originals, or take the nearest known colour with `prep init ... --snap-labels 40`"
-            )
+            if not self.snap_distance:
+                raise unknown_colors(packed_HW[unknown])
+            train_HW[unknown] = nearest_meaning(packed_HW[unknown], known, train_ids, self.snap_distance)
         return train_HW
-
-    def _refuse_ids(self, unknown: Array) -> None:
-        ids, counts = np.unique(unknown, return_counts=True)
-        found = ", ".join(
-            f"{i} ({n} px)" for i, n in list(zip(ids.tolist(), counts.tolist(), strict=True))[:_MOST_LISTED]
-        )
-        more = f" and {len(ids) - _MOST_LISTED} more" if len(ids) > _MOST_LISTED else ""
-        hint = "; if the files hold class * 256 + instance, set raw_id_divisor = 256" if ids.max() > 255 else ""
-        raise LabelIdError(
-            f"label ids outside the class map: {found}{more}. Known ids: {self._known()}. Add them to a class, or to "
-            f"ignored_raw_ids, in prep.toml{hint}"
-        )
-
-    def _known(self) -> str:
-        ids = sorted([i for c in self.classes for i in c.raw_ids] + list(self.ignored_raw_ids))
-        return ", ".join(map(str, ids)) if len(ids) <= 40 else f"{len(ids)} ids from {ids[0]} to {ids[-1]}"
 
 
 def _class(data: Mapping[str, Any]) -> SemanticClass:
@@ -353,14 +332,6 @@ def distinct_colors(count: int) -> list[Color]:
     """Return `count` colours for classes that have none, their hues spread by the golden ratio."""
     shades = [colorsys.hsv_to_rgb((0.61803398875 * i) % 1.0, 0.65, 0.9 - 0.3 * (i % 2)) for i in range(count)]
     return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in shades]
-
-
-def _packed(color: Color) -> int:
-    return color[0] << 16 | color[1] << 8 | color[2]
-
-
-def _unpacked(packed: int) -> Color:
-    return packed >> 16, packed >> 8 & 255, packed & 255
 
 
 def _color(values: Any) -> Color:  # noqa: ANN401  (comes from TOML or JSON)

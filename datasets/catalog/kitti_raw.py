@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from segprep.datasets.catalog._common.broken_files import BrokenFiles
-from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
+from segprep.datasets.catalog._common.files import files_by_stem, numbered_files, what_lies_in
 from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import first_size
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, assumed_rate, listed_splits
@@ -20,7 +20,7 @@ from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import PlainCode, VelodyneCode
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
-from segprep.datasets.notices import About, Notice
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, Matrix, Pose, make_key
 
@@ -94,12 +94,7 @@ def _drives(root: Path, notices: list[Notice]) -> list[_Drive]:
     found = []
     for date in dates:
         for folder in sorted(p for p in date.iterdir() if (p / _CAMERA / "data").is_dir()):
-            files = files_by_stem(folder / _CAMERA / "data", notices=notices)
-            images = {stem: name for stem, name in files.items() if stem.isdecimal()}
-            strangers = [name for stem, name in files.items() if stem not in images]
-            if strangers and images:
-                text = f"{len(strangers)} files of {folder / _CAMERA} are left out: their names are no frame numbers"
-                notices.append(Notice(About.SUSPECT, "image", f"{text}; the first is {strangers[0]!r}"))
+            images = numbered_files(folder / _CAMERA / "data", notices)
             if images:
                 found.append(_Drive(date.name, folder.name, folder, images))
     if not found:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from segprep.datasets.catalog._common.broken_files import BrokenFiles
-from segprep.datasets.catalog._common.files import files_by_stem
+from segprep.datasets.catalog._common.files import numbered_files
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, IdCode, PlainCode, RawLabelCode
@@ -16,6 +16,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
 from segprep.datasets.sample import Camera, JsonDict, Pose, make_key
+from segprep.datasets.source_files import unreadable
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
@@ -87,7 +88,7 @@ def _header(root: Path) -> JsonDict:
 
 def _scan_sequence(root: Path, sequence: Path, notices: list[Notice], broken: BrokenFiles) -> Iterator[SampleRecord]:
     split = sequence.parent.name
-    for stem in sorted(stem for stem in files_by_stem(sequence / "rgb", notices=notices) if stem.isdecimal()):
+    for stem in sorted(numbered_files(sequence / "rgb", notices)):
         base = sequence.relative_to(root).as_posix()
         sources = {
             column: SourceFile(f"{base}/{folder}/{stem}.png", kind, code)
@@ -117,6 +118,6 @@ def _camera(path: Path) -> tuple[float | None, Camera, Pose | None]:
             raise TypeError(f"time is {time!r}")
         return time, Camera.from_json(data), Pose(data["pose"]) if "pose" in data else None
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableFileError(f"{path} is no camera of a rendered drive ({error!r}): render it again") from error

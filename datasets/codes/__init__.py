@@ -8,12 +8,12 @@ order are what shards hold: value = stored * scale + offset, per channel.
 from segprep.datasets.codes.base import Code, Encoded, MaskPlace, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
+from segprep.datasets.codes.ids import IdCode, VoidFirstCode
 from segprep.datasets.codes.jet import JetCode
 from segprep.datasets.codes.labels import RawLabelCode, with_label_reading
-from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
+from segprep.datasets.codes.plain import LinearCode, PlainCode
 from segprep.datasets.codes.registry import code_from_json, source_code_from_json
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
-from segprep.datasets.codes.void_first import VoidFirstCode
 
 __all__ = [
     "Code",

@@ -5,11 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from segprep.datasets.codes.base import Encoded, MaskPlace
+from segprep.datasets.codes.base import Encoded
 from segprep.datasets.codes.channels import channel_ranges, without_alpha
-from segprep.datasets.codes.numbers import Numbers
+from segprep.datasets.codes.ids import StoredIds
 from segprep.datasets.errors import CodeRangeError
-from segprep.datasets.kinds import Kind
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Array, JsonDict, Mask
@@ -18,7 +17,7 @@ __all__ = ["RawLabelCode", "with_label_reading"]
 
 
 @dataclass(frozen=True, slots=True)
-class RawLabelCode:
+class RawLabelCode(StoredIds):
     """Label files as datasets have them: ids of 8 or 16 bits, or exact colours.
 
     The class map turns either into train ids; segprep writes `IdCode`.
@@ -30,22 +29,13 @@ class RawLabelCode:
     reading: LabelReading = LabelReading.STORED
 
     name: ClassVar[str] = "raw-labels"
-    extension: ClassVar[str] = ".png"
-    channels: ClassVar[tuple[str, ...]] = ()
-    scale: ClassVar[tuple[float, ...]] = (1.0,)
-    offset: ClassVar[tuple[float, ...]] = (0.0,)
-    mask: ClassVar[MaskPlace] = MaskPlace.NONE
-    shows: ClassVar[Kind | None] = None
-    numbers: ClassVar[Numbers | None] = None
     dtype: ClassVar["np.dtype[Any]"] = np.dtype(np.uint16)
 
     def __post_init__(self) -> None:
         try:
             object.__setattr__(self, "reading", LabelReading(self.reading))  # from JSON it comes as text
         except ValueError as error:
-            raise CodeRangeError(
-                f"labels are read as one of {', '.join(LabelReading)}, not {self.reading!r}"
-            ) from error
+            raise CodeRangeError(str(error)) from error
 
     @property
     def shows_palette(self) -> bool:
@@ -63,10 +53,6 @@ class RawLabelCode:
     def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
         """Return ids or colours as they are. See `Code.decode`."""
         return _checked(stored), None
-
-    def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Return ids or colours."""
-        return stored
 
     def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
         """Return (H, W) ids, uint8 or uint16, or (H, W, 3) uint8 colours.

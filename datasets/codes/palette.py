@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from segprep.datasets.packed_colors import pack_colors
 from segprep.datasets.sample import Array
 
 __all__ = ["Palette"]
@@ -21,12 +22,12 @@ class Palette:
 
     def __init__(self, colors_N3: Array) -> None:
         self.colors_N3: Final = colors_N3
-        self._order_N: Final = np.argsort(_packed(colors_N3))
-        self._sorted_N: Final = _packed(colors_N3)[self._order_N]
+        self._order_N: Final = np.argsort(pack_colors(colors_N3))
+        self._sorted_N: Final = pack_colors(colors_N3)[self._order_N]
 
     def numbers(self, rgb_HW3: Array) -> npt.NDArray[np.intp]:
         """Return the number of each colour, (H, W); a colour that is not of these is taken for the nearest of them."""
-        packed_HW = _packed(rgb_HW3)
+        packed_HW = pack_colors(rgb_HW3)
         found_HW = np.minimum(np.searchsorted(self._sorted_N, packed_HW), len(self._sorted_N) - 1)
         numbers_HW: npt.NDArray[np.intp] = self._order_N[found_HW]
         foreign_HW = self._sorted_N[found_HW] != packed_HW
@@ -41,9 +42,3 @@ class Palette:
         likeness_MN = 2 * (colors_M3.astype(np.float32) @ known_N3.T) - (known_N3**2).sum(axis=1)
         nearest_M: npt.NDArray[np.intp] = likeness_MN.argmax(axis=1)
         return nearest_M
-
-
-def _packed(rgb: Array) -> npt.NDArray[np.uint32]:
-    red, green, blue = (rgb[..., i].astype(np.uint32) for i in range(3))
-    packed: npt.NDArray[np.uint32] = red * np.uint32(1 << 16) + green * np.uint32(1 << 8) + blue
-    return packed

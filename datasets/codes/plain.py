@@ -1,4 +1,4 @@
-"""Codes of pictures, ids and quantities that lie in a known range."""
+"""Codes of pictures, and of quantities that lie in a known range."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from segprep.datasets.json_values import json_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, JsonDict, Mask
 
-__all__ = ["IdCode", "LinearCode", "PlainCode"]
+__all__ = ["LinearCode", "PlainCode"]
 
 _CHANNEL_COUNTS = (0, 3, 4)  # what a PNG holds without a second meaning
 
@@ -134,79 +134,6 @@ class PlainCode:
     def to_json(self) -> JsonDict:
         """Return the name and parameters."""
         return {"name": self.name, **json_of(self)}
-
-
-@dataclass(frozen=True, slots=True)
-class IdCode:
-    """Label and instance ids, stored as they are. They are never rounded or clipped.
-
-    Attributes:
-        bits: 8 or 16.
-        smallest: Smaller ids are read as 0, "none": Cityscapes keeps class ids below 1000 in its instance files.
-    """
-
-    bits: int = 8
-    smallest: int = 0
-
-    name: ClassVar[str] = "ids"
-    extension: ClassVar[str] = ".png"
-    channels: ClassVar[tuple[str, ...]] = ()
-    scale: ClassVar[tuple[float, ...]] = (1.0,)
-    offset: ClassVar[tuple[float, ...]] = (0.0,)
-    mask: ClassVar[MaskPlace] = MaskPlace.NONE
-    shows: ClassVar[Kind | None] = None
-    numbers: ClassVar[Numbers | None] = None
-
-    def __post_init__(self) -> None:
-        check_bits(self.bits)
-
-    @property
-    def dtype(self) -> "np.dtype[Any]":
-        """uint8 or uint16."""
-        return integer_type(self.bits)
-
-    def encode(self, values: Array, valid: Mask | None) -> Encoded:
-        """Take ids of any integer type.
-
-        Raises:
-            CodeRangeError: If they are no integers or do not fit.
-        """
-        return Encoded(self._fitting(values), None, 0)
-
-    def decode(self, stored: Array, valid: Mask | None) -> tuple[Array, Mask | None]:
-        """Return the ids. See `Code.decode`."""
-        check_picture(stored, 0, self.dtype, "an image of ids")
-        return stored, None
-
-    def to_file(self, stored: Array, valid: Mask | None) -> Array:
-        """Return the ids."""
-        return stored
-
-    def from_file(self, picture: Array) -> tuple[Array, Mask | None]:
-        """Return the ids; files of 8 or 16 bits are both read as long as the ids fit.
-
-        Raises:
-            CodeRangeError: If the file holds colours, no integers, or larger ids.
-        """
-        if picture.ndim == 3:
-            raise CodeRangeError("ids must stand in one channel; this file holds colours: translate them to ids first")
-        ids = self._fitting(picture)
-        return np.where(ids < self.smallest, ids.dtype.type(0), ids) if self.smallest else ids, None
-
-    def to_json(self) -> JsonDict:
-        """Return the name and parameters."""
-        return {"name": self.name, **json_of(self)}
-
-    def _fitting(self, ids: Array) -> Array:
-        check_values(ids, 0, "an image of ids")
-        if ids.dtype == self.dtype:
-            return ids
-        if ids.dtype.kind not in "iu":
-            raise CodeRangeError(f"ids must be integers, not {ids.dtype}")
-        low, high = ids.min(initial=0), ids.max(initial=0)
-        if low < 0 or high > 2**self.bits - 1:
-            raise CodeRangeError(f"ids from {low} to {high} do not fit into {self.bits} bits")
-        return ids.astype(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

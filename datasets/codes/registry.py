@@ -6,11 +6,11 @@ from typing import Any
 from segprep.datasets.codes.base import Code, SourceCode
 from segprep.datasets.codes.distance import DepthCode, DisparityCode
 from segprep.datasets.codes.flow import KittiFlowCode, SmsnetFlowCode, Vkitti2FlowCode
+from segprep.datasets.codes.ids import IdCode, VoidFirstCode
 from segprep.datasets.codes.jet import JetCode
 from segprep.datasets.codes.labels import RawLabelCode
-from segprep.datasets.codes.plain import IdCode, LinearCode, PlainCode
+from segprep.datasets.codes.plain import LinearCode, PlainCode
 from segprep.datasets.codes.sources import DepthFileCode, VelodyneCode
-from segprep.datasets.codes.void_first import VoidFirstCode
 from segprep.datasets.errors import CodeRangeError
 
 __all__ = ["code_from_json", "source_code_from_json"]

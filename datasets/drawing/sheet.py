@@ -10,10 +10,9 @@ from segprep.datasets.drawing.pattern import hatched
 from segprep.datasets.drawing.tile import ColorBar, RgbPicture, Swatch, Tile, Wheel
 from segprep.datasets.drawing.wheel import wheel_legend
 
-__all__ = ["TILE_WIDTH", "compose", "text_tile"]
+__all__ = ["compose", "text_tile"]
 
-TILE_WIDTH: Final = 480
-"""Of every tile in a picture, in pixels."""
+_TILE_WIDTH: Final = 480  # of every tile in a picture, in pixels
 
 _GAP: Final = 10
 _TITLE: Final = 24
@@ -34,7 +33,7 @@ def compose(
     notes: Sequence[str] = (),
     *,
     columns: int = 3,
-    tile_width: int = TILE_WIDTH,
+    tile_width: int = _TILE_WIDTH,
     note_color: tuple[int, int, int] = _NOTE,
 ) -> RgbPicture:
     """Return (H, W, 3) uint8 RGB: captioned tiles in rows, each with its scale, then the legends, and notes below.
@@ -60,13 +59,7 @@ def compose(
     y = top
     for row, caption, height, scale in zip(rows, above, heights, below, strict=True):
         for place, tile in enumerate(row):
-            x = _GAP + place * (tile_width + _GAP)
-            for number, line in enumerate(_lines(tile.caption, _font(13), tile_width)):
-                draw.text((x, y + 3 + number * _LINE), line, _INK, _font(13))
-            picture = _scaled(tile, tile_width)
-            canvas.paste(picture, (x, y + caption))
-            draw.rectangle((x - 1, y + caption - 1, x + tile_width, y + caption + picture.height), outline=_EDGE)
-            _draw_scale(canvas, tile.scale, (x, y + caption + picture.height + 6), tile_width)
+            _draw_tile(canvas, tile, (_GAP + place * (tile_width + _GAP), y), caption, tile_width)
         y += caption + height + scale + _GAP
     for group, placed in legends:
         draw.text((_GAP, y + 3), group, _EDGE, _font(13))
@@ -81,7 +74,7 @@ def compose(
 
 def text_tile(caption: str, lines: Sequence[str]) -> Tile:
     """Return a tile with lines of text."""
-    canvas = Image.new("RGB", (TILE_WIDTH, 20 * len(lines) + 16), (245, 245, 245))
+    canvas = Image.new("RGB", (_TILE_WIDTH, 20 * len(lines) + 16), (245, 245, 245))
     ImageDraw.Draw(canvas).multiline_text((10, 8), "\n".join(lines), fill=(20, 20, 20), font=_font(14), spacing=4)
     return Tile(caption, np.asarray(canvas))
 
@@ -109,6 +102,18 @@ def _placed(group: str, swatches: Sequence[Swatch], width: int) -> list[tuple[in
         placed.append((line, x, swatch))
         x += needed
     return placed
+
+
+def _draw_tile(canvas: Image.Image, tile: Tile, place: tuple[int, int], caption_height: int, width: int) -> None:
+    draw = ImageDraw.Draw(canvas)
+    x, y = place
+    for number, line in enumerate(_lines(tile.caption, _font(13), width)):
+        draw.text((x, y + 3 + number * _LINE), line, _INK, _font(13))
+    picture = _scaled(tile, width)
+    top = y + caption_height
+    canvas.paste(picture, (x, top))
+    draw.rectangle((x - 1, top - 1, x + width, top + picture.height), outline=_EDGE)
+    _draw_scale(canvas, tile.scale, (x, top + picture.height + 6), width)
 
 
 def _draw_swatch(canvas: Image.Image, swatch: Swatch, x: int, y: int) -> None:

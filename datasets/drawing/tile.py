@@ -1,6 +1,6 @@
 """What stands on a sheet: a picture with its caption, where it has no value, and what its colours mean."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -70,5 +70,5 @@ class Tile:
     picture_HW3: RgbPicture
     hidden_HW: Mask | None = None
     scale: ColorBar | Wheel | None = None
-    legend: tuple[Swatch, ...] = field(default=())
+    legend: tuple[Swatch, ...] = ()
     group: str = ""

@@ -14,11 +14,11 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 
 from segprep.datasets.atomic import atomic_write_bytes
-from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
+from segprep.datasets.errors import CodeRangeError, UnreadableFileError
 from segprep.datasets.imageio import floats, hdf5, jpeg, netpbm, npz, png
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.sample import Array
-from segprep.datasets.source_files import open_file, read_file
+from segprep.datasets.source_files import open_file, read_input, unreadable
 
 __all__ = [
     "FOREIGN_SUFFIXES",
@@ -132,13 +132,10 @@ def read_image(path: Path, *, palette_colors: bool = False) -> Array:
 
     Raises:
         MissingInputError: If the file does not exist.
-        UnreadableFileError: If it is truncated, damaged, of a foreign format, too large, forbidden, or no regular file.
+        UnreadableFileError: If it is truncated, damaged, of a foreign format, too large, or no regular file.
+        MachineError: If the machine is to blame that it cannot be read.
     """
-    try:
-        data = read_file(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return decode_image(data, path, palette_colors=palette_colors)
+    return decode_image(read_input(path), path, palette_colors=palette_colors)
 
 
 def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Array:
@@ -150,15 +147,17 @@ def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Ar
         palette_colors: See `read_image`.
 
     Raises:
-        UnreadableFileError: If they are truncated, damaged, or of a foreign format.
+        UnreadableFileError: If they are truncated, damaged, of a foreign format, or a picture without pixels.
     """
     reader = _reader(data[:32], path)
     try:
         if reader.compressed:
             _check_size(*reader.read_size(io.BytesIO(data)))
-        if palette_colors and reader.decode_colors is not None:
-            return reader.decode_colors(data)
-        return reader.decode(data)
+        decode = reader.decode_colors if palette_colors and reader.decode_colors is not None else reader.decode
+        picture = decode(data)
+        if not picture.size:
+            raise ValueError(f"it holds nothing: its shape is {picture.shape}")
+        return picture
     except ValueError as error:
         raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
 
@@ -169,6 +168,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         MissingInputError: If the file does not exist.
         UnreadableFileError: If its header is truncated, damaged or of a foreign format.
+        MachineError: If the machine is to blame that it cannot be read.
     """
     return _from_headers(path, lambda reader, file: reader.read_size(file))
 
@@ -181,7 +181,7 @@ def image_orientation(path: Path, data: bytes | None = None) -> int:
         data: All its bytes, if they were read already.
 
     Raises:
-        MissingInputError, UnreadableFileError: As `image_size`.
+        MissingInputError, UnreadableFileError, MachineError: As `image_size`.
     """
     return _from_headers(path, lambda reader, file: (reader.read_orientation or _upright)(file), data)
 
@@ -234,7 +234,7 @@ def _from_headers(path: Path, read: Callable[[_Reader, BinaryIO], _Found], data:
     except UnreadableFileError:
         raise
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _reader(start: bytes, path: Path) -> _Reader:
@@ -253,11 +253,3 @@ def _reader(start: bytes, path: Path) -> _Reader:
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ValueError(f"{width}x{height} pixels are more than the {MAX_PIXELS} that are accepted")
-
-
-def _unreadable(path: Path, error: OSError) -> MissingInputError | UnreadableFileError:
-    if isinstance(error, FileNotFoundError):
-        return MissingInputError(f"{path} does not exist, but it is needed: complete the data set")
-    if isinstance(error, IsADirectoryError):
-        return UnreadableFileError(f"{path} is a folder where a file is needed")
-    return UnreadableFileError(f"{path} cannot be read: {error.strerror or error}")

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from segprep.datasets.errors import MissingInputError, UnreadableFileError
+from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.sample import Array, Mask, Matrix
-from segprep.datasets.source_files import read_file
+from segprep.datasets.source_files import read_input
 
 __all__ = ["decode_velodyne", "project_points", "read_velodyne"]
 
@@ -22,14 +22,9 @@ def read_velodyne(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         MissingInputError: If the file does not exist.
         UnreadableFileError: If it is empty, truncated, or holds anything but finite numbers.
+        MachineError: If the machine is to blame that it cannot be read.
     """
-    try:
-        data = read_file(path)
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path} does not exist, but it is needed: complete the data set") from error
-    except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    return decode_velodyne(data, path)
+    return decode_velodyne(read_input(path), path)
 
 
 def decode_velodyne(data: bytes, path: Path) -> npt.NDArray[np.float32]:

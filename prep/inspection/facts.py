@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap, Color
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.packed_colors import pack_colors, unpack_colors
 from segprep.datasets.sample import Array, Mask
 from segprep.prep.inspection.number_signs import NumberSigns, read_signs
 
@@ -171,11 +172,7 @@ def _histogram(raw: Array) -> tuple[Array, Counts]:
 
     Labels come in runs along their rows, so that few values have to be sorted.
     """
-    if raw.ndim == 3:
-        wide = raw.astype(np.uint32)
-        flat: Array = (wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]).ravel()
-    else:
-        flat = raw.ravel()
+    flat: Array = (raw if raw.ndim == 2 else pack_colors(raw)).ravel()
     limits = np.arange(1, BANDS) * raw.shape[0] // BANDS * raw.shape[1]
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts = np.unique(np.concatenate([[0], limits, changes]))
@@ -184,7 +181,7 @@ def _histogram(raw: Array) -> tuple[Array, Counts]:
     counts_NB = np.zeros((values.size, BANDS), np.int64)
     np.add.at(counts_NB, (places, np.searchsorted(limits, starts, side="right")), lengths)
     if raw.ndim == 3:
-        values = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
+        values = unpack_colors(values).astype(np.uint8)
     return values, counts_NB
 
 

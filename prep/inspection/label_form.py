@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segprep.datasets.imageio.pixel_format import pixel_format
+from segprep.datasets.packed_colors import pack_colors
 from segprep.datasets.sample import Array
 
 __all__ = ["LabelForm", "label_form"]
@@ -17,7 +18,7 @@ class LabelForm:
     Attributes:
         lossy: Whether it is a JPEG.
         bits: Of a grey PNG, per pixel.
-        palette: (index, its colour as red << 16 | green << 8 | blue) of the indices that occur.
+        palette: (index, its packed colour) of the indices that occur.
     """
 
     lossy: bool = False
@@ -36,6 +37,5 @@ def label_form(data: bytes, picture: Array) -> LabelForm:
     palette: tuple[tuple[int, int], ...] = ()
     if facts.palette_N3 is not None and picture.ndim == 2 and picture.dtype == np.uint8:
         used = np.flatnonzero(np.bincount(picture.ravel(), minlength=256)[: len(facts.palette_N3)])
-        packed = facts.palette_N3[used].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        palette = tuple(zip(used.tolist(), packed.tolist(), strict=True))
+        palette = tuple(zip(used.tolist(), pack_colors(facts.palette_N3[used]).tolist(), strict=True))
     return LabelForm(facts.lossy, facts.grey_bits, palette)

@@ -259,8 +259,14 @@ def test_the_distance_is_a_pixel_rule_and_stands_in_files_where_it_is_set_only()
 
 
 @pytest.mark.parametrize(
-    "entry", [{"snap_distance": -1}, {"snap_distance": "far"}, {"reading": "hue"}, {"found": 1}], ids=repr
+    ("entry", "message"),
+    [
+        ({"snap_distance": -1}, "snap_distance must lie in"),
+        ({"snap_distance": "far"}, "a number is needed, not 'far'"),
+        ({"reading": "hue"}, "labels are read as one of stored, ids, levels, red, green, blue, colors, not 'hue'"),
+        ({"found": 1}, "true or false is needed"),
+    ],
 )
-def test_what_makes_no_sense_in_a_class_map_is_refused(entry: dict[str, object]) -> None:
-    with pytest.raises(ConfigurationError):
+def test_what_makes_no_sense_in_a_class_map_is_refused(entry: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         ClassMap.from_json(SNAPPED.to_json() | entry)

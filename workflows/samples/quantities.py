@@ -15,7 +15,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import Camera
-from segprep.datasets.source_files import read_file
+from segprep.datasets.source_files import read_input
 from segprep.datasets.workspace.cells import decode_file
 from segprep.prep.inspection.camera_doubts import camera_doubts
 from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth, depth_doubts, range_text, seen_depth
@@ -134,11 +134,11 @@ def _look(record: SampleRecord, column: str, root: Path) -> SeenDepth | str | No
     """Return what a file shows, why it cannot be read, or None if it does not exist or shows no depth."""
     source = record.sources[column]
     try:
-        data = read_file(root / source.path)
+        data = read_input(root / source.path)
         picture, values, valid = decode_file(source, data, root / source.path)
     except UnreadableFileError as error:
         return str(error)
-    except OSError:
+    except MissingInputError:
         return None  # `prep init` lists what does not exist
     if source.kind is Kind.POINTS:
         ahead = values[values[:, 2] > 0, 2]

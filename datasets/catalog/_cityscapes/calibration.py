@@ -18,6 +18,7 @@ from segprep.datasets.documents import parse_json, read_text
 from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.json_values import is_number
 from segprep.datasets.sample import Camera, Matrix
+from segprep.datasets.source_files import unreadable
 
 __all__ = [
     "CAMERA_TO_ISO",
@@ -120,7 +121,7 @@ def read_camera(path: Path, width: int, height: int) -> Camera | None:
     fx, fy, u0, v0 = _numbers(path, data, "intrinsic", ("fx", "fy", "u0", "v0"))
     baseline, *extrinsic = _numbers(path, data, "extrinsic", ("baseline", "yaw", "pitch", "roll", "x", "y", "z"))
     if fx <= 0 or fy <= 0 or baseline <= 0:
-        raise _unreadable(path, f"fx {fx}, fy {fy} and baseline {baseline} must be positive")
+        raise _damaged(path, f"fx {fx}, fy {fy} and baseline {baseline} must be positive")
     yaw, pitch, roll, x, y, z = extrinsic
     K = np.array([[fx, 0, u0], [0, fy, v0], [0, 0, 1]])
     mount = camera_mount(yaw=yaw, pitch=pitch, roll=roll, x=x, y=y, z=z)
@@ -147,7 +148,7 @@ def read_timestamp(path: Path) -> float | None:
     if text is None:
         return None
     if not re.fullmatch(r"\s*\d{1,19}\s*", text):
-        raise _unreadable(path, f"one whole number of nanoseconds is expected, not {text.strip()[:40]!r}")
+        raise _damaged(path, f"one whole number of nanoseconds is expected, not {text.strip()[:40]!r}")
     return int(text) / 1e9
 
 
@@ -156,7 +157,7 @@ def _read_json(path: Path) -> Any:  # noqa: ANN401  (whatever the file holds)
     try:
         return None if text is None else parse_json(text)
     except ValueError as error:
-        raise _unreadable(path, f"no JSON: {error}") from error
+        raise _damaged(path, f"no JSON: {error}") from error
 
 
 def _read_text(path: Path) -> str | None:
@@ -165,9 +166,9 @@ def _read_text(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except ValueError as error:
-        raise _unreadable(path, str(error)) from error
+        raise _damaged(path, str(error)) from error
 
 
 def _numbers(path: Path, data: Any, section: str, names: Sequence[str]) -> list[float]:  # noqa: ANN401
@@ -176,10 +177,10 @@ def _numbers(path: Path, data: Any, section: str, names: Sequence[str]) -> list[
     for name in names:
         value = table.get(name) if isinstance(table, dict) else None
         if not is_number(value):
-            raise _unreadable(path, f"{f'{section}.{name}'.removeprefix('.')} is {value!r} and no number")
+            raise _damaged(path, f"{f'{section}.{name}'.removeprefix('.')} is {value!r} and no number")
         numbers.append(float(value))
     return numbers
 
 
-def _unreadable(path: Path, what: str) -> UnreadableFileError:
+def _damaged(path: Path, what: str) -> UnreadableFileError:
     return UnreadableFileError(f"{path} is no {path.stem.rpartition('_')[2]} file of Cityscapes: {what}. Get it again")

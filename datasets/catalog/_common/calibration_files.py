@@ -35,7 +35,6 @@ _FOLDERS: Final = ("intrinsic", "intrinsics", "calibration", "calib")  # ScanNet
 CAMERA_FILES: Final = ", ".join((*_SURE, "camera*.json"))
 """What `find_camera` looks for first, as a text to show."""
 
-
 _FORMS: Final = 'Write "fx fy cx cy" or a 3x3 matrix, for these images, into K.txt beside it'
 
 

@@ -8,7 +8,7 @@ from segprep.datasets.imageio import FOREIGN_SUFFIXES
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.sample import make_key
 
-__all__ = ["PICTURES", "files_by_stem", "what_lies_in"]
+__all__ = ["PICTURES", "files_by_stem", "numbered_files", "what_lies_in"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".ppm", ".pgm")
 """Suffixes of the files that images and labels are."""
@@ -55,6 +55,25 @@ def files_by_stem(
         text = f"{len(left_out)} files of {folder} are left out; the first: {left_out[0]}"
         notices.append(Notice(About.SUSPECT, folder.name, text))
     return dict(sorted((foreign | found).items())) if foreign else found
+
+
+def numbered_files(folder: Path, notices: list[Notice]) -> dict[str, str]:
+    """Return stem to file name for the pictures of a folder whose names are frame numbers.
+
+    Args:
+        folder: See `files_by_stem`.
+        notices: Where it is told which pictures beside them are left out.
+
+    Raises:
+        ValueError: As `files_by_stem`.
+    """
+    files = files_by_stem(folder, notices=notices)
+    numbered = {stem: name for stem, name in files.items() if stem.isdecimal()}
+    strangers = [name for stem, name in files.items() if stem not in numbered]
+    if numbered and strangers:
+        text = f"{len(strangers)} files of {folder} are left out: their names are no frame numbers"
+        notices.append(Notice(About.SUSPECT, "image", f"{text}; the first is {strangers[0]!r}"))
+    return numbered
 
 
 def what_lies_in(folder: Path, suffixes: Sequence[str] = PICTURES) -> str:

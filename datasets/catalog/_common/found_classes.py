@@ -17,6 +17,7 @@ from segprep.datasets.classes import ClassMap, SemanticClass, distinct_colors
 from segprep.datasets.errors import ConfigurationError, DatasetNotFoundError
 from segprep.datasets.kinds import IGNORE_ID, MOSTLY_IGNORED
 from segprep.datasets.notices import About, FoundValue, Notice
+from segprep.datasets.packed_colors import pack_colors
 
 __all__ = ["UNLABELLED", "found_class_map"]
 
@@ -79,9 +80,8 @@ def found_class_map(labels: Sequence[Path], source: DatasetSource) -> ClassMap |
 
 
 def _guessed(survey: LabelSurvey, values: Values, snap_distance: float, source: DatasetSource) -> ClassMap:
-    shown = survey.counts(Form.PALETTE).values
-    marks = [IGNORE_ID << 24 | red << 16 | green << 8 | blue for red, green, blue in VOID]
-    void_index = bool(np.isin(shown, marks).any())
+    marks = IGNORE_ID << 24 | pack_colors(np.array(VOID)).astype(np.int64)
+    void_index = bool(np.isin(survey.counts(Form.PALETTE).values, marks).any())
     narrow = survey.has(Form.NARROW) and not survey.has(Form.GREY, Form.DEEP, Form.COLOR)
     guessed = guess_classes(values, snap_distance, narrow=narrow, void_index=void_index)
     source.notices.extend(_guess(text) for text in guessed.guesses)
@@ -137,8 +137,8 @@ def _doubts(values: Values, meaning: Meaning, class_map: ClassMap) -> Iterator[N
 def _spread(survey: LabelSurvey) -> Iterator[Notice]:
     if set(survey.counts(Form.NARROW).values.tolist()) - {0, IGNORE_ID}:
         yield _guess(
-            f"{survey.names[Form.NARROW]} and {survey.files[Form.NARROW] - 1} others have fewer than 8 bits per pixel: "
-            "their numbers are spread over 0..255 (1 of 2 bits is 85), and these are the ids"
+            f"{survey.files[Form.NARROW]} label files, {survey.names[Form.NARROW]} the first, have fewer than 8 bits "
+            "per pixel: their numbers are spread over 0..255 (1 of 2 bits is 85), and these are the ids"
         )
 
 

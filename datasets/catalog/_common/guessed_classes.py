@@ -8,7 +8,7 @@ import numpy as np
 
 from segprep.datasets.catalog._common.known_palettes import BLACK, recognised
 from segprep.datasets.catalog._common.label_clusters import LEAST_AREA, area_values
-from segprep.datasets.catalog._common.label_decision import Values, unpacked
+from segprep.datasets.catalog._common.label_decision import Values
 from segprep.datasets.catalog._common.label_oddities import (
     MOST_CLASSES,
     mixtures,
@@ -20,11 +20,13 @@ from segprep.datasets.catalog._common.value_counts import Counts
 from segprep.datasets.classes import ClassMap, Color, SemanticClass, distinct_colors
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
+from segprep.datasets.packed_colors import unpack_colors
 
 __all__ = ["GuessedClasses", "guess_classes"]
 
 _RARE_PIXELS: Final = 100
 _RARE_SHARE: Final = 1e-4
+_MOST_RARE: Final = 0.01  # of all pixels hold rare colours, or else these are a picture and no strays of labels
 _SMALL_ID: Final = 32  # beside an id of 1 to 31, the largest number is a mark for void and not one of some grey levels
 _WIDE_VOID: Final = 65535
 _MANY_COLORS: Final = 64  # more are rather instances than classes
@@ -67,9 +69,10 @@ def guess_classes(values: Values, snap_distance: float, *, narrow: bool, void_in
             )
     else:
         counts = values.counts
-        rare = (counts.pixels < _RARE_PIXELS) & (counts.pixels < _RARE_SHARE * counts.pixels.sum())
-        kept, strays = counts.values[~rare | (not values.colors)], counts.values[rare & values.colors]
-        if len(kept) > MOST_CLASSES + 1 or mixtures(values):
+        total = counts.pixels.sum()
+        rare = (counts.pixels < _RARE_PIXELS) & (counts.pixels < _RARE_SHARE * total) & values.colors
+        kept, strays = counts.values[~rare], counts.values[rare]
+        if len(kept) > MOST_CLASSES + 1 or counts.pixels[rare].sum() > _MOST_RARE * total or mixtures(values):
             raise ConfigurationError(
                 f"the label files hold {len(counts.values)} different values; {what_many_values_are(values)}"
             )
@@ -136,7 +139,7 @@ def _of_colors(colors: list[Color], strays: Counts, values: Values, snap_distanc
 
 
 def _colors(packed: Counts) -> list[Color]:
-    return [(r, g, b) for r, g, b in unpacked(packed).tolist()]
+    return [(r, g, b) for r, g, b in unpack_colors(packed).tolist()]
 
 
 def _some(values: Sequence[object]) -> str:

@@ -11,6 +11,7 @@ from segprep.datasets.documents import read_json
 from segprep.datasets.errors import MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import image_size
 from segprep.datasets.sample import Camera, Matrix
+from segprep.datasets.source_files import unreadable
 
 __all__ = ["first_size", "intrinsic_matrix", "read_intrinsics", "read_pinhole_json"]
 
@@ -60,7 +61,7 @@ def read_pinhole_json(path: Path) -> Camera:
         sides = [data[name] for name in ("width", "height")]
         values = np.array(data["intrinsic_matrix"], np.float64)
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UnreadableFileError(
             f"{path} is no camera of Open3D with width, height and intrinsic_matrix ({error!r}): get it again"

@@ -1,6 +1,6 @@
 """Which numbers of label files say the class: decided over all files of a dataset at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +11,12 @@ from segprep.datasets.catalog._common.label_survey import Form, LabelSurvey
 from segprep.datasets.catalog._common.value_counts import Counts, ValueCounts, summed
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.packed_colors import unpack_colors
 from segprep.datasets.snapping import nearest_known
 
-__all__ = ["UNKNOWN", "Decision", "Values", "decide_reading", "meaning_of", "unpacked", "values_as"]
+__all__ = ["UNKNOWN", "Decision", "Values", "decide_reading", "meaning_of", "values_as"]
 
 _ONE_CHANNEL: Final = (Form.GREY, Form.NARROW, Form.DEEP)
 _GRAY: Final = 0x010101  # times a level it is the grey colour of this level
@@ -38,12 +40,15 @@ class Decision:
     guess: str = ""
 
 
+_STORED: Final = Decision(LabelReading.STORED)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
     """What label files hold under a reading.
 
     Attributes:
-        counts: Of the values: ids, or colours as red << 16 | green << 8 | blue.
+        counts: Of the values: ids, or packed colours.
         colors: Which of both.
     """
 
@@ -53,7 +58,7 @@ class Values:
     @property
     def numbers(self) -> Counts:
         """(N, 1) ids or (N, 3) colours."""
-        return unpacked(self.counts.values) if self.colors else self.counts.values[:, None]
+        return unpack_colors(self.counts.values) if self.colors else self.counts.values[:, None]
 
 
 def decide_reading(survey: LabelSurvey, given: ClassMap | None) -> Decision:
@@ -102,11 +107,6 @@ def meaning_of(values: Values, class_map: ClassMap) -> npt.NDArray[np.intp]:
     return np.where(nearest < 0, UNKNOWN, train_ids.astype(np.intp)[nearest])
 
 
-def unpacked(colors_N: Counts) -> Counts:
-    """Return (N, 3) red, green, blue of packed colours."""
-    return np.stack([colors_N >> shift & 255 for shift in _SHIFTS], axis=-1)
-
-
 def _possible(survey: LabelSurvey) -> list[LabelReading]:
     """Return the readings under which each file has a meaning, the most natural first."""
     colors = survey.counts(Form.COLOR).values
@@ -139,15 +139,16 @@ def _guess(survey: LabelSurvey) -> Decision:
             f"of three channels only the {channel} one ever holds another number than 0: its numbers are taken as ids"
         )
         return Decision(channel, f"{told} ({survey.names[Form.COLOR]} and others)")
-    if survey.has(Form.COLOR, Form.DEEP):
-        path = survey.names.get(Form.COLOR) or survey.names[Form.DEEP]
-        return Decision(
-            LabelReading.IDS, f"three channels hold equal numbers ({path} and others): these are taken as ids"
-        )
-    return _STORED
+    return _as_numbers(survey)
 
 
-_STORED: Final = Decision(LabelReading.STORED)
+def _as_numbers(survey: LabelSurvey, told: str = "") -> Decision:
+    """Read all files as ids: those of one channel as they are, those of three equal ones by any of these."""
+    if not survey.has(Form.COLOR, Form.DEEP):
+        return replace(_STORED, guess=told)
+    path = survey.names.get(Form.COLOR) or survey.names[Form.DEEP]
+    equal = f"three channels hold equal numbers ({path} and others): these are taken as ids"
+    return Decision(LabelReading.IDS, told or equal)
 
 
 def _with_palettes(survey: LabelSurvey, channel: LabelReading | None) -> Decision:
@@ -155,9 +156,9 @@ def _with_palettes(survey: LabelSurvey, channel: LabelReading | None) -> Decisio
     packed = survey.counts(Form.PALETTE)
     indices, shown = packed.values >> 24, packed.values & 0xFFFFFF
     twice = np.flatnonzero(indices[1:] == indices[:-1])
-    numbers = np.concatenate([survey.counts(f).values for f in _ONE_CHANNEL] + [survey.counts(Form.COLOR).values & 255])
     if channel is not None:
-        return _as_colors(survey, "some label files have a palette")
+        told = f"some label files hold numbers in the {channel} channel alone, and some have a palette"
+        return _as_colors(survey, told)
     if twice.size:
         one, other = (survey.paths[packed.first[twice[0] + k]] for k in (0, 1))
         told = (
@@ -169,16 +170,19 @@ def _with_palettes(survey: LabelSurvey, channel: LabelReading | None) -> Decisio
                 f"{told}. {survey.clear[0]} has transparent pixels, whose colour nobody sees: flatten it"
             )
         return Decision(LabelReading.LEVELS, told) if _all_gray(shown) else _as_colors(survey, told)
-    if not numbers.size or (_all_gray(shown) and np.array_equal(shown & 255, indices)):
-        return Decision(LabelReading.IDS) if survey.has(Form.COLOR, Form.DEEP) else _STORED
+    colors = survey.counts(Form.COLOR)
+    numbers = summed([*(survey.counts(form) for form in _ONE_CHANNEL), colors.mapped(colors.values & 255)])
+    if not numbers.values.size or (_all_gray(shown) and np.array_equal(shown & 255, indices)):
+        return _as_numbers(survey)
     without = next(survey.names[f] for f in (*_ONE_CHANNEL, Form.COLOR) if f in survey.names)
     both = f"{survey.names[Form.PALETTE]} has a palette and {without} has none"
-    if _all_gray(shown) and np.isin(numbers, shown & 255).all():
+    if _all_gray(shown) and np.isin(numbers.values, shown & 255).all():
         return Decision(LabelReading.LEVELS, f"{both}: the grey levels of palettes and the numbers are taken as ids")
-    if np.all((numbers < survey.palette_size) | (numbers == 255)):
-        reading = LabelReading.IDS if survey.has(Form.COLOR, Form.DEEP) else LabelReading.STORED
-        return Decision(reading, f"{both}: the palettes' indices and the numbers are taken for the same ids")
-    raise _contradiction(survey.names[Form.PALETTE], "a palette of fewer colours", without, "larger numbers")
+    larger = (numbers.values >= survey.palette_size) & (numbers.values != IGNORE_ID)
+    if larger.any():
+        other = survey.paths[numbers.first[larger].min()]
+        raise _contradiction(survey.names[Form.PALETTE], "a palette of fewer colours", other, "larger numbers")
+    return _as_numbers(survey, f"{both}: the palettes' indices and the numbers are taken for the same ids")
 
 
 def _as_colors(survey: LabelSurvey, told: str) -> Decision:
@@ -186,31 +190,31 @@ def _as_colors(survey: LabelSurvey, told: str) -> Decision:
     known = survey.counts(Form.COLOR).values
     known = np.concatenate([known, survey.counts(Form.PALETTE).values & 0xFFFFFF, [0]])
     for form in _ONE_CHANNEL:
-        if survey.has(form) and (survey.wide or not np.isin(survey.counts(form).values * _GRAY, known).all()):
+        levels = survey.counts(form)
+        odd = ~np.isin(levels.values * _GRAY, known) | survey.wide
+        if odd.any():
             colored = survey.names.get(Form.COLOR) or survey.names[Form.PALETTE]
-            raise _contradiction(survey.names[form], "ids in one channel", colored, "colours")
+            raise _contradiction(survey.paths[levels.first[odd].min()], "ids in one channel", colored, "colours")
     if survey.has(*_ONE_CHANNEL):
-        told += "; those with one channel show no other level than these colours and black: all are read as colours"
-    elif survey.has(Form.COLOR):
-        told += ", and some a palette: all are read as colours"
-    return Decision(LabelReading.COLORS, told)
+        told += "; those with one channel show no other level than these colours and black"
+    return Decision(LabelReading.COLORS, f"{told}: all are read as colours")
 
 
 def _refuse_odd_widths(survey: LabelSurvey) -> None:
     """Refuse ids of fewer than 8 bits, which are spread when they are read, beside ids of 8 bits that know no such."""
     wide = np.concatenate([survey.counts(f).values for f in (Form.GREY, Form.DEEP)])
-    narrow = survey.counts(Form.NARROW).values
-    if wide.size and not np.isin(narrow, np.concatenate([wide, [0, 255]])).all():
-        names = [survey.names[f] for f in (Form.NARROW, Form.GREY, Form.DEEP) if f in survey.names]
-        raise _contradiction(
-            names[0], "fewer than 8 bits per pixel, read as levels of 0..255", names[1], "other levels"
-        )
+    narrow = survey.counts(Form.NARROW)
+    odd = ~np.isin(narrow.values, np.concatenate([wide, [0, 255]]))
+    if wide.size and odd.any():
+        spread = "fewer than 8 bits per pixel, read as levels of 0..255"
+        other = survey.names.get(Form.GREY) or survey.names[Form.DEEP]
+        raise _contradiction(survey.paths[narrow.first[odd].min()], spread, other, "other levels")
 
 
 def _contradiction(one: Path, holds: str, other: Path, and_that: str) -> ConfigurationError:
     return ConfigurationError(
         f"some label files do not fit the others: {one} holds {holds}, {other} {and_that}. Make all of one kind, or "
-        "give their meaning with --classes FILE"
+        "give their meaning with --classes FILE, in which `reading` says how all of them are read"
     )
 
 
@@ -233,4 +237,4 @@ def _all_gray(colors: Counts) -> bool:
 
 
 def _text(packed: int) -> str:
-    return str(tuple(unpacked(np.array(packed)).tolist()))
+    return str(tuple(unpack_colors(np.array(packed)).tolist()))

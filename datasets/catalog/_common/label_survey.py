@@ -10,12 +10,13 @@ import numpy as np
 
 from segprep.datasets.catalog._common.value_counts import Tally, ValueCounts, count_runs, count_smooth
 from segprep.datasets.codes import RawLabelCode
-from segprep.datasets.errors import CodeRangeError, MissingInputError, SegprepError, UnreadableFileError
+from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio import decode_image
 from segprep.datasets.imageio.pixel_format import pixel_format
 from segprep.datasets.label_reading import LabelReading
+from segprep.datasets.packed_colors import pack_colors
 from segprep.datasets.sample import Array
-from segprep.datasets.source_files import read_file
+from segprep.datasets.source_files import read_input
 
 __all__ = ["Form", "LabelSurvey", "survey_labels"]
 
@@ -39,8 +40,8 @@ class LabelSurvey:
 
     Attributes:
         paths: All files.
-        tallies: What the files of each form hold. Packed values are numbers; of `COLOR` red << 16 | green << 8 | blue;
-            of `PALETTE` index << 24 | the colour of this index.
+        tallies: What the files of each form hold. Values are numbers; of `COLOR` packed colours; of `PALETTE`
+            index << 24 | the packed colour of this index.
         names: The first file of each form.
         files: How many there are.
         unreadable: Files that cannot be read, with the reason; those that do not exist are not among them.
@@ -83,6 +84,9 @@ def survey_labels(paths: Sequence[Path], *, lossy: bool, all_values: bool) -> La
         paths: The files.
         lossy: Whether JPEG is welcome; if not, the survey ends with the first such file, since it is refused.
         all_values: Whether all are wanted however many there are; if not, the survey ends when these are no classes.
+
+    Raises:
+        MachineError: If the machine is to blame that a file cannot be read; nothing is known then.
     """
     found = LabelSurvey(paths)
     for number, path in enumerate(paths):
@@ -90,7 +94,7 @@ def survey_labels(paths: Sequence[Path], *, lossy: bool, all_values: bool) -> La
             _add(found, number, path, smooth=lossy)
         except MissingInputError:
             found.missing.append(path)
-        except SegprepError as error:
+        except UnreadableFileError as error:
             found.unreadable.append((path, str(error)))
         if found.lossy and not lossy:
             break
@@ -100,7 +104,7 @@ def survey_labels(paths: Sequence[Path], *, lossy: bool, all_values: bool) -> La
 
 
 def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
-    data = _bytes(path)
+    data = read_input(path)
     form, packed_HW = _packed(decode_image(data, path), path)
     facts = pixel_format(data)
     channels = 3 if form is Form.COLOR else 1
@@ -111,8 +115,7 @@ def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
         form = Form.PALETTE
         if np.isin(values, facts.clear).any():
             found.clear.append(path)
-        red, green, blue = facts.palette_N3[values].astype(np.int64).T
-        values = values << 24 | red << 16 | green << 8 | blue
+        values = values << 24 | pack_colors(facts.palette_N3[values]).astype(np.int64)
         found.palette_size = min(found.palette_size, len(facts.palette_N3))
     if facts.lossy:
         found.lossy.append(path)
@@ -120,15 +123,6 @@ def _add(found: LabelSurvey, number: int, path: Path, *, smooth: bool) -> None:
     found.names.setdefault(form, path)
     found.files[form] += 1
     found.tallies[form].add(values, pixels, calm, number)
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return read_file(path)
-    except FileNotFoundError as error:
-        raise MissingInputError(f"{path} does not exist") from error
-    except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _packed(picture: Array, path: Path) -> tuple[Form, Array]:
@@ -144,5 +138,4 @@ def _packed(picture: Array, path: Path) -> tuple[Form, Array]:
         raise UnreadableFileError(f"{path}: {error}") from error
     if raw.ndim == 2:
         return Form.DEEP if deep else Form.GREY, raw
-    wide = raw.astype(np.uint32)
-    return Form.COLOR, wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return Form.COLOR, pack_colors(raw)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from segprep.datasets.errors import UnreadableFileError
-from segprep.datasets.source_files import MAX_TEXT_BYTES, read_file
+from segprep.datasets.source_files import MAX_TEXT_BYTES, read_file, unreadable
 
 __all__ = ["TextLine", "read_lines"]
 
@@ -72,6 +72,7 @@ def read_lines(path: Path) -> list[TextLine] | None:
 
     Raises:
         UnreadableFileError: If it is no text or cannot be read.
+        MachineError: If the machine is to blame that it cannot be read.
     """
     try:
         text = read_file(path, MAX_TEXT_BYTES).decode("utf-8-sig")
@@ -82,6 +83,6 @@ def read_lines(path: Path) -> list[TextLine] | None:
             f"{path} is no text file (byte {error.start} is none of UTF-8): get it again"
         ) from error
     except OSError as error:
-        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     stripped = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
     return [TextLine(path, number, line) for number, line in stripped if line and not line.startswith("#")]

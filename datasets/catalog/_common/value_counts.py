@@ -9,13 +9,11 @@ import numpy.typing as npt
 
 from segprep.datasets.sample import Array
 
-__all__ = ["CALM_RUN", "Counts", "Tally", "ValueCounts", "count_runs", "count_smooth", "summed"]
+__all__ = ["Counts", "Tally", "ValueCounts", "count_runs", "count_smooth", "summed"]
 
 Counts = npt.NDArray[np.int64]
 
-CALM_RUN: Final = 4
-"""So many equal pixels in a row are inside of a class and not on an edge, where compression mixes values."""
-
+_CALM_RUN: Final = 4  # so many equal pixels in a row are inside of a class; along edges compression mixes values
 _NOISE: Final = 8  # levels by which JPEG of usual quality changes an even area near edges
 
 _MERGED_AT: Final = 1 << 18
@@ -98,7 +96,7 @@ def count_runs(packed_HW: Array) -> tuple[Counts, Counts, Counts]:
     lengths = np.diff(starts, append=flat.size)
     values, places = np.unique(flat[starts], return_inverse=True)
     pixels = np.bincount(places, lengths)
-    calm = np.bincount(places, np.where(lengths >= CALM_RUN, lengths, 0))
+    calm = np.bincount(places, np.where(lengths >= _CALM_RUN, lengths, 0))
     return values.astype(np.int64), pixels.astype(np.int64), calm.astype(np.int64)
 
 

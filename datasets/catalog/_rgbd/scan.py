@@ -45,12 +45,12 @@ def scan_recording(
     """Yield the samples of a recording, in the order of their names.
 
     Args:
-        source: The dataset; its root may have the camera of all recordings, and it gets what is guessed.
+        source: The dataset; its root may have the camera of all recordings, and it gets what is guessed and
+            which folders and files are left out.
         name: Of the recording; empty where the dataset's root is the recording.
         folder: Where it lies.
         split: Of its samples.
         depth_code: Of its depth files.
-        notices: Where it is told which folders and files are left out.
 
     Raises:
         UnreadableFileError: If a text file is broken, or has not one row per image.

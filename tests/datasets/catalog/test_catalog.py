@@ -1,5 +1,6 @@
 """What every dataset of the catalog must fulfil, shown on the miniature that it writes itself."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,7 @@ import pytest
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetMember, DatasetSource
 from segprep.datasets.conformance import DATASET_CHECKS, FRAMES
-from segprep.datasets.errors import UnknownNameError
+from segprep.datasets.errors import DatasetNotFoundError, UnknownNameError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction
 
@@ -36,6 +37,15 @@ def test_members_keep_what_they_promise(
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="camvid, cityscapes, cityscapes_coarse, folder"):
         CATALOG.load("cityscape")
+
+
+def test_images_without_their_folder_of_labels_are_told_by_its_name(tmp_path: Path) -> None:
+    member = CATALOG.load("camvid")
+    member.write_miniature(tmp_path, 1)
+    for folder in tmp_path.glob("*annot"):
+        shutil.rmtree(folder)
+    with pytest.raises(DatasetNotFoundError, match=r"there is no folder .*/trainannot"):
+        member.class_map(DatasetSource(tmp_path))
 
 
 def test_camvids_neighbours_ignore_splits_and_frames_too_far_away(shared_data: Path) -> None:

@@ -123,6 +123,13 @@ def test_pictures_that_would_fill_the_memory_are_refused() -> None:
         decode_image(liar, PATH)
 
 
+def test_an_array_without_numbers_is_no_picture() -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((0, 5), np.uint8))
+    with pytest.raises(UnreadableFileError, match=r"holds nothing: its shape is \(0, 5\)"):
+        decode_image(buffer.getvalue(), PATH)
+
+
 def test_pickles_in_npy_files_are_never_opened() -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from segprep.datasets.record import Direction
 from segprep.datasets.sample import Array, Camera
 from segprep.datasets.synthetic import CLASSES, DEPTH_CODE, motion, render, write_drive
 from segprep.datasets.synthetic.world import World
+from support.listing import scan_telling
 
 SIZE = {"width": 64, "height": 32}
 
@@ -120,6 +122,19 @@ def test_the_catalog_reads_a_drive(drive: Path) -> None:
         assert record.pose is not None
         for source in record.sources.values():
             assert (drive / source.path).is_file()
+
+
+def test_pictures_that_are_no_frames_are_left_out_by_name(tmp_path: Path) -> None:
+    member.write_miniature(tmp_path, 2)
+    before, nothing = scan_telling(member, tmp_path)
+    assert nothing == []
+    frame = next(tmp_path.glob("*/*/rgb/*.png"))
+    shutil.copy(frame, frame.with_name("cover.png"))
+    records, told = scan_telling(member, tmp_path)
+    assert [r.key for r in records] == [r.key for r in before]
+    assert told == [
+        f"1 files of {frame.parent} are left out: their names are no frame numbers; the first is 'cover.png'"
+    ]
 
 
 @pytest.mark.parametrize("bad", [{"splits": {}}, {"splits": {"train": 0}}, {"splits": {"train": 1}, "width": 4}])

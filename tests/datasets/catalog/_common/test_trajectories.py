@@ -297,7 +297,7 @@ def test_files_that_are_no_text_or_too_short_are_named(tmp_path: Path) -> None:
         read_pose(path)
     with pytest.raises(UnreadableFileError, match=r"pose\.txt holds 1 lines"):
         read_pose(text(path, "1 0 0 0\n"))
-    with pytest.raises(UnreadableFileError, match="cannot be read"):
+    with pytest.raises(UnreadableFileError, match="is a folder where a file is needed"):
         read_pose(tmp_path)
 
 
