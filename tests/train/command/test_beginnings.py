@@ -76,6 +76,14 @@ def test_what_differs_from_the_run_that_weights_come_from_is_said(
         check_origin(weights, segnet, options | {"stride_in_3x3": False}, scalings, found.append)
 
 
+def test_weights_of_others_say_nothing_of_their_origin_wherever_they_lie(tmp_path: Path) -> None:
+    weights = tmp_path / "step-100" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    (tmp_path / "last").write_text("no pointer of ours")
+    check_origin(weights, segnet, {}, {}, pytest.fail)
+
+
 def test_smsnet_refuses_the_motion_image_in_the_first_place(
     train: Callable[..., int], workspace: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
