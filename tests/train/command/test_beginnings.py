@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 from segprep.train.learning.config import parse_config
 from segprep.train.models import segnet, smsnet
 from segprep.train.models._network import InputScaling
@@ -18,11 +16,6 @@ from segprep.train.network.seal import sealed
 from support.networks import make_column
 
 _STEP = ("--steps", "1", "--batch-size", "2", "--precision", "fp32")
-
-
-@pytest.fixture
-def train(workspace: Path) -> Callable[..., int]:
-    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
 
 
 @pytest.mark.parametrize("name", ["segnet", "smsnet"])

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 from segprep.train.runs.folder import Run
 from support.runs import checkpoint_of
 
@@ -19,24 +17,9 @@ _KEPT = ("--set", "checkpoint.keep=3", "--set", "checkpoint.average=0.9")
 
 
 @pytest.fixture
-def train(workspace: Path) -> Callable[..., int]:
-    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the run is kept that the tests copy; equal shards make equal runs."""
-    return tmp_path_factory.mktemp("kept") / "runs"
-
-
-@pytest.fixture
-def run(workspace: Path, train: Callable[..., int], runs: Path) -> Run:
+def run(trained_with: Callable[..., Run]) -> Run:
     """A run of 4 steps that has two checkpoints."""
-    if not runs.exists():
-        assert train("run", *_SMALL, *_KEPT) == 0
-        shutil.move(workspace / "runs", runs)
-    shutil.copytree(runs, workspace / "runs", symlinks=True)
-    return Run(workspace / "runs" / "run-001")
+    return trained_with(*_SMALL, *_KEPT)
 
 
 def _flip(path: Path) -> None:

@@ -83,10 +83,10 @@ def test_four_samples_can_be_learned_by_heart(tmp_path: Path) -> None:
     flags: dict[str, Any] = {
         "data": {"batch_size": 4},
         "augmentation": {"preset": "none"},
-        "schedule": {"lr": 0.003},
+        "schedule": {"lr": 0.01},
         "model": {"base_channels": 8, "precision": "fp32"},
     }
-    trained = _start(tmp_path / "shards", "memory", steps=100, val_every=100, **flags)
+    trained = _start(tmp_path / "shards", "memory", steps=50, val_every=50, **flags)
     assert trained.outcome.best is not None
     assert trained.outcome.best > 0.95
 
@@ -323,17 +323,9 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
         _start(tmp_path / "shards", "unlabelled")
 
 
-def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
-    trained = _start(shards, "hurt")
-    weights = checkpoint_of(trained.run.root) / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
-        _resume(shards, "hurt")
-
-
 def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
-    whole = _start(shards, "whole", steps=20, val_every=5)
-    arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "20"]
+    whole = _start(shards, "whole", steps=10, val_every=5)
+    arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "10"]
     arguments += ["--val-every", "5", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
     command = [sys.executable, "-c", "from segprep.train.cli import main; main()", *arguments]
     gate = Gate(shards.parent / "gate", "*/stopped/checkpoints/*", 1)
@@ -347,7 +339,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     assert process.returncode == 130, message
     assert "train run --resume --name stopped" in message
     step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
-    assert 1 <= step < 20
+    assert 1 <= step < 10
     assert _log(run)[-1]["step"] == step
     _resume(shards, "stopped")
     _assert_equal_runs(whole.run, run)
