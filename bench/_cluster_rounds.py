@@ -1,19 +1,16 @@
 """The rounds of the campaign with workers that are not what they seem."""
 
-import io
 import random
 import shutil
 from collections import Counter
 from collections.abc import Collection
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from _cluster_workers import KINDS, Kind, UsersCluster, World
+from _commands import answer
 
-from segprep.datasets.program.command_line import run_app
 from segprep.datasets.synthetic import write_drive
-from segprep.workflows.cli import app
 from segprep.workflows.running import users_cluster
 
 __all__ = ["Counts", "one_round", "prepared"]
@@ -58,12 +55,13 @@ def prepared(place: Path, frames: int) -> World:
         shutil.copytree(_ROOT / name, world.code / "segprep" / name, ignore=ignored)
     changed = world.code / "segprep" / "prep" / "step.py"
     changed.write_bytes(changed.read_bytes() + b"\n")
-    _prep(world.copy, "init", "synthetic", str(world.dataset))
+    world.copy.mkdir()
+    answer("prep", "init", "synthetic", str(world.dataset), at=world.copy)
     shutil.copytree(world.copy, place / "alone")
     for command in _COMMANDS:
-        code, said = _prep(place / "alone", *command, "--workers", "0")
-        if code:
-            raise SystemExit(f"{command} without a cluster ended with {code}: {said}")
+        said = answer("prep", *command, "--workers", "0", at=place / "alone")
+        if said.code:
+            raise SystemExit(f"{command} without a cluster ended with {said.code}: {said.text}")
     return world
 
 
@@ -100,17 +98,17 @@ def _on_cluster(
     misfits: Collection[Kind],
     counts: Counts,
 ) -> None:
-    code, said = _prep(world.workspace, *command, "--scheduler", cluster.address)
+    said = answer("prep", *command, "--scheduler", cluster.address, at=world.workspace)
     counts.commands += 1
     name = f"prep {command[0]}"
-    if code != expected:
-        counts.faults.append(f"{name} ended with {code} instead of {expected}: {said}")
-    lines = [line for line in said.splitlines() if " is refused and gets no tasks" in line]
+    if said.code != expected:
+        counts.faults.append(f"{name} ended with {said.code} instead of {expected}: {said.text}")
+    lines = [line for line in said.text.splitlines() if " is refused and gets no tasks" in line]
     for kind in KINDS:
         told = sum(kind.said in line for line in lines)
         counts.refused[kind.name] += told
         if (told > 0) != (kind in misfits):
-            counts.faults.append(f"{name}: {kind.name}: refused {told} times: {said}")
+            counts.faults.append(f"{name}: {kind.name}: refused {told} times: {said.text}")
 
 
 def _compare(world: World, counts: Counts) -> None:
@@ -127,10 +125,3 @@ def _files(root: Path) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file() and not path.name.startswith((".writer", "ledger.sqlite"))
     }
-
-
-def _prep(workspace: Path, *words: str) -> tuple[int, str]:
-    said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        code = run_app(app, "prep", [*words, "-C", str(workspace)])
-    return code, said.getvalue()

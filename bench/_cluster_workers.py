@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-__all__ = ["KINDS", "Kind", "UsersCluster", "World", "can_mount"]
+__all__ = ["KINDS", "Kind", "UsersCluster", "World"]
 
 _PATIENCE_SECONDS = 120
 _DASK = "from distributed.cli.dask_{} import main; main()"
@@ -65,7 +65,7 @@ class Kind:
     own_code: bool = False
 
 
-def can_mount() -> bool:
+def _can_mount() -> bool:
     """Whether this machine lets a process have mounts of its own."""
     if shutil.which("unshare") is None:
         return False
@@ -83,7 +83,7 @@ _MOUNTS = (
     Kind("other dataset", "is not that of this command", "mount --bind {other} {dataset}"),
 )
 KINDS = (
-    *(_MOUNTS if can_mount() else ()),
+    *(_MOUNTS if _can_mount() else ()),
     Kind("other code", "has other code than this command", own_code=True),
     Kind("no segprep", "cannot load the segprep of this command", begins=_WITHOUT_US),
 )
@@ -123,9 +123,7 @@ class UsersCluster:
         words = [sys.executable, "-c", begins + _DASK.format("worker"), self.address, *_ONE_THREAD, *_ON_LOOPBACK]
         script = f"exec {shlex.join(words)}"
         if kind is not None and kind.mount:
-            folders = {
-                name: shlex.quote(str(getattr(world, name))) for name in ("workspace", "copy", "dataset", "other")
-            }
+            folders = {name: shlex.quote(str(getattr(world, name))) for name in _FOLDERS}
             script = f"{kind.mount.format(**folders)} && {script}"
         if late:
             token = f"{shlex.quote(str(world.workspace))}/.writer-token-*"

@@ -4,15 +4,30 @@ import io
 import subprocess
 import sys
 import time
-from contextlib import chdir, redirect_stdout
+from collections.abc import Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["run"]
+__all__ = ["Said", "answer", "run"]
 
 _PROGRAMS = {
     "prep": "from segprep.workflows.cli import main; main()",
     "train": "from segprep.train.cli import main; main()",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command answered.
+
+    Attributes:
+        code: Its exit code.
+        text: Both of its streams.
+    """
+
+    code: int
+    text: str
 
 
 def run(program: str, *arguments: object, cwd: Path, here: bool = False) -> str:
@@ -36,14 +51,25 @@ def run(program: str, *arguments: object, cwd: Path, here: bool = False) -> str:
     return output
 
 
-def _run_here(program: str, words: list[str], cwd: Path) -> str:
+def answer(program: str, *words: str, at: Path) -> Said:
+    """Run `prep` or `train` in this process and in a folder, whatever comes of it."""
+    said = io.StringIO()
+    with chdir(at), redirect_stdout(said), redirect_stderr(said):
+        return Said(_exit_code(program, words), said.getvalue())
+
+
+def _exit_code(program: str, words: Sequence[str]) -> int:
     from segprep.datasets.program.command_line import run_app
     from segprep.train.cli import app as train
     from segprep.workflows.cli import app as prep
 
+    return run_app({"prep": prep, "train": train}[program], program, words)
+
+
+def _run_here(program: str, words: Sequence[str], cwd: Path) -> str:
     said = io.StringIO()
     with chdir(cwd), redirect_stdout(said):
-        code = run_app({"prep": prep, "train": train}[program], program, words)
+        code = _exit_code(program, words)
     if code:
         raise SystemExit(f"{program} {' '.join(words)} exited with {code}")
     return said.getvalue()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["FAULTS", "PARTS", "Fault", "drawn_fault", "exchange_stores", "files_of", "older_store"]
+__all__ = ["PARTS", "Fault", "drawn_fault", "exchange_stores", "older_store"]
 
 _DIGIT = re.compile(rb"[0-9]")
 _TEXT = (".json", ".toml", ".jsonl")
@@ -33,7 +33,7 @@ class Fault:
     """One thing that went wrong.
 
     Attributes:
-        kind: One of `FAULTS`.
+        kind: One of `_FAULTS`.
         path: Of the file, relative to the workspace.
         detail: Where in it.
     """
@@ -43,7 +43,7 @@ class Fault:
     detail: str
 
 
-def files_of(workspace: Path, part: str) -> list[Path]:
+def _files_of(workspace: Path, part: str) -> list[Path]:
     """Return the files of a part, relative to the workspace, in a fixed order."""
     found = {path.relative_to(workspace) for pattern in PARTS[part] for path in workspace.glob(pattern)}
     return sorted(path for path in found if not (workspace / path).is_symlink())
@@ -72,7 +72,7 @@ def _change_digit(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     return data[:place] + b"%d" % digit + data[place + 1 :], f"digit at byte {place}"
 
 
-FAULTS: Mapping[str, Callable[[bytes, np.random.Generator], tuple[bytes, str]]] = {
+_FAULTS: Mapping[str, Callable[[bytes, np.random.Generator], tuple[bytes, str]]] = {
     "a bit": _flip_bit,
     "zeros": _zero_block,
     "end lost": _lose_end,
@@ -83,9 +83,9 @@ FAULTS: Mapping[str, Callable[[bytes, np.random.Generator], tuple[bytes, str]]] 
 
 def drawn_fault(workspace: Path, part: str, rng: np.random.Generator) -> Fault | None:
     """Damage one file of a part; None where what was drawn changes nothing."""
-    files = files_of(workspace, part)
+    files = _files_of(workspace, part)
     path = files[int(rng.integers(len(files)))]
-    kinds = [kind for kind in FAULTS if kind != "a digit" or path.suffix in _TEXT]
+    kinds = [kind for kind in _FAULTS if kind != "a digit" or path.suffix in _TEXT]
     others = _alike(workspace, files, path)
     kinds += ["exchanged"] if others else []
     kind = kinds[int(rng.integers(len(kinds)))]
@@ -94,7 +94,7 @@ def drawn_fault(workspace: Path, part: str, rng: np.random.Generator) -> Fault |
         _exchange(workspace / path, workspace / other)
         return Fault(kind, path, f"with {other}")
     before = (workspace / path).read_bytes()
-    data, detail = FAULTS[kind](before, rng)
+    data, detail = _FAULTS[kind](before, rng)
     if data == before:
         return None
     _write(workspace / path, data)

@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import safetensors.numpy
+from _commands import Said, answer
 from _damage_faults import Fault
-from _damage_world import STAGES, Said, World, read_everything, run
+from _damage_world import STAGES, World, read_everything
 
 from segprep.datasets.errors import SegprepError
 
@@ -63,7 +64,7 @@ def prepare_again(place: Path) -> Result:
     shutil.rmtree(place / "shards", ignore_errors=True)
     said = []
     for command in (*STAGES, ("shard",)):
-        said.append(run("prep", *command, "--workers", "0", at=place))
+        said.append(answer("prep", *command, "--workers", "0", at=place))
         if said[-1].code:
             return Result(tuple(said), None)
     return Result(tuple(said), [read_everything(place / "shards" / f"{split}.zarr") for split in ("train", "val")])
@@ -79,8 +80,8 @@ def read_stores(place: Path) -> Result:
 
 def train_and_evaluate(place: Path) -> Result:
     """Evaluate a run and go on with it."""
-    evaluated = run("train", "eval", "--at", "network", "--json", at=place)
-    resumed = run("train", "run", "--resume", at=place)
+    evaluated = answer("train", "eval", "--at", "network", "--json", at=place)
+    resumed = answer("train", "run", "--resume", at=place)
     made = [] if evaluated.code else [json.loads(evaluated.text[evaluated.text.index("{") :])["mean_iou"]]
     if not resumed.code:
         runs = [path for path in (place / "runs").iterdir() if path.is_dir()]
@@ -107,7 +108,7 @@ def sound_results(world: World, place: Path) -> Truth:
         if found[suffers.__name__] is None:
             raise SystemExit(f"{suffers.__name__} fails without any fault")
     copied(world.workspace, place)
-    found["status"] = run("prep", "status", "--json", at=place).text
+    found["status"] = answer("prep", "status", "--json", at=place).text
     return found
 
 
@@ -115,8 +116,8 @@ def judged(world: World, place: Path, fault: Fault, suffers: Sufferer, truth: Tr
     """Let commands meet a fault that stands in `place`."""
     damaged = place.with_name(f"{place.name}-damaged")
     copied(place, damaged)
-    verify = run("prep", "verify", at=damaged)
-    status = run("prep", "status", "--json", at=damaged)
+    verify = answer("prep", "verify", at=damaged)
+    status = answer("prep", "status", "--json", at=damaged)
     verified = bool(verify.code) or bool(status.code) or status.text != truth["status"]
     result = suffers(place)
     answers = (*result.said, verify, status)

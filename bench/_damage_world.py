@@ -1,42 +1,23 @@
 """A small workspace with stores and a trained run, which is damaged, and what its commands give while it is sound."""
 
-import contextlib
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _commands import answer
 
-from segprep.datasets.program.command_line import run_app
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.synthetic import write_drive
-from segprep.train.cli import app as train_app
-from segprep.workflows.cli import app as prep_app
 
-__all__ = ["STAGES", "Said", "World", "build", "read_everything", "run"]
+__all__ = ["STAGES", "World", "build", "read_everything"]
 
-_APPS = {"prep": prep_app, "train": train_app}
 STAGES = (("resize",), ("flow", "--ego", "pose"), ("modality", "jet"))
 _NETWORK = ("--model", "frrn", "--base-channels", "2", "--precision", "fp32", "--batch-size", "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command answered.
-
-    Attributes:
-        code: Its exit code.
-        text: Both of its streams.
-    """
-
-    code: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +33,6 @@ class World:
     older: Path
 
 
-def run(program: str, *words: str, at: Path) -> Said:
-    """Run a command in this process."""
-    said = io.StringIO()
-    with chdir(at), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = run_app(_APPS[program], program, words)
-    return Said(code, said.getvalue())
-
-
 def build(place: Path) -> World:
     """Render a drive and make all of it."""
     workspace = place / "workspace"
@@ -67,7 +40,7 @@ def build(place: Path) -> World:
     write_drive(place / "drive", splits={"train": 4, "val": 3}, width=64, height=32)
 
     def sound(program: str, *words: str) -> None:
-        said = run(program, *words, at=workspace)
+        said = answer(program, *words, at=workspace)
         if said.code:
             raise SystemExit(f"{program} {' '.join(words)} exited with {said.code}:\n{said.text}")
 

@@ -51,14 +51,12 @@ def main() -> None:
         elif trial.outcome is Outcome.VERIFIED:
             print(f"{trial.outcome}: {fault}: {trial.text}", flush=True)
     columns = ("faults", *Outcome, "verified", "bug")
-    names = ("part", *Outcome, "found by `prep verify` or `prep status`", "called a bug")
-    rows = [[part, *(str(each[column]) for column in columns)] for part, each in counts.items()]
-    rows.append(["all", *(str(sum(each[column] for each in counts.values())) for column in columns)])
-    print(table((names[0], "faults", *names[1:]), rows))
+    every = sum(counts.values(), Counter[str]())
+    rows = [[part, *(str(each[column]) for column in columns)] for part, each in {**counts, "all": every}.items()]
+    header = ("part", "faults", *Outcome, "found by `prep verify` or `prep status`", "called a bug")
+    print(table(header, rows))
     if wrong:
-        sys.exit(
-            f"{len(wrong)} of {sum(each['faults'] for each in counts.values())} faults were not told as they should"
-        )
+        sys.exit(f"{len(wrong)} of {every['faults']} faults were not told as they should")
 
 
 def _faults(world: World, place: Path, wanted: int, seed: int, only: str | None) -> Iterator[tuple[str, Fault]]:

@@ -24,8 +24,6 @@ from _parts import parser_of, show
 from segprep.datasets.synthetic import write_drive
 
 _ARMS = {"motion image": (), "zeros in its place": ("--set", 'data.blank=["flow"]')}
-
-
 _PARTS = ("learning", "labels", "camera")
 
 

@@ -64,7 +64,8 @@ def evaluate_run(
         raise ConfigurationError(f"the run {run.root} has no checkpoint {wanted} yet: train it first")
     state = RunState.of(loaded)
     head = _head(state.names, dataset, run.name)
-    folder = _of_head(shards_of(place, config.shards), head, state)
+    folders = shards_of(place, config.shards)
+    folder = folders[head] if len(folders) == len(state.names) else folders[0]
     store = ShardStore.open(folder / f"{split}.zarr", split)
     for notice in store_notices(store):
         say(f"{store.path}: {notice}")
@@ -72,6 +73,7 @@ def evaluate_run(
     state.check_classes(head, reader)
     state.check_config(config, run.config_path)
     columns = input_columns(reader.columns, store.statistics)
+    state.check_columns({column.name: column.channels for column in columns}, loaded)
     model = replace(config.model, compile=False)  # which takes longer than most evaluations
     segmenter = build_segmenter(model, columns, state.class_counts, state.scalings, config.data.blank)
     load_into(segmenter.network, loaded, averaged=True)
@@ -87,19 +89,15 @@ def evaluate_run(
         at="network" if source is None else "source",
         why_not_source=why_not,
     )
-    own = _own_folders(run, config)
+    own = [each.resolve() for each in _own_folders(run, config)]
     marks = (
         subject.dataset,
-        None if folder.resolve() in [each.resolve() for each in own] else shards_name(folder),
+        None if folder.resolve() in own else shards_name(folder),
         None if pointers == there[:1] else subject.checkpoint,
         "network" if at == "network" else None,
     )
     files = evaluation_folder(run.root, subject, *marks)
     return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
-
-
-def _of_head(folders: Sequence[Path], head: int, state: RunState) -> Path:
-    return folders[head] if len(folders) == len(state.names) else folders[0]
 
 
 def _own_folders(run: Run, config: RunConfig) -> list[Path]:

@@ -1,17 +1,15 @@
 """What is said when memory does not suffice, that of a GPU or of the machine."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import torch
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.machine import machine_error
 
 __all__ = ["memory_explained"]
-
-# torch raises a plain RuntimeError where the machine's own memory ends.
-_OF_THE_MACHINE: Final = ("DefaultCPUAllocator", "not enough memory")
 
 
 @contextmanager
@@ -27,11 +25,9 @@ def memory_explained(remedy: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            where = "the GPU's memory"
-        elif isinstance(error, MemoryError) or any(words in str(error) for words in _OF_THE_MACHINE):
-            where = "the memory of this machine"
-        else:
+        failed = machine_error(error)
+        if failed is None or failed.errno != errno.ENOMEM:
             raise
+        where = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "the memory of this machine"
         what = str(error).partition("\n")[0]
         raise ConfigurationError(f"{where} does not suffice ({what or 'no more is left'}): {remedy}") from error

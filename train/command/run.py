@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from segprep.datasets.atomic import remove_partials
-from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError
+from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError, DamagedStoreError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
 from segprep.train.command.memory import memory_explained
@@ -175,9 +175,8 @@ def _resumed(
     with _only_writer(run, processes):
         processes.once(lambda: _remove_leftovers(run))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
-        if saved is None and checkpoint != "last":
-            known = ", ".join(each.path.name for each in list_checkpoints(run.checkpoints)) or "none"
-            raise ConfigurationError(f"{run.root} has no checkpoint {checkpoint}. There are: {known}")
+        if saved is None:
+            _allow_beginning_anew(run, checkpoint, say)
         sources = _sources(place, config, say)
         segmenter = (
             first_segmenter(config, sources, processes, place.runs, say)
@@ -200,6 +199,26 @@ def _only_writer(run: Run, processes: Processes) -> Iterator[None]:
     with ExitStack() as held:
         processes.once(lambda: held.enter_context(writer_lock(run.root)))
         yield
+
+
+def _allow_beginning_anew(run: Run, checkpoint: str, say: Say) -> None:
+    """Refuse to begin a run again that has a checkpoint.
+
+    A single one may be that of a process that was killed before `last` named it: it is made again.
+
+    Raises:
+        ConfigurationError: If another checkpoint than the last one was wished.
+        DamagedStoreError: If only the name of the last one is lost.
+    """
+    known = [each.path.name for each in list_checkpoints(run.checkpoints)]
+    if checkpoint != "last":
+        raise ConfigurationError(f"{run.root} has no checkpoint {checkpoint}. There are: {', '.join(known) or 'none'}")
+    if len(known) > 1:
+        raise DamagedStoreError(
+            f"{run.checkpoints / 'last'} is gone, but there are {', '.join(known)}: go on with --checkpoint {known[-1]}"
+        )
+    if known:
+        say(f"{run.checkpoints / known[0]} was never named in {run.checkpoints / 'last'}: the run begins again")
 
 
 def _remove_leftovers(run: Run) -> None:

@@ -29,7 +29,7 @@ from segprep.train.learning.saving import Saver
 from segprep.train.learning.schedule import Plateau, learning_rate
 from segprep.train.learning.state import RunState
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
-from segprep.train.learning.validation import Validation
+from segprep.train.learning.validation import Scores, Validation
 from segprep.train.network.checkpoint import Checkpoint
 from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import Segmenter
@@ -108,6 +108,7 @@ class Training:
         self._update = TrainingStep(self.segmenter, losses, optimizer, scaler, self.processes, config.optimizer)
         self.steps = config.total_steps(self.order.epoch_size)
         self.step = self._saved_step = 0
+        self._owes_validation = False
         self.best: float | None = None
         self._plateau = Plateau()
         self._digests = tuple(identity(source.train) for source in self.sources)
@@ -127,12 +128,14 @@ class Training:
         state = RunState.of(checkpoint)
         self._check_samples(state, run)
         state.check_config(self.config, run.config_path)
-        state.check_fits(self.steps, self.segmenter.scalings, checkpoint)
+        state.check_steps(self.steps, checkpoint)
+        state.check_columns({name: len(each.centre) for name, each in self.segmenter.scalings.items()}, checkpoint)
         self.segmenter.scale_by(state.scalings)
         state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
         self._saver.restore(checkpoint)
         self.step, self.best, self._plateau = state.step, state.best, state.plateau
         self._saved_step = state.step
+        self._owes_validation = self._due() and self.validation.possible and not state.scores
 
     def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
@@ -141,10 +144,9 @@ class Training:
             DivergedError: If the loss or a weight is no longer finite; the last good checkpoint is kept, and the batch
                 is named in `diverged.json`.
         """
-        if (ended := self._ended()) is not None:
+        if (ended := self._ended()) is not None and not self._owes_validation:
             return self._outcome(ended)
-        interval = self.config.validation_interval(self.steps)
-        why: Literal["finished", "plateau"] | Why = "finished"
+        stopped: Why | None = None
         shown = Progress("step") if self.processes.first else nullcontext()
         with (
             Monitor(run, self.step, writes=self.processes.first) as monitor,
@@ -153,6 +155,8 @@ class Training:
         ):
             if progress is not None:
                 progress.start(self.steps, self.step)
+            if self._owes_validation:  # its samples could not be read when the run ended
+                monitor.log({"step": self.step} | self._validate_and_save(run, monitor, validate=True))
             clock = time.perf_counter()
             for parts in self._batches(run, monitor):
                 rate = learning_rate(self.config.schedule, self.step, self.steps, self._plateau.halvings)
@@ -167,8 +171,7 @@ class Training:
                 now = time.perf_counter()
                 entry = _entry(self.step, result, rate, self.config.data.batch_size / (now - clock), self.sources)
                 text = f"loss {result.loss:.4f}, lr {rate:.2e}, {entry['images_per_second']:.1f} images/s"
-                stopped = self._stopped(stop)
-                due = self.step == self.steps or self.step % interval == 0
+                stopped, due = self._stopped(stop), self._due()
                 if stopped or due:
                     # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
                     entry |= self._validate_and_save(run, monitor, validate=due)
@@ -177,11 +180,14 @@ class Training:
                 monitor.log(entry)
                 if progress is not None:
                     progress.advance(1, text)
-                if (ends := stopped or self._ended()) is not None:
-                    why = ends
+                if stopped is not None:
                     break
                 clock = time.perf_counter()
-        return self._outcome(why)
+        return self._outcome(stopped or self._ended() or "finished")
+
+    def _due(self) -> bool:
+        """Whether a run validates after the step that was done last."""
+        return self.step == self.steps or self.step % self.config.validation_interval(self.steps) == 0
 
     def _ended(self) -> Literal["finished", "plateau"] | None:
         """Return why there is no further step, None if there is one."""
@@ -199,7 +205,7 @@ class Training:
             SegprepError: If any process cannot read its share; what was learned is saved before.
         """
         batches = prefetched(self._read, self._rows())
-        while self.step < self.steps:
+        while self._ended() is None:
             failure: SegprepError | None = None
             try:
                 parts = next(batches)
@@ -263,29 +269,17 @@ class Training:
         )
 
     def _validate_and_save(self, run: Run, monitor: Monitor, *, validate: bool) -> JsonDict:
+        """Save a checkpoint, after a validation if there shall be one; return what that found."""
         if not all(bool(p.isfinite().all()) for p in self.segmenter.parameters()):
             raise _diverged("a weight is no longer finite", self.step, run)
         self.processes.average_buffers(self.segmenter.network)
-        scores: JsonDict = {}
-        better = False
-        if validate and self.validation.possible:
-            averaged = nullcontext() if self._average is None else self._average.applied(self.segmenter.network)
-            try:
-                with averaged:
-                    results, panel = self.validation.run(), self.validation.panel()
-            except SegprepError as failure:
-                if self.processes.count > 1:  # the others wait for what this one has predicted
-                    raise
-                self._validate_and_save(run, monitor, validate=False)
-                raise self._unread(failure, run) from failure
-            monitor.panel(self.step, panel)
-            scores = results.entry
-            metric = results.metric
-            if metric is not None:
-                better = self.best is None or metric > self.best
-                self.best = metric if better else self.best
-                if self.config.schedule.kind == "plateau":
-                    self._plateau = self._plateau.updated(metric, self.config.schedule)
+        scores = self._scores(run, monitor) if validate and self.validation.possible else Scores({}, None)
+        metric = scores.metric
+        better = metric is not None and (self.best is None or metric > self.best)
+        if metric is not None:
+            self.best = metric if better else self.best
+            if self.config.schedule.kind == "plateau":
+                self._plateau = self._plateau.updated(metric, self.config.schedule)
         state = RunState(
             step=self.step,
             steps=self.steps,
@@ -295,12 +289,30 @@ class Training:
             class_maps=tuple(source.class_map.to_json() for source in self.sources),
             digests=self._digests,
             scalings=self.segmenter.scalings,
-            scores=scores,
+            scores=scores.entry,
             config=as_json(config_table(self.config)),
             rule=MEAN_RULE,
         )
         self._saver.save(run.checkpoints, state, best=better)
         self._saved_step = self.step
+        return scores.entry
+
+    def _scores(self, run: Run, monitor: Monitor) -> Scores:
+        """Validate with the averaged weights, if there are some.
+
+        Raises:
+            SegprepError: If samples cannot be read; what was learned is saved before, if one process trains.
+        """
+        averaged = nullcontext() if self._average is None else self._average.applied(self.segmenter.network)
+        try:
+            with averaged:
+                scores, panel = self.validation.run(), self.validation.panel()
+        except SegprepError as failure:
+            if self.processes.count > 1:  # the others wait for what this one has predicted
+                raise
+            self._validate_and_save(run, monitor, validate=False)
+            raise self._unread(failure, run) from failure
+        monitor.panel(self.step, panel)
         return scores
 
     def _validated(self, entry: JsonDict) -> str:

@@ -31,7 +31,7 @@ def judged_anew(
     """
     if state.rule == MEAN_RULE or state.best is None or metric != "mean_iou":
         return state
-    best = load_checkpoint(run.checkpoints, "best", say) if validation.possible else None
+    best = load_checkpoint(run.checkpoints, "best") if validation.possible else None
     found = None
     if best is not None:
         load_into(segmenter.network, best, averaged=True)

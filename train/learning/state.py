@@ -115,22 +115,34 @@ class RunState:
             raise _damaged(checkpoint, str(error)) from error
         return state
 
-    def check_fits(self, steps: int, scalings: Mapping[str, InputScaling], checkpoint: Checkpoint) -> None:
-        """Refuse a state that is of another run.
+    def check_steps(self, steps: int, checkpoint: Checkpoint) -> None:
+        """Refuse a state of a longer run.
 
         Args:
             steps: Of the run, by its configuration and its samples.
-            scalings: Of the input columns of its network.
             checkpoint: That says this state.
 
         Raises:
-            DamagedStoreError: If its step is later than the run's last one, or its columns are others.
+            DamagedStoreError: If its step is later than the run's last one.
         """
         if self.step > steps:
             raise _damaged(checkpoint, f"step is {_shown(self.step)}, but the run has {steps} steps")
-        own, found = ({name: len(each.centre) for name, each in of.items()} for of in (scalings, self.scalings))
-        if own != found:
-            raise _damaged(checkpoint, f"scalings are of {found}, but the network takes {own}, columns by channels")
+
+    def check_columns(self, channels: Mapping[str, int], checkpoint: Checkpoint) -> None:
+        """Refuse a state of a run with other inputs.
+
+        Args:
+            channels: Of each input column of the network.
+            checkpoint: That says this state.
+
+        Raises:
+            DamagedStoreError: If its columns are others.
+        """
+        found = {name: len(each.centre) for name, each in self.scalings.items()}
+        if found != channels:
+            raise _damaged(
+                checkpoint, f"scalings are of {found}, but the network takes {channels}, columns by channels"
+            )
 
     def _check(self) -> None:
         """Refuse values of the right types that no run has.

@@ -72,6 +72,8 @@ class Validation:
 
     def why_undefined(self) -> str | None:
         """Return why the metric can never choose a checkpoint, judged by what the stores counted; None if it can."""
+        if not self.possible:
+            return None
         wanted = class_of_metric(self._metric)
         for number, reader in self._readers.items():
             counted = reader.store.statistics.get(reader.label.name)
@@ -82,8 +84,6 @@ class Validation:
                 return None
         what = "is labelled" if wanted is None else f"is of class {wanted!r}"
         stores = ", ".join(str(reader.store.path) for reader in self._readers.values())
-        if not stores:
-            return None
         return f"no pixel of {stores} {what}: {self._metric} is not defined there and can choose no best checkpoint"
 
     def run(self) -> Scores:

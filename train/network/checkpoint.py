@@ -107,8 +107,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, best: bool, keep: i
             atomic_write_bytes(partial / file, content)
         partial.rename(final)
         sync_folder(folder)
-        for pointer in POINTERS if best else POINTERS[:1]:
-            point_at(folder, pointer, final.name)
+        if best:  # first: from the former `last` this checkpoint would be made again, but from itself not be the best
+            point_at(folder, "best", final.name)
+        point_at(folder, "last", final.name)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         last = pointed_at(folder, "last")

@@ -9,7 +9,8 @@ from segprep.datasets.documents import read_toml
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError
 from segprep.datasets.json_values import json_of
 from segprep.train.models._network import InputScaling
-from segprep.train.network.checkpoint import damaged_checkpoint, list_checkpoints
+from segprep.train.network.checkpoint import WEIGHTS_FILE, damaged_checkpoint
+from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS
 from segprep.train.network.seal import UNSEALED, open_seal
 
 __all__ = ["check_backbone_options", "check_origin"]
@@ -54,7 +55,7 @@ def check_origin(
         DamagedStoreError: If the weights are damaged; names a checkpoint of the run that is whole.
     """
     folder = path.resolve().parent
-    if folder not in [each.path for each in list_checkpoints(folder.parent)]:
+    if path.name != WEIGHTS_FILE or not (CHECKPOINT_NAME.fullmatch(folder.name) or folder.name in POINTERS):
         return
     try:
         state, has_checksums = open_seal(folder, [path.name])

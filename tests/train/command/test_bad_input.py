@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import zarr
 
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 from segprep.train.runs.folder import Run
 from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
@@ -25,16 +23,9 @@ _SMALL = (*_STEPS, "--base-channels", "2")
 
 
 @pytest.fixture
-def train(workspace: Path) -> Callable[..., int]:
-    """Run the command in the workspace and return its exit code."""
-    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
-
-
-@pytest.fixture
-def stopped(workspace: Path, train: Callable[..., int]) -> Run:
+def stopped(trained_with: Callable[..., Run]) -> Run:
     """A run that the clock stopped after its first step."""
-    assert train("run", *_SMALL, "--max-minutes", "0") == 0
-    run = Run(workspace / "runs" / "run-001")
+    run = trained_with(*_SMALL, "--max-minutes", "0")
     assert _last(run) == "step-00000001"
     return run
 
@@ -160,18 +151,6 @@ def test_weights_of_another_network_are_refused_before_a_run_begins(
     assert "weights.safetensors cannot be loaded into this network" in message
     assert found in message
     assert not (stopped.root.parent / "run-002").exists()
-
-
-def test_a_checkpoint_that_holds_another_networks_weights_is_refused(
-    stopped: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert train("run", *_SMALL, "--base-channels", "3") == 0
-    foreign = checkpoint_of(stopped.root.parent / "run-002") / "weights.safetensors"
-    shutil.copy(foreign, checkpoint_of(stopped.root) / "weights.safetensors")
-    for command in (("run", "--resume", "--name", "run-001"), ("eval", "--name", "run-001")):
-        capfd.readouterr()
-        assert train(*command) == 6
-        assert "step-00000001 is damaged (weights.safetensors: it has " in capfd.readouterr().err
 
 
 def test_labels_that_are_no_classes_are_named_with_their_sample(

@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 from segprep.train.learning.config import parse_config
 from segprep.train.models import segnet, smsnet
 from segprep.train.models._network import InputScaling
@@ -18,11 +16,6 @@ from segprep.train.network.seal import sealed
 from support.networks import make_column
 
 _STEP = ("--steps", "1", "--batch-size", "2", "--precision", "fp32")
-
-
-@pytest.fixture
-def train(workspace: Path) -> Callable[..., int]:
-    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
 
 
 @pytest.mark.parametrize("name", ["segnet", "smsnet"])
@@ -74,6 +67,14 @@ def test_what_differs_from_the_run_that_weights_come_from_is_said(
     assert found == [f"{folder} was trained with {text}" for text in said]
     with pytest.raises(ConfigurationError, match=r"was trained with stride_in_3x3 = true \(now false\): set it alike"):
         check_origin(weights, segnet, options | {"stride_in_3x3": False}, scalings, found.append)
+
+
+def test_weights_of_others_say_nothing_of_their_origin_wherever_they_lie(tmp_path: Path) -> None:
+    weights = tmp_path / "step-100" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    (tmp_path / "last").write_text("no pointer of ours")
+    check_origin(weights, segnet, {}, {}, pytest.fail)
 
 
 def test_smsnet_refuses_the_motion_image_in_the_first_place(

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ def _train(*arguments: object) -> int:
 
 
 @pytest.fixture
-def trained(workspace: Path) -> Path:
-    assert _train("run", "-C", workspace, *_SMALL) == 0
+def trained(workspace: Path, trained_with: Callable[..., Run]) -> Path:
+    trained_with(*_SMALL)
     return workspace
 
 

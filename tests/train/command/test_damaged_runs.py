@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 from segprep.train.runs.folder import Run
 from support.runs import checkpoint_of
 
@@ -19,24 +17,9 @@ _KEPT = ("--set", "checkpoint.keep=3", "--set", "checkpoint.average=0.9")
 
 
 @pytest.fixture
-def train(workspace: Path) -> Callable[..., int]:
-    return lambda *arguments: run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the run is kept that the tests copy; equal shards make equal runs."""
-    return tmp_path_factory.mktemp("kept") / "runs"
-
-
-@pytest.fixture
-def run(workspace: Path, train: Callable[..., int], runs: Path) -> Run:
+def run(trained_with: Callable[..., Run]) -> Run:
     """A run of 4 steps that has two checkpoints."""
-    if not runs.exists():
-        assert train("run", *_SMALL, *_KEPT) == 0
-        shutil.move(workspace / "runs", runs)
-    shutil.copytree(runs, workspace / "runs", symlinks=True)
-    return Run(workspace / "runs" / "run-001")
+    return trained_with(*_SMALL, *_KEPT)
 
 
 def _flip(path: Path) -> None:
@@ -49,7 +32,7 @@ def _flip(path: Path) -> None:
 def _forget_checksums(folder: Path) -> None:
     """Make a checkpoint such as earlier versions wrote."""
     state = json.loads((folder / "state.json").read_text())
-    for name in ("sha256", "files", "config"):
+    for name in ("sha256", "files", "config", "rule"):
         del state[name]
     (folder / "state.json").write_text(json.dumps(state))
 
@@ -163,8 +146,9 @@ def test_a_state_of_another_run_is_refused(
     path = checkpoint_of(run.root) / "state.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
     capfd.readouterr()
-    assert train("run", "--resume") == 6
-    assert f"step-00000004 is damaged (state.json: {found}" in capfd.readouterr().err
+    for command in (("run", "--resume"), ("eval", "--checkpoint", "last"))[: 2 if "scalings" in entries else 1]:
+        assert train(*command) == 6
+        assert f"step-00000004 is damaged (state.json: {found}" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("pointer", ["last", "best"])
@@ -178,6 +162,19 @@ def test_a_pointer_that_names_no_checkpoint_is_said(
     assert (
         f"{run.checkpoints / pointer} says {text!r}, which is no checkpoint: write the name" in capfd.readouterr().err
     )
+
+
+def test_a_run_whose_last_checkpoint_lost_its_name_does_not_begin_again(
+    run: Run, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = run.log_path.read_bytes()
+    (run.checkpoints / "last").unlink()
+    capfd.readouterr()
+    assert train("run", "--resume") == 6
+    err = capfd.readouterr().err
+    assert "last is gone, but there are step-00000002, step-00000004: go on with --checkpoint step-00000004" in err
+    assert run.log_path.read_bytes() == log
+    assert train("run", "--resume", "--checkpoint", "step-00000004") == 0
 
 
 @pytest.mark.parametrize("how", ["links", "folders"])

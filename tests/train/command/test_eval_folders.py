@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root
 from segprep.train.cli import app
+from segprep.train.runs.folder import Run
 from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
@@ -26,9 +28,8 @@ def _train(*arguments: object) -> int:
 
 
 @pytest.fixture
-def run(workspace: Path) -> Path:
-    assert _train("run", "-C", workspace, *_SMALL) == 0
-    return workspace / "runs" / "run-001"
+def run(trained_with: Callable[..., Run]) -> Path:
+    return trained_with(*_SMALL).root
 
 
 def _evaluated(run: Path, *options: object) -> str:

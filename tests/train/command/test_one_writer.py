@@ -3,12 +3,10 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from segprep.datasets.program.command_line import run_app
-from segprep.train.cli import app
 
 _HOLDS = (
     "import sys, pathlib\nfrom segprep.datasets.program.writer_lock import writer_lock\n"
@@ -17,14 +15,10 @@ _HOLDS = (
 _SMALL = ("--steps", "2", "--val-every", "1", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
 
 
-def _train(workspace: Path, *arguments: object) -> int:
-    return run_app(app, "train", [*map(str, arguments), "-C", str(workspace)])
-
-
 def test_a_second_process_is_refused_until_the_first_is_dead(
-    workspace: Path, capfd: pytest.CaptureFixture[str]
+    workspace: Path, train: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert _train(workspace, "run", *_SMALL, "--max-minutes", 0) == 0
+    assert train("run", *_SMALL, "--max-minutes", 0) == 0
     run = workspace / "runs" / "run-001"
     log = (run / "log.jsonl").read_bytes()
     pipe = subprocess.PIPE
@@ -33,11 +27,11 @@ def test_a_second_process_is_refused_until_the_first_is_dead(
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         capfd.readouterr()
-        assert _train(workspace, "run", "--resume") == 5
+        assert train("run", "--resume") == 5
         assert f"run-001 is being written by process {holder.pid} on {socket.gethostname()}" in capfd.readouterr().err
         assert (run / "log.jsonl").read_bytes() == log
-        assert _train(workspace, "eval") == 0
+        assert train("eval") == 0
     finally:
         holder.kill()
         holder.communicate()
-    assert _train(workspace, "run", "--resume") == 0
+    assert train("run", "--resume") == 0

@@ -61,8 +61,8 @@ def _network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _FLAGS: dict[str, Any] = {
-    "steps": 50,
-    "val_every": 10,
+    "steps": 20,
+    "val_every": 4,
     "data": {"batch_size": 2, "inputs": ["image", "flow"]},
     "augmentation": {"preset": "ssma"},
     "model": {"name": "drops", "precision": "fp32"},
@@ -120,17 +120,17 @@ class _StopsAt(StopRequest):
         return "interrupted" if _StopsAt.asked in self.stops else None
 
 
-def test_fifty_steps_are_twenty_five_and_twenty_five(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twenty_steps_are_ten_and_ten(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _start(shards, "whole")
-    assert whole.outcome.step == 50
+    assert whole.outcome.step == 20
     with monkeypatch.context() as patch:
-        # The loop asks twice per step: for an interruption, and for the time. Step 25 lies between two validations.
+        # The loop asks twice per step: for an interruption, and for the time. Step 10 lies between two validations.
         patch.setattr("segprep.train.learning.loop.StopRequest", _StopsAt)
-        _StopsAt.asked, _StopsAt.stops = 0, {2 * 24 + 1}
+        _StopsAt.asked, _StopsAt.stops = 0, {2 * 9 + 1}
         halves = _start(shards, "halves")
-    assert (halves.outcome.why, halves.outcome.step) == ("interrupted", 25)
+    assert (halves.outcome.why, halves.outcome.step) == ("interrupted", 10)
     torch.manual_seed(999)  # what another program did meanwhile
-    assert _resume(shards, "halves").outcome.step == 50
+    assert _resume(shards, "halves").outcome.step == 20
     _assert_equal(whole.run, halves.run)
 
 
@@ -138,7 +138,7 @@ def test_a_plateau_ends_the_run_and_going_on_changes_nothing(shards: Path) -> No
     schedule = {"kind": "plateau", "lr": 1e-12, "patience": 1, "fruitless_halvings": 2}
     trained = _start(shards, "flat", schedule=schedule, val_every=2, augmentation={"preset": "none"})
     assert trained.outcome.why == "plateau"
-    assert trained.outcome.step < 50
+    assert trained.outcome.step < 20
     again = _resume(shards, "flat")
     assert again.outcome == trained.outcome
 
@@ -151,14 +151,14 @@ def test_a_signal_is_caught_between_the_bytes_of_no_file(
 
     def signalled(self: Run, entry: dict[str, Any]) -> None:
         log(self, entry)
-        if entry["step"] == 7:
+        if entry["step"] == 9:
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
         patch.setattr(Run, "log", signalled)
         trained = _start(shards, "signalled")
-    assert (trained.outcome.why, trained.outcome.step) == ("interrupted", 8)
+    assert (trained.outcome.why, trained.outcome.step) == ("interrupted", 10)
     state = json.loads((checkpoint_of(trained.run.root) / "state.json").read_text())
-    assert state["step"] == 8
-    assert _resume(shards, "signalled").outcome.step == 50
+    assert state["step"] == 10
+    assert _resume(shards, "signalled").outcome.step == 20
     _assert_equal(_start(shards, "whole").run, trained.run)

@@ -22,7 +22,7 @@ from support.runs import checkpoint_of
 
 
 def _start(shards: Path, name: str, max_minutes: float | None = None, **model: Any) -> Run:
-    flags = {"steps": 4, "val_every": 4, "data": {"batch_size": 2}, "model": {"base_channels": 2, **model}}
+    flags = {"steps": 2, "val_every": 2, "data": {"batch_size": 2}, "model": {"base_channels": 2, **model}}
     (trained,) = commands.start_run(_place(shards), name, None, flags, max_minutes)
     return trained.run
 

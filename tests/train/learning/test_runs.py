@@ -83,10 +83,10 @@ def test_four_samples_can_be_learned_by_heart(tmp_path: Path) -> None:
     flags: dict[str, Any] = {
         "data": {"batch_size": 4},
         "augmentation": {"preset": "none"},
-        "schedule": {"lr": 0.003},
+        "schedule": {"lr": 0.01},
         "model": {"base_channels": 8, "precision": "fp32"},
     }
-    trained = _start(tmp_path / "shards", "memory", steps=100, val_every=100, **flags)
+    trained = _start(tmp_path / "shards", "memory", steps=50, val_every=50, **flags)
     assert trained.outcome.best is not None
     assert trained.outcome.best > 0.95
 
@@ -188,11 +188,15 @@ def test_a_validation_that_cannot_be_read_ends_the_run_with_what_was_learned_sav
     def fail(_: object) -> None:
         raise DamagedStoreError("val.zarr: shard file label/c.0 is damaged")
 
+    whole = _start(shards, "whole", steps=2)
     with monkeypatch.context() as patch:
         patch.setattr(Validation, "run", fail)
         with pytest.raises(DamagedStoreError, match=r"is damaged\. The run: the checkpoint .*step-00000002 is kept"):
-            _start(shards, "cut")
-    assert _resume(shards, "cut").outcome.step == 6
+            _start(shards, "cut", steps=2)
+    resumed = _resume(shards, "cut")
+    assert resumed.outcome == whole.outcome, "what could not be validated is validated when the run goes on"
+    assert _log(resumed.run)[-1]["val_mean_iou"] == _log(whole.run)[-1]["val_mean_iou"]
+    assert (resumed.run.checkpoints / "best").exists()
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,8 @@ def test_resuming_a_finished_run_changes_nothing(shards: Path) -> None:
 
 
 def test_the_seed_decides_the_run(shards: Path) -> None:
-    losses = [[e["loss"] for e in _log(_start(shards, f"seed-{n}", seed=seed).run)] for n, seed in enumerate((3, 3, 4))]
+    runs = [_start(shards, f"seed-{n}", seed=seed, steps=2).run for n, seed in enumerate((3, 3, 4))]
+    losses = [[entry["loss"] for entry in _log(run)] for run in runs]
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -318,17 +323,9 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
         _start(tmp_path / "shards", "unlabelled")
 
 
-def test_a_damaged_checkpoint_is_named(shards: Path) -> None:
-    trained = _start(shards, "hurt")
-    weights = checkpoint_of(trained.run.root) / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    with pytest.raises(DamagedStoreError, match="step-00000006 is damaged"):
-        _resume(shards, "hurt")
-
-
 def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
-    whole = _start(shards, "whole", steps=20, val_every=5)
-    arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "20"]
+    whole = _start(shards, "whole", steps=10, val_every=5)
+    arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "10"]
     arguments += ["--val-every", "5", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
     command = [sys.executable, "-c", "from segprep.train.cli import main; main()", *arguments]
     gate = Gate(shards.parent / "gate", "*/stopped/checkpoints/*", 1)
@@ -342,7 +339,7 @@ def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Pat
     assert process.returncode == 130, message
     assert "train run --resume --name stopped" in message
     step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
-    assert 1 <= step < 20
+    assert 1 <= step < 10
     assert _log(run)[-1]["step"] == step
     _resume(shards, "stopped")
     _assert_equal_runs(whole.run, run)

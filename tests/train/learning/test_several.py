@@ -86,7 +86,7 @@ def test_a_batch_that_cannot_be_divided_is_refused(two: tuple[Path, Path], tmp_p
 def test_each_data_set_has_its_head_its_scores_and_its_share_of_the_batches(
     two: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    trained = _start(two, tmp_path / "runs", "both", steps=40, val_every=20, data={"weights": [3.0, 1.0]})
+    trained = _start(two, tmp_path / "runs", "both", steps=8, val_every=8, data={"weights": [3.0, 1.0]})
     entries = [json.loads(line) for line in trained.run.log_path.read_text().splitlines()]
     assert {key for entry in entries for key in entry if key.startswith("loss/")} == {"loss/a", "loss/b"}
     last = entries[-1]
@@ -112,10 +112,10 @@ def test_data_sets_of_different_sizes_learn_together(two: tuple[Path, Path], tmp
     }
     write_store(tmp_path / "c" / "shards" / "train.zarr", wide)
     folders = (*two, tmp_path / "c" / "shards")
-    apart = _start(folders, tmp_path / "runs", "sizes", steps=6, val_every=6)
+    apart = _start(folders, tmp_path / "runs", "sizes", steps=3, val_every=3)
     assert all(np.isfinite(_losses(apart.run)))
     cropped = {"augmentation": {"preset": "flip", "crop_size": [16, 12]}}
-    assert all(np.isfinite(_losses(_start(folders, tmp_path / "runs", "crops", steps=6, **cropped).run)))
+    assert all(np.isfinite(_losses(_start(folders, tmp_path / "runs", "crops", steps=3, val_every=3, **cropped).run)))
 
 
 def test_data_sets_whose_columns_hold_other_things_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:

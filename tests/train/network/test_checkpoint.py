@@ -19,6 +19,7 @@ from torch import nn
 from segprep.datasets import source_files
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.train.network.checkpoint import Checkpoint, list_checkpoints, load_checkpoint, load_into, save_checkpoint
+from segprep.train.network.pointers import point_at
 from support.runs import checkpoint_of
 
 
@@ -148,6 +149,27 @@ def test_a_disk_that_fills_up_at_any_file_leaves_the_last_checkpoint(
     assert [each.step for each in list_checkpoints(tmp_path)] == [2]
     save_checkpoint(tmp_path, _checkpoint(4), best=True)
     _assert_last_is(tmp_path, 4)
+
+
+def test_a_process_that_dies_between_the_pointers_leaves_no_last_one_that_should_be_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, _checkpoint(2), best=True)
+    pointed: list[str] = []
+
+    def dies(folder: Path, pointer: str, name: str) -> None:
+        if pointed:
+            raise KeyboardInterrupt
+        pointed.append(pointer)
+        point_at(folder, pointer, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("segprep.train.network.checkpoint.point_at", dies)
+        with pytest.raises(KeyboardInterrupt):
+            save_checkpoint(tmp_path, _checkpoint(4), best=True)
+    assert (checkpoint_of(tmp_path).name, checkpoint_of(tmp_path, "best").name) == ("step-00000002", "step-00000004")
+    save_checkpoint(tmp_path, _checkpoint(4), best=True)
+    assert checkpoint_of(tmp_path).name == checkpoint_of(tmp_path, "best").name == "step-00000004-2"
 
 
 @pytest.mark.parametrize("file", ["state.json", "weights.safetensors"])
