@@ -13,7 +13,8 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import WorkspaceConfig
-from segprep.prep.inspection.depth_doubts import Reading, range_text
+from segprep.prep.inspection.depth_doubts import Reading
+from segprep.prep.inspection.seen_depth import range_text
 from segprep.workflows.checks.distances import (
     SeenFile,
     depth_without_range,

@@ -203,6 +203,6 @@ class FileArguments:
     @property
     def paths(self) -> dict[str, Path]:
         """The files that were named, by the column that they stand for."""
-        named = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
-        named |= {"image": self.image_file, "nir": self.nir_file}
+        depths = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
+        named = depths | {"image": self.image_file, "nir": self.nir_file}
         return {name: path for name, path in named.items() if path is not None}

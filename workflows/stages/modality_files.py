@@ -27,9 +27,10 @@ from segprep.datasets.sample import Array, Camera, JsonDict, Mask, SampleKey
 from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace.cells import Cell, Column, decode_file, decode_source, encode_cell
 from segprep.prep.inspection.camera_doubts import camera_doubts
-from segprep.prep.inspection.depth_doubts import Reading, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.depth_doubts import Reading, depth_doubts
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
+from segprep.prep.inspection.seen_depth import range_text, seen_depth
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._depth_input import FILLED, MEASURED
 from segprep.prep.modalities._member import ModalityMember, Scene
