@@ -35,7 +35,8 @@ from segprep.workflows.checks.shares import class_shares, count_classes, single_
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.outcomes import WorkerDied
 from segprep.workflows.running.sharing import Shared, shared_with
 
 __all__ = ["CheckResult", "check_dataset"]

@@ -75,12 +75,14 @@ def check(
             tell("prep: interrupted; `prep check` starts from the beginning")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         listed = None
-        if good is not None and result.not_checked:
-            tell(f"prep: not every file was checked; {good} was not written")
-        elif good is not None and set(table.ledger.keys(selection)) - set(result.bad_keys):
-            listed = write_lists(table, selection, good, columns=None, prepared=False, skip=result.bad_keys)
-        elif good is not None:
-            tell(f"prep: no sample is without errors; {good} was not written")
+        if good is not None:
+            why_not = "not every file was checked" if result.not_checked else ""
+            if result.bad_keys.issuperset(table.ledger.keys(selection)):
+                why_not = why_not or "no sample is without errors"
+            if why_not:
+                tell(f"prep: {why_not}; {good} was not written")
+            else:
+                listed = write_lists(table, selection, good, columns=None, prepared=False, skip=result.bad_keys)
     written = [] if listed is None else results.lists(listed)
     if as_json:
         print_result(result.to_json() | ({} if listed is None else {"lists": listed.to_json()}))
