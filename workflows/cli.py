@@ -32,7 +32,7 @@ from segprep.workflows.command.options import (
 )
 from segprep.workflows.command.stage_command import stage_command
 from segprep.workflows.command.store_commands import store_commands
-from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
+from segprep.workflows.stages.arguments import DEPTH_UNIT_NAMES, FlowArguments, MotionLabelArguments, ResizeArguments
 
 __all__ = ["app", "main"]
 
@@ -85,8 +85,8 @@ def init(
         str | None,
         typer.Option(
             metavar="UNIT",
-            help="What the numbers of depth files are, where the dataset does not know: m, mm, cm, 1/N (of a metre), "
-            "tum, kitti, sun, kinect, kinect-swapped, cityscapes, kitti-disparity. Kept in prep.toml.",
+            help=f"What the numbers of depth files are, where the dataset does not know: {DEPTH_UNIT_NAMES}. Kept in "
+            "prep.toml.",
             show_default=False,
         ),
     ] = None,
@@ -106,8 +106,7 @@ def init(
     from segprep.workflows.command import actions as commands
     from segprep.workflows.samples.initialise import InitRequest
 
-    names = parse_names(columns)
-    row = None if names is None else tuple(names)
+    row = parse_names(columns)
     request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit, snap_labels)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 

@@ -99,9 +99,9 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
 
 
-def parse_names(text: str | None) -> list[str] | None:
+def parse_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in a text such as "pole, traffic sign"."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def parse_share(text: str) -> float:

@@ -26,7 +26,7 @@ __all__ = ["ShardCall", "shard"]
 class ShardCall:
     """A call of `prep shard`."""
 
-    columns: list[str] | None
+    columns: tuple[str, ...] | None
     require_all: bool
     codec: str
     samples_per_shard: int | None

@@ -87,7 +87,7 @@ def _shard(
         splits=tuple(split or ()),
         cluster=ClusterOptions(workers, scheduler),
         augment=augment_request(augment, preset, parse_pair(size), seed),
-        augment_splits=tuple(parse_names(augment_splits) or ()),
+        augment_splits=parse_names(augment_splits) or (),
         seed=seed,
     )
     shard_action.shard(workspace, call, dry_run=dry_run, as_json=as_json, quiet=quiet)
