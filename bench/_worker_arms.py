@@ -13,7 +13,8 @@ from _prep_tasks import Task, run_task
 
 from segprep.datasets.workspace import Workspace
 from segprep.workflows.ledger.database import Ledger
-from segprep.workflows.running.cluster import ClusterOptions, Executor, make_executor
+from segprep.workflows.running.cluster import ClusterOptions, make_executor
+from segprep.workflows.running.outcomes import Executor
 from segprep.workflows.running.process import settle_process
 from segprep.workflows.running.sharing import Shared
 

@@ -12,22 +12,18 @@ from segprep.datasets.program.command_line import Directory, JsonOutput, group_c
 from segprep.datasets.program.parameters import offer
 from segprep.datasets.record import Direction
 from segprep.workflows.command.completion import columns as column_names
-from segprep.workflows.command.completion import datasets, splits
+from segprep.workflows.command.completion import datasets
 from segprep.workflows.command.modality_command import ModalityCommand
 from segprep.workflows.command.options import (
     Augment,
-    DepthUnit,
-    DryRun,
     Limit,
     ListsColumns,
     ListsRoot,
-    Miniature,
     Only,
     Preset,
     Quiet,
     Scheduler,
     Seed,
-    SnapLabels,
     SplitNames,
     VariantSize,
     Workers,
@@ -35,7 +31,8 @@ from segprep.workflows.command.options import (
     parse_pair,
 )
 from segprep.workflows.command.stage_command import stage_command
-from segprep.workflows.stages.arguments import FlowArguments, MotionLabelArguments, ResizeArguments
+from segprep.workflows.command.store_commands import store_commands
+from segprep.workflows.stages.arguments import DEPTH_UNIT_NAMES, FlowArguments, MotionLabelArguments, ResizeArguments
 
 __all__ = ["app", "main"]
 
@@ -73,14 +70,35 @@ def init(
             show_default=False,
         ),
     ] = None,
-    miniature: Miniature = None,
+    miniature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Render a small dataset in this layout there, and use it.", show_default=False
+        ),
+    ] = None,
     frames: Annotated[int, typer.Option(min=2, metavar="N", help="Frames of the miniature.")] = 12,
     neighbour: Annotated[
         Direction | None,
         typer.Option(help="Which neighbouring frame makes a motion pair. Default: previous.", show_default=False),
     ] = None,
-    depth_unit: DepthUnit = None,
-    snap_labels: SnapLabels = None,
+    depth_unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UNIT",
+            help=f"What the numbers of depth files are, where the dataset does not know: {DEPTH_UNIT_NAMES}. Kept in "
+            "prep.toml.",
+            show_default=False,
+        ),
+    ] = None,
+    snap_labels: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DISTANCE",
+            help="Take what is no known label value for the nearest one that is at most so far away in grey levels or "
+            "RGB, and ignore what is farther: for JPEG labels. Kept in prep.toml.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: Directory = _HERE,
     as_json: JsonOutput = False,
 ) -> None:
@@ -88,8 +106,7 @@ def init(
     from segprep.workflows.command import actions as commands
     from segprep.workflows.samples.initialise import InitRequest
 
-    names = parse_names(columns)
-    row = None if names is None else tuple(names)
+    row = parse_names(columns)
     request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit, snap_labels)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
 
@@ -266,115 +283,7 @@ def show(
     commands.show(key, out, workspace, augment_request(augment, preset, parse_pair(size), seed), variant)
 
 
-@app.command()
-def shard(
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            help="Columns to store. Default: all, except neighbouring images.",
-            show_default=False,
-            autocompletion=offer(column_names),
-        ),
-    ] = None,
-    require_all: Annotated[bool, typer.Option("--require-all", help="Refuse to leave any sample out.")] = False,
-    codec: Annotated[
-        str,
-        typer.Option(
-            metavar="lz4|zstd|none", help="Compression.", autocompletion=offer(lambda _: ("lz4", "zstd", "none"))
-        ),
-    ] = "lz4",
-    samples_per_shard: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Default: about 64 MB, at least 32.", show_default=False)
-    ] = None,
-    augment: Augment = None,
-    preset: Preset = None,
-    size: VariantSize = None,
-    seed: Seed = None,
-    augment_splits: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,...",
-            help="Splits that get variants; the others stay as they are.",
-            autocompletion=offer(splits),
-        ),
-    ] = "train",
-    workspace: Directory = _HERE,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    split: SplitNames = None,
-    dry_run: DryRun = False,
-    as_json: JsonOutput = False,
-    quiet: Quiet = False,
-) -> None:
-    """Freeze the table into one Zarr store per split, of the samples or of augmented variants of them."""
-    from segprep.workflows.command import actions as commands
-    from segprep.workflows.running.cluster import ClusterOptions
-    from segprep.workflows.stores.augment_request import augment_request
-
-    call = commands.ShardCall(
-        columns=parse_names(columns),
-        require_all=require_all,
-        codec=codec,
-        samples_per_shard=samples_per_shard,
-        splits=tuple(split or ()),
-        cluster=ClusterOptions(workers, scheduler),
-        augment=augment_request(augment, preset, parse_pair(size), seed),
-        augment_splits=tuple(parse_names(augment_splits) or ()),
-        seed=seed,
-    )
-    commands.shard(workspace, call, dry_run=dry_run, as_json=as_json, quiet=quiet)
-
-
-@app.command()
-def verify(
-    stores: Annotated[
-        list[Path] | None, typer.Argument(help="Stores; default: all of the workspace.", show_default=False)
-    ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Only presence and sizes, not every checksum.")] = False,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Make what is damaged again from the workspace, byte by byte.")
-    ] = False,
-    workspace: Directory = _HERE,
-    as_json: JsonOutput = False,
-) -> None:
-    """Check that stores and, if none is named, the workspace's cells are what was written; exit with 6 if not."""
-    from segprep.workflows.command import store_actions as store_commands
-
-    store_commands.verify(stores or [], workspace, fast=fast, repair=repair, as_json=as_json)
-
-
-@app.command()
-def stats(
-    stores: Annotated[
-        list[Path] | None, typer.Argument(help="Stores; default: all of the workspace.", show_default=False)
-    ] = None,
-    workspace: Directory = _HERE,
-    as_json: JsonOutput = False,
-) -> None:
-    """Show pixels and weights of the classes, and mean, deviation and valid share of every column."""
-    from segprep.workflows.command import store_actions as store_commands
-
-    store_commands.stats(stores or [], workspace, as_json=as_json)
-
-
-@app.command()
-def peek(
-    store: Annotated[Path, typer.Argument(help="A store, such as shards/train.zarr.")],
-    key: Annotated[str, typer.Argument(help="A sample's key, a glob, or the number of a row.")],
-    variant: Annotated[
-        int | None, typer.Option(min=0, metavar="K", help="Which variant. Default: the first.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Default: beside the store.", show_default=False)
-    ] = None,
-    as_json: JsonOutput = False,
-) -> None:
-    """Print what a store holds of one sample, and draw its columns in one PNG. Needs no workspace."""
-    from segprep.workflows.command import store_actions as store_commands
-
-    store_commands.peek(store, key, variant, out, as_json=as_json)
-
+store_commands(app)
 
 group_commands(
     app,

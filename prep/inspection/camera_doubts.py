@@ -42,6 +42,8 @@ def _strange_intrinsics(camera: Camera) -> tuple[str, bool]:
     """Return what is strange, "" for nothing, and whether it cannot be."""
     width, height = camera.width, camera.height
     (fx, _, cx), (_, fy, cy), _ = camera.K.tolist()
+    if min(fx, fy) <= 0:
+        return "focal lengths are above 0", True
     views = [math.degrees(2 * math.atan(side / (2 * f))) for side, f in ((width, fx), (height, fy))]
     view = f"that is a field of view of {views[0]:.0f} by {views[1]:.0f} degrees"
     if max(fx, fy, cx, cy) <= 2:

@@ -33,9 +33,9 @@ def ray_votes(depth_HW: Array, valid_HW: Mask, camera: Camera) -> tuple[int, int
     """
     height, width = depth_HW.shape
     tall, wide = height // _PATCHES, width // _PATCHES
-    if min(tall, wide) < 2 * _STRIDE:
-        return 0, 0
     (fx, _, cx), (_, fy, cy), _ = camera.K.tolist()
+    if min(tall, wide) < 2 * _STRIDE or min(fx, fy) <= 0:  # `camera_doubts` tells such focal lengths
+        return 0, 0
     x_W, y_H = (np.arange(width) - cx) / fx, (np.arange(height) - cy) / fy
     axis = distance = 0
     for top in range(0, height - tall + 1, tall // 2):

@@ -57,16 +57,16 @@ class EgoFlow(BaseStep):
 
         Estimates also take the labels of samples that have some, if it is known which classes can move.
         """
-        estimated = self.mode != "pose"
-        label = (Input("label", Origin.COLUMN, optional=True),) if estimated and self.movable else ()
-        movable = self.movable.to_json() if estimated and self.movable else {}
+        movable = None if self.mode == "pose" else self.movable
+        label = () if movable is None else (Input("label", Origin.COLUMN, optional=True),)
         about = (("direction", self.direction.value), ("motion", self.mode))
         return StepHead(
             name="ego flow",
-            version=3 if estimated else 2,
+            version=2 if self.mode == "pose" else 3,
             inputs=(*_INPUTS[self.mode], *label),
             outputs=(Column("ego_flow", Kind.FLOW, KittiFlowCode(), about),),
-            parameters={"mode": self.mode, "direction": self.direction.value} | movable,
+            parameters={"mode": self.mode, "direction": self.direction.value}
+            | ({} if movable is None else movable.to_json()),
         )
 
     def __call__(self, sample: Sample) -> Mapping[str, Cell]:

@@ -11,7 +11,7 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import Array, JsonDict, Mask, Sample
 
-__all__ = ["Movable", "movable_classes"]
+__all__ = ["Movable", "find_movable", "movable_classes"]
 
 _PEOPLE: Final = ("person", "people", "pedestrian", "rider", "other rider", "cyclist", "bicyclist", "motorcyclist")
 _VEHICLES: Final = (
@@ -73,3 +73,18 @@ def movable_classes(class_map: ClassMap, given: Sequence[str] | None = None) -> 
         ConfigurationError: If a name is no class's.
     """
     return class_map.places_of(given or [name for name in class_map.names if name.casefold() in _USUAL])
+
+
+def find_movable(class_map: ClassMap, given: Sequence[str] | None = None, *, raw: bool) -> Movable | None:
+    """Return what can move in a label column; None if no class can.
+
+    Args:
+        class_map: The dataset's.
+        given: As `movable_classes` takes them.
+        raw: Whether the column holds the dataset's own ids.
+
+    Raises:
+        ConfigurationError: If a name is no class's.
+    """
+    train_ids = movable_classes(class_map, given)
+    return Movable(train_ids, class_map if raw else None) if train_ids else None

@@ -13,6 +13,7 @@ from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera, Mask, Sample, scale_map
 from segprep.datasets.workspace.cells import Cell, Column
 from segprep.prep.depth.depth_range import range_facts
+from segprep.prep.inspection.seen_depth import POSSIBLE_MEDIANS_M
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.resizing.resample import resample
 from segprep.prep.resizing.source import checked_size, source_facts
@@ -20,7 +21,6 @@ from segprep.prep.step import BaseStep, Input, Origin, StepHead
 
 __all__ = ["DISPARITY_DEPTH", "ResizeDepth", "depth_from_disparity", "refuse_implausible"]
 
-_MEDIAN_M = (0.05, 500.0)  # of what cameras see; metres and millimetres taken for one another lie outside
 _LARGEST = 65534
 DISPARITY_DEPTH = DepthCode(scale_m=0.005)
 """Code of depth that comes from disparity: 5 mm up to 327 m, finer than any disparity tells beyond 10 m."""
@@ -148,7 +148,7 @@ def refuse_implausible(depth_HW: Array, valid: Mask, code: DepthCode, remedy: st
     seen = depth_HW[valid & np.isfinite(depth_HW)]
     if not seen.size:
         return
-    least, most = _MEDIAN_M[0], min(_MEDIAN_M[1], code.scale_m * _LARGEST)
+    least, most = POSSIBLE_MEDIANS_M[0], min(POSSIBLE_MEDIANS_M[1], code.scale_m * _LARGEST)
     median = float(np.median(seen))
     if not least <= median <= most:
         raise CodeRangeError(

@@ -13,7 +13,8 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.record import SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace import WorkspaceConfig
-from segprep.prep.inspection.depth_doubts import Reading, range_text
+from segprep.prep.inspection.depth_doubts import Reading
+from segprep.prep.inspection.seen_depth import range_text
 from segprep.workflows.checks.distances import (
     SeenFile,
     depth_without_range,
@@ -34,7 +35,8 @@ from segprep.workflows.checks.shares import class_shares, count_classes, single_
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.batches import run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.outcomes import WorkerDied
 from segprep.workflows.running.sharing import Shared, shared_with
 
 __all__ = ["CheckResult", "check_dataset"]
@@ -101,14 +103,13 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         CheckedSample(key, split, {name: facts[file] for name, file in files.items()}, camera)
         for key, split, files, camera in known.samples
     ]
-    spec = CATALOG.load(config.dataset).SPEC
-    shares = spec.class_shares
-    class_map = config.class_map
+    spec, class_map = CATALOG.load(config.dataset).SPEC, config.class_map
     counts = count_classes(samples, class_map)
-    depths = seen_files(samples)
     said = config.depth_unit is not None
-    readings = {name: Reading(name, known.codes[name], spec.depth_range, said) for name in depths}
-    medians = [file.depth.range.median for files in depths.values() for file in files]
+    depths = [
+        (Reading(name, known.codes[name], spec.depth_range, said), files) for name, files in seen_files(samples).items()
+    ]
+    medians = [file.depth.range.median for _, files in depths for file in files]
     records = (sample.record for sample in table.ledger.samples(selection))
     found = [
         *unusable_files(samples),
@@ -123,25 +124,23 @@ def check_dataset(table: Table, selection: Selection, cluster: ClusterOptions, p
         *unlabelled(samples),
         *mostly_ignored(samples, class_map),
         *single_class(counts, class_map),
-        *class_shares(counts, shares, class_map),
+        *class_shares(counts, spec.class_shares, class_map),
         *same_images(samples),
         *alike_images(samples),
         *depth_without_range(samples),
-        *(finding for name, reading in readings.items() for finding in implausible_depth(reading, depths[name])),
+        *(finding for reading, files in depths for finding in implausible_depth(reading, files)),
         *strange_records(records, float(np.median(medians)) if medians else None),
         *missing_calibration(samples),
         *missing_neighbours(samples),
     ]
     order = list(Category)
     found.sort(key=lambda finding: order.index(finding.category))
-    sizes = Counter(size for s in samples if (size := s.size_of("image")) is not None)
-    summary = {
-        "image_sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()},
+    summary = _sizes_summary(samples) | {
         "class_shares": {
             split: dict(zip(class_map.names, c.shares().round(6).tolist(), strict=True)) for split, c in counts.items()
         },
-        "known_class_shares": dict(shares),
-        "depth_m": {name: _depth_summary(readings[name], files) for name, files in depths.items()},
+        "known_class_shares": dict(spec.class_shares),
+        "depth_m": {reading.column: _depth_summary(reading, files) for reading, files in depths},
     }
     return CheckResult(len(samples), len(facts), tuple(found), summary)
 
@@ -194,6 +193,11 @@ def _inspect_all(
     inspect = partial(inspect_files, config.dataset_root, config.class_map)
     run_in_batches(inspect, files.values(), cluster, settle, shared=shared)
     return found
+
+
+def _sizes_summary(samples: Sequence[CheckedSample]) -> JsonDict:
+    sizes = Counter(size for s in samples if (size := s.size_of("image")) is not None)
+    return {"image_sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()}}
 
 
 def _depth_summary(reading: Reading, files: list[SeenFile]) -> JsonDict:

@@ -4,17 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segprep.datasets.kinds import Kind
-from segprep.prep.inspection.depth_doubts import (
-    USUAL_MEDIANS_M,
-    Reading,
-    SeenDepth,
-    code_evidence,
-    depth_doubts,
-    fitting,
-    medians_text,
-    seen_depth,
-)
+from segprep.prep.inspection.code_evidence import code_evidence
+from segprep.prep.inspection.depth_doubts import Reading, depth_doubts
 from segprep.prep.inspection.facts import DistanceFacts
+from segprep.prep.inspection.seen_depth import SeenDepth, medians_text, seen_depth, usual_text
 from segprep.workflows.checks.findings import NEIGHBOURS, Category, CheckedSample, Finding, Severity, columns_of
 
 __all__ = [
@@ -111,9 +104,8 @@ def _tell(files: Sequence[SeenFile]) -> str:
     ranges = [file.depth.range for file in files]
     lowest, highest = min(r.low for r in ranges), max(r.high for r in ranges)
     return (
-        f"{medians_text(ranges)}, nearly all from {lowest:.3g} to {highest:.3g} m, where medians of "
-        f"{USUAL_MEDIANS_M[0]:g} to {USUAL_MEDIANS_M[1]:g} m are usual; {fitting(ranges)}. Check the unit "
-        "(`prep init ... --depth-unit`), and focal length and baseline of disparities"
+        f"{medians_text(ranges)}, nearly all from {lowest:.3g} to {highest:.3g} m, where {usual_text(ranges)}. Check "
+        "the unit (`prep init ... --depth-unit`), and focal length and baseline of disparities"
     )
 
 

@@ -12,20 +12,17 @@ from segprep.workflows.command.completion import augmentation_presets, splits
 
 __all__ = [
     "Augment",
-    "DepthUnit",
     "DryRun",
     "Limit",
     "ListsColumns",
     "ListsRoot",
     "MaxBad",
-    "Miniature",
     "Only",
     "Preset",
     "Quiet",
     "RetryFailed",
     "Scheduler",
     "Seed",
-    "SnapLabels",
     "SplitNames",
     "VariantSize",
     "Verbose",
@@ -47,29 +44,6 @@ ListsColumns = Annotated[
         show_default=False,
     ),
 ]
-Miniature = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Render a small dataset in this layout there, and use it.", show_default=False),
-]
-SnapLabels = Annotated[
-    float | None,
-    typer.Option(
-        metavar="DISTANCE",
-        help="Take what is no known label value for the nearest one that is at most so far away in grey levels or "
-        "RGB, and ignore what is farther: for JPEG labels. Kept in prep.toml.",
-        show_default=False,
-    ),
-]
-DepthUnit = Annotated[
-    str | None,
-    typer.Option(
-        metavar="UNIT",
-        help="What the numbers of depth files are, where the dataset does not know: m, mm, cm, 1/N (of a metre), tum, "
-        "kitti, sun, kinect, kinect-swapped, cityscapes, kitti-disparity. Kept in prep.toml.",
-        show_default=False,
-    ),
-]
-
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -125,9 +99,9 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each parameter comes from.")]
 
 
-def parse_names(text: str | None) -> list[str] | None:
+def parse_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in a text such as "pole, traffic sign"."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def parse_share(text: str) -> float:

@@ -21,14 +21,13 @@ __all__ = ["rebuild_ledger"]
 
 
 def rebuild_ledger(
-    place: Path, given: Sequence[Path], root: Path | None, columns: Sequence[str] | None, *, as_json: bool
+    place: Path, given: Sequence[Path], root: Path | None, columns: tuple[str, ...] | None, *, as_json: bool
 ) -> None:
     """`prep rebuild`."""
     found = find_workspace(place).root
-    row = None if columns is None else tuple(columns)
     with writer_lock(found), Progress("prep rebuild") as progress:
         workspace = load_workspace(found)
-        rebuilt = rebuild(workspace, InitRequest(workspace.config.dataset, tuple(given), root, row), progress)
+        rebuilt = rebuild(workspace, InitRequest(workspace.config.dataset, tuple(given), root, columns), progress)
     commands = _makers(found, rebuilt.incomplete)
     print_result(json_of(rebuilt) | {"commands": commands} if as_json else _told(rebuilt, commands))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import RenderableType
 from rich.table import Table
 
+from segprep.datasets.json_values import json_of
 from segprep.datasets.notices import FoundValue
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.verify import Damage
@@ -17,6 +18,7 @@ from segprep.prep.step import Step
 from segprep.workflows.ledger.database import KnownSample
 from segprep.workflows.ledger.freshness import State, Verdict
 from segprep.workflows.running.runner import Summary
+from segprep.workflows.running.worker import Unmade
 from segprep.workflows.samples.initialise import Inventory
 from segprep.workflows.samples.listing import ListReport
 from segprep.workflows.stores.planning import SplitPlan
@@ -73,8 +75,7 @@ def _label_values(values: Sequence[FoundValue]) -> Table:
         name = "others" if each.value is None else str(each.value)
         table.add_row(name, f"{each.share:.3%}", str(each.files) if each.files else "", each.becomes)
     if rest := values[_MOST_VALUES:]:
-        further = len(rest)
-        table.add_row("others", f"{sum(each.share for each in rest):.3%}", "", f"{further} more, see --json")
+        table.add_row("others", f"{sum(each.share for each in rest):.3%}", "", f"{len(rest)} more, see --json")
     return table
 
 
@@ -110,8 +111,8 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
             "clipped": found.clipped,
             "figures": found.figures,
             "warnings": found.warnings,
-            "failed": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.failures],
-            "not_made": [{"key": f.key, "column": f.column, "reason": f.reason} for f in found.not_made],
+            "failed": list(map(json_of, found.failures)),
+            "not_made": list(map(json_of, found.not_made)),
         }
     lines = _state_table(f"prep {command}: {found.samples} samples, {found.made} worked on now", found.states)
     notes = [
@@ -123,12 +124,12 @@ def summary(command: str, found: Summary, workspace: Workspace, *, as_json: bool
     notes += [f"{name}: {text}" for name, texts in found.warnings.items() for text in texts]
     if found.failures:
         notes.append(f"{found.failed_samples} samples failed (`--retry-failed` tries them again):")
-        notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.failures])
+        notes += _reasons(found.failures)
     if found.not_made:
         notes.append(
             f"{found.not_made_samples} samples were not done because of the machine; the next run tries again:"
         )
-        notes += _shortened([f"{f.key} {f.column}: {f.reason}" for f in found.not_made])
+        notes += _reasons(found.not_made)
     return [*lines, *notes]
 
 
@@ -269,6 +270,7 @@ def _state_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> list[Re
     return [title, table]
 
 
-def _shortened(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - _MOST_LINES
-    return [f"  {line}" for line in lines[:_MOST_LINES]] + ([f"  and {more} more"] if more > 0 else [])
+def _reasons(cells: Sequence[Unmade]) -> list[str]:
+    more = len(cells) - _MOST_LINES
+    lines = [f"  {cell.key} {cell.column}: {cell.reason}" for cell in cells[:_MOST_LINES]]
+    return [*lines, f"  and {more} more"] if more > 0 else lines

@@ -130,7 +130,7 @@ def _run(
     verbose: Verbose = False,
 ) -> None:
     """Run a stage; what it needs is imported here, so that `--help` is quick."""
-    from segprep.workflows.command.actions import StageCall, run_stage
+    from segprep.workflows.command.stage_action import StageCall, run_stage
     from segprep.workflows.ledger.database import Selection
     from segprep.workflows.running.cluster import ClusterOptions
     from segprep.workflows.running.runner import RunOptions

@@ -1,7 +1,7 @@
 """The `prep` commands about finished stores."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -41,31 +41,24 @@ def verify(stores: Sequence[Path], place: Path, *, fast: bool, repair: bool, as_
     with _repairing(place) if repair else nullcontext() as table:
         paths = list(stores) or sorted(find_workspace(place).shards_dir.glob("*.zarr"))
         cells: _Cells | None = None
-        unknown: DamagedLedgerError | None = None
+        unknown: list[SegprepError] = []
         try:
             cells = None if stores else _cells(place, table, fast=fast)
-        except DamagedLedgerError as damage:  # stores are checked without it
-            unknown = damage
-        if not paths and unknown is not None:
-            raise unknown
+        except DamagedLedgerError as damage:
+            if not paths:
+                raise
+            unknown.append(damage)  # stores are checked without it
         if not paths and not (cells and cells.count):
             raise StoreNotFoundError("there is no store yet: run `prep shard` first")
         findings = _findings(paths, fast=fast)
         # Twice, because attributes that are damaged hide what else is.
         for _ in range(2 if repair else 0):
-            damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
-            if damaged:
-                for line in results.damages(findings.damages, as_json=False):
-                    tell(str(line))
-                _repair(table, damaged, place)
-                findings = _findings(paths, fast=False)
+            findings = _repaired(paths, findings, table, place)
     _print(findings, cells, fast=fast, as_json=as_json)
     for path, notices in findings.notices.items():
         for notice in notices:
             tell(f"prep: {path}: {notice}")
-    errors: list[SegprepError] = [DamagedStoreError(message) for message in findings.unreadable]
-    if unknown is not None:
-        errors.append(unknown)
+    errors: list[SegprepError] = [*map(DamagedStoreError, findings.unreadable), *unknown]
     if cells is not None and cells.damaged:
         errors.append(DamagedCellError(cells.told))
     for each in errors[:-1]:
@@ -127,13 +120,17 @@ def _cells(place: Path, table: Table | None, *, fast: bool) -> _Cells:
     if not damaged:
         return cells
     try:
-        with open_for_writing(place) if table is None else nullcontext(table) as writing:
+        with _for_writing(table, place) as writing:
             damaged = mark_again(writing, damaged)
             return replace(cells, damaged=damaged, told=damage_told(writing, damaged, "prep verify"))
     except (WorkspaceLockedError, WriteFailedError) as error:
         names = ", ".join(cell.file for cell in damaged[:_MOST_NAMED])
         told = f"{len(damaged)} damaged: {names}. Run `prep verify` again when it can note them in the ledger: {error}"
         return replace(cells, damaged=damaged, told=told)
+
+
+def _for_writing(table: Table | None, place: Path) -> AbstractContextManager[Table]:
+    return open_for_writing(place) if table is None else nullcontext(table)
 
 
 @contextmanager
@@ -150,16 +147,21 @@ def _repairing(place: Path) -> Iterator[Table | None]:
         yield table
 
 
-def _repair(table: Table | None, damaged: Mapping[Path, Sequence[Damage]], place: Path) -> None:
+def _repaired(paths: Sequence[Path], findings: _Findings, table: Table | None, place: Path) -> _Findings:
+    """Repair those of some stores that are damaged; return what is found in all of them afterwards."""
     from segprep.workflows.stores.repair import repair_store
 
-    if table is None:
-        find_workspace(place)  # which says that there is none
-        return
-    for path, damages in damaged.items():
-        with Progress(f"prep verify --repair {path.name}") as progress:
-            repair_store(table, path, damages, ClusterOptions(workers=0), progress)
-        tell(f"prep: {path} is repaired")
+    damaged = {Path(path): damages for path, damages in findings.damages.items() if damages}
+    if not damaged:
+        return findings
+    for line in results.damages(findings.damages, as_json=False):
+        tell(str(line))
+    with _for_writing(table, place) as writing:
+        for path, damages in damaged.items():
+            with Progress(f"prep verify --repair {path.name}") as progress:
+                repair_store(writing, path, damages, ClusterOptions(workers=0), progress)
+            tell(f"prep: {path} is repaired")
+    return _findings(paths, fast=False)
 
 
 def _print(findings: _Findings, cells: _Cells | None, *, fast: bool, as_json: bool) -> None:

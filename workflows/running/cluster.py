@@ -9,14 +9,14 @@ from typing import Generic, TypeVar
 
 import cv2
 
-from segprep.datasets.errors import ConfigurationError, WriteFailedError
+from segprep.datasets.errors import ConfigurationError
 from segprep.workflows.running.local_cluster import LocalExecutor
-from segprep.workflows.running.outcomes import Executor, NotArrived, Outcome, WorkerDied
+from segprep.workflows.running.outcomes import Executor, NotArrived, Outcome, changed_here
 from segprep.workflows.running.process import settle_process
 from segprep.workflows.running.sharing import Shared
 from segprep.workflows.running.users_cluster import UsersClusterExecutor
 
-__all__ = ["ClusterOptions", "Executor", "Outcome", "WorkerDied", "make_executor"]
+__all__ = ["ClusterOptions", "make_executor"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ class _InProcess(Generic[Task, Result]):
             return Outcome(task, None, error)
 
     def refuse(self, outcome: Outcome[Task, Result], why: NotArrived) -> None:
-        raise WriteFailedError(f"{why}: did something else remove or change it?")
+        raise changed_here(why)
 
 
 def make_executor(

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from segprep.datasets.errors import ClusterLostError, WriteFailedError
+from segprep.datasets.errors import ClusterLostError
 from segprep.workflows.running.dask_tasks import LOOK_SECONDS, outcome_of, tell
-from segprep.workflows.running.outcomes import NotArrived, Outcome
+from segprep.workflows.running.outcomes import NotArrived, Outcome, changed_here
 
 if TYPE_CHECKING:
     from distributed import Future, LocalCluster
@@ -83,7 +83,7 @@ class LocalExecutor(Generic[Task, Result]):
 
     def refuse(self, outcome: Outcome[Task, Result], why: NotArrived) -> None:
         """Raise, because the worker sees what this process sees."""
-        raise WriteFailedError(f"{why}: did something else remove or change it?")
+        raise changed_here(why)
 
     def _look(self) -> None:
         """See whether there are workers; those that die are restarted."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Executor", "NotArrived", "Outcome", "WorkerDied"]
+from segprep.datasets.errors import WriteFailedError
+
+__all__ = ["Executor", "NotArrived", "Outcome", "WorkerDied", "changed_here"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -15,6 +17,11 @@ class WorkerDied(Exception):  # noqa: N818  (an outcome that the runner handles,
 
 class NotArrived(Exception):  # noqa: N818  (said of a worker, which the executor then refuses)
     """A file that a task is said to have written is not here."""
+
+
+def changed_here(why: NotArrived) -> WriteFailedError:
+    """Return what a file that is not here means where the worker sees what this process sees."""
+    return WriteFailedError(f"{why}: did something else remove or change it?")
 
 
 @dataclass(frozen=True, slots=True)

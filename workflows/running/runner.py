@@ -17,11 +17,12 @@ from segprep.workflows.ledger.rows import DEATHS
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.outcomes import WorkerDied
 from segprep.workflows.running.sharing import shared_with
-from segprep.workflows.running.worker import BatchResult, Job, NotMade, process_batch
+from segprep.workflows.running.worker import BatchResult, Job, Unmade, process_batch
 
-__all__ = ["Failure", "RunOptions", "Summary", "plan", "run_steps"]
+__all__ = ["RunOptions", "Summary", "plan", "run_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,6 @@ class RunOptions:
     cluster: ClusterOptions = field(default_factory=ClusterOptions)
     selection: Selection = field(default_factory=Selection)
     retry_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A sample that failed: file and reason are in the text."""
-
-    key: SampleKey
-    column: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +54,13 @@ class Summary:
     samples: int
     made: int
     states: dict[str, dict[str, int]]
-    failures: tuple[Failure, ...]
+    failures: tuple[Unmade, ...]
     clipped: dict[str, int]
     absent: dict[str, dict[str, int]]
     figures: dict[str, dict[str, float]]
     warnings: dict[str, list[str]]
     damaged: tuple[DamagedCell, ...] = ()
-    not_made: tuple[NotMade, ...] = ()
+    not_made: tuple[Unmade, ...] = ()
 
     @property
     def failed_samples(self) -> int:
@@ -128,7 +120,7 @@ class _Run:
         self._failed = 0
         self.touched: set[SampleKey] = set()
         self.damaged: list[DamagedCell] = []
-        self.not_made: list[NotMade] = []
+        self.not_made: list[Unmade] = []
 
     def pending(self) -> Iterator[KnownSample]:
         """Yield the samples that need work."""
@@ -185,7 +177,7 @@ class _Run:
                 deaths = before.deaths if before is not None and before.fingerprint == verdict.fingerprint else 0
                 facts = {DEATHS: deaths + 1}
                 rows.append(verdict.row(step, sample.record.key, column.name, CellState.FAILED, reason, facts))
-        undecided = tuple(NotMade(row.key, row.column, reason) for row in rows if row.is_undecided)
+        undecided = tuple(Unmade(row.key, row.column, reason) for row in rows if row.is_undecided)
         return BatchResult(tuple(rows), tuple(digests.hashed.values()), not_made=undecided)
 
 
@@ -203,7 +195,7 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
     states: dict[str, Counter[str]] = {name: Counter() for name in names}
     absent: dict[str, Counter[str]] = {name: Counter() for name in names}
     figures = {name: ColumnFigures(name) for name in names}
-    failures: list[Failure] = []
+    failures: list[Unmade] = []
     samples = 0
     for sample in table.ledger.samples(selection):
         samples += 1
@@ -215,7 +207,7 @@ def _summarise(table: Table, steps: Sequence[Step], selection: Selection, made: 
                 if row.state is CellState.ABSENT:
                     absent[name][row.reason] += 1
                 if row.state is CellState.FAILED and not row.is_undecided:
-                    failures.append(Failure(sample.record.key, name, row.reason))
+                    failures.append(Unmade(sample.record.key, name, row.reason))
     said = {name: each.figures() for name, each in figures.items()}
     return Summary(
         samples,

@@ -18,7 +18,7 @@ from segprep.workflows.ledger.database import CellRow, CellState, FileRow, Known
 from segprep.workflows.ledger.freshness import Digests, State, Verdict, examine, file_source
 from segprep.workflows.running.inputs import SampleInputs, StoredInputs
 
-__all__ = ["BatchResult", "Job", "NotMade", "process_batch"]
+__all__ = ["BatchResult", "Job", "Unmade", "process_batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class NotMade:
-    """A cell that was not made for a failure of the machine. Nothing is recorded: the next run tries it again."""
+class Unmade:
+    """A cell that was not made, and why."""
 
     key: SampleKey
     column: str
@@ -55,13 +55,13 @@ class BatchResult:
         cells: Rows to commit.
         sources: Rows to commit.
         damaged: Cells that were read and are not what was written.
-        not_made: Cells that the machine failed to make.
+        not_made: Cells that the machine failed to make. Nothing is recorded of them: the next run tries again.
     """
 
     cells: tuple[CellRow, ...]
     sources: tuple[SourceRow, ...]
     damaged: tuple[DamagedCell, ...] = ()
-    not_made: tuple[NotMade, ...] = ()
+    not_made: tuple[Unmade, ...] = ()
 
 
 def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
@@ -76,7 +76,7 @@ def process_batch(job: Job, samples: Sequence[KnownSample]) -> BatchResult:
     cells: list[_NewCell] = []
     sources: dict[str, SourceRow] = {}
     damaged: list[DamagedCell] = []
-    not_made: list[NotMade] = []
+    not_made: list[Unmade] = []
     try:
         for sample in samples:
             work = _SampleWork(job, sample, staged)
@@ -122,7 +122,7 @@ class _SampleWork:
         self._inputs = SampleInputs(sample.record.key, stored.read)
         self.cells: list[_NewCell] = []
         self.damaged: list[DamagedCell] = []
-        self.not_made: list[NotMade] = []
+        self.not_made: list[Unmade] = []
 
     def run(self) -> None:
         for step in self._job.steps:
@@ -134,7 +134,7 @@ class _SampleWork:
                 failed = machine_error(error)
                 if failed is None:
                     raise
-                self.not_made += [NotMade(self._known.record.key, column.name, str(failed)) for column in step.outputs]
+                self.not_made += [Unmade(self._known.record.key, column.name, str(failed)) for column in step.outputs]
 
     def _bring_up_to_date(self, step: Step) -> None:
         verdict = examine(step, self._known, self.digests, retry_failed=self._job.retry_failed)

@@ -18,12 +18,13 @@ from segprep.datasets.sample import Camera
 from segprep.datasets.source_files import read_input
 from segprep.datasets.workspace.cells import decode_file
 from segprep.prep.inspection.camera_doubts import camera_doubts
-from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.depth_doubts import Reading, depth_doubts
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.inspection.motion_doubts import Track, motion_doubts
 from segprep.prep.inspection.ray_length import ray_votes
 from segprep.prep.inspection.reflectance_doubts import reflectance_doubts
+from segprep.prep.inspection.seen_depth import DepthRange, SeenDepth, range_text, seen_depth
 
 __all__ = ["examine_quantities", "record_doubts"]
 

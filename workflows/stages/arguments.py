@@ -14,7 +14,12 @@ from segprep.datasets.program.values import Accept, above, at_least, finite, par
 from segprep.datasets.record import Direction
 from segprep.prep.labels.method import LabelMethodName
 
-__all__ = ["FileArguments", "FlowArguments", "MotionLabelArguments", "ResizeArguments"]
+__all__ = ["DEPTH_UNIT_NAMES", "FileArguments", "FlowArguments", "MotionLabelArguments", "ResizeArguments"]
+
+DEPTH_UNIT_NAMES: Final = (
+    "m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, kinect-swapped, cityscapes, kitti-disparity"
+)
+"""For help texts: those of `segprep.datasets.codes.depth_units`, which is not light."""
 
 _ON_FILES: Final = "On single files, without a workspace"
 _SIZE: Final = Accept("two whole numbers of at least 1, width and height", lambda size: min(size) >= 1)
@@ -185,8 +190,7 @@ class FileArguments:
     depth_unit: str | None = option(
         None,
         metavar="UNIT",
-        help="What its numbers are: m, mm, cm, 1/N (of a metre), tum, kitti, sun, kinect, kinect-swapped, cityscapes, "
-        "kitti-disparity.",
+        help=f"What its numbers are: {DEPTH_UNIT_NAMES}.",
         panel=_ON_FILES,
     )
     image_file: Path | None = option(None, metavar="FILE", help="The image.", panel=_ON_FILES)
@@ -203,6 +207,6 @@ class FileArguments:
     @property
     def paths(self) -> dict[str, Path]:
         """The files that were named, by the column that they stand for."""
-        named = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
-        named |= {"image": self.image_file, "nir": self.nir_file}
+        depths = {"depth": self.depth_file, "raw_depth": self.raw_depth_file}
+        named = depths | {"image": self.image_file, "nir": self.nir_file}
         return {name: path for name, path in named.items() if path is not None}

@@ -9,7 +9,7 @@ from segprep.flow.estimators import ESTIMATORS
 from segprep.flow.flow_files import check_pattern
 from segprep.prep.motion.ego_steps import EgoFlow
 from segprep.prep.motion.flow_steps import MotionImage, OpticalFlow, PrecomputedFlow
-from segprep.prep.motion.movable import Movable, movable_classes
+from segprep.prep.motion.movable import Movable, find_movable
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import Step
 from segprep.workflows.ledger.table import Table
@@ -80,11 +80,8 @@ def workspace_target(table: Table) -> TargetSize:
 
 def _movable(table: Table) -> Movable | None:
     """Return what can move by its label, by which it is kept out of the camera's motion; None if nothing is known."""
-    label, class_map = table.ledger.columns().get("label"), table.workspace.config.class_map
-    train_ids = movable_classes(class_map)
-    if label is None or not train_ids:
-        return None
-    return Movable(train_ids, class_map if label.column.holds_raw_ids else None)
+    label = table.columns().get("label")
+    return None if label is None else find_movable(table.workspace.config.class_map, raw=label.holds_raw_ids)
 
 
 def _usual_ego_mode(table: Table) -> Literal["pose", "none"]:

@@ -27,8 +27,10 @@ from segprep.datasets.sample import Array, Camera, JsonDict, Mask, SampleKey
 from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace.cells import Cell, Column, decode_file, decode_source, encode_cell
 from segprep.prep.inspection.camera_doubts import camera_doubts
-from segprep.prep.inspection.depth_doubts import Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.depth_doubts import Reading, depth_doubts
+from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
+from segprep.prep.inspection.seen_depth import range_text, seen_depth
 from segprep.prep.modalities import MODALITIES
 from segprep.prep.modalities._depth_input import FILLED, MEASURED
 from segprep.prep.modalities._member import ModalityMember, Scene
@@ -158,13 +160,13 @@ def _depth_and_camera(call: FileCall) -> Iterator[tuple[Column, Cell]]:
     else:
         _, raw_HW, measured_HW, _ = _depth(call, raw)
         if raw_HW.shape != depth_HW.shape:
-            raise SizeMismatchError(
-                f"{raw} is {raw_HW.shape}, {filled} {depth_HW.shape} (height, width): they must be of one size"
-            )
+            sizes = [f"{path} is {each.shape[1]}x{each.shape[0]}" for path, each in ((raw, raw_HW), (filled, depth_HW))]
+            raise SizeMismatchError(f"{', '.join(sizes)}: they must be of one size")
         yield column, Cell(raw_HW, measured_HW)
         yield replace(column, name=FILLED), Cell(depth_HW, valid_HW)
         yield Column(MEASURED, Kind.MASK, IdCode(8)), Cell(measured_HW.astype(np.uint8))
     if camera is not None:
+        _tell_doubts(call, "--camera", camera_doubts(camera, None))
         yield _CAMERA, Cell(camera.to_json())
 
 
@@ -182,29 +184,29 @@ def _depth(call: FileCall, path: Path) -> tuple[Column, Array, Mask, Camera | No
     kept_as = code if isinstance(code, DepthCode) else DISPARITY_DEPTH
     if isinstance(code, DepthFileCode):
         kept_as = code.kept_as
+    metre_pixels = None
     if kind is Kind.DISPARITY:
         if camera is None or camera.baseline is None:
             raise ConfigurationError("disparity needs the camera and its baseline: --camera FX,FY,CX,CY,BASELINE")
         depth_HW, valid = depth_from_disparity(depth_HW, valid, camera)
+        metre_pixels = float(camera.K[0, 0]) * camera.baseline
     refuse_implausible(depth_HW, valid, kept_as, f"{path} was read with --depth-unit {call.given.depth_unit}")
-    metre_pixels = camera.K[0, 0] * camera.baseline if kind is Kind.DISPARITY and camera and camera.baseline else None
-    _doubt(call, path, source, seen_depth(facts, metre_pixels), camera)
+    seen = seen_depth(facts, metre_pixels)
+    if seen is not None:
+        call.tell(str(Notice(About.SEEN, _DEPTH, range_text([seen.range], source.code))))
+        _tell_doubts(call, path, depth_doubts(Reading(_DEPTH, source.code, None, said=True), [seen]))
     return Column(_DEPTH, Kind.DEPTH, kept_as), depth_HW.astype(np.float32), valid, camera
 
 
-def _doubt(call: FileCall, path: Path, source: SourceFile, seen: SeenDepth | None, camera: Camera | None) -> None:
-    """Tell which depth was seen and what looks wrong.
+def _tell_doubts(call: FileCall, where: Path | str, doubts: Iterable[Doubt]) -> None:
+    """Tell what looks wrong.
 
     Raises:
         ConfigurationError: If it cannot be.
     """
-    if seen is None:
-        return
-    call.tell(str(Notice(About.SEEN, _DEPTH, range_text([seen.range], source.code))))
-    doubts = [*depth_doubts(Reading(_DEPTH, source.code, None, said=True), [seen])]
-    for doubt in (*doubts, *(() if camera is None else camera_doubts(camera, None))):
+    for doubt in doubts:
         if doubt.impossible:
-            raise ConfigurationError(f"{path}: {doubt.subject}: {doubt.text}")
+            raise ConfigurationError(f"{where}: {doubt.subject}: {doubt.text}")
         call.tell(str(Notice(About.SUSPECT, doubt.subject, doubt.text)))
 
 

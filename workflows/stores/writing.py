@@ -23,7 +23,8 @@ from segprep.workflows.ledger.damage import damage_told
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.outcomes import WorkerDied
 from segprep.workflows.running.sharing import shared_with
 from segprep.workflows.stores.content import ShardTask, shard_rows
 from segprep.workflows.stores.place import FinishedStore, StorePlace, put_in_place, settle

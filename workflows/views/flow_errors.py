@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from segprep.datasets.errors import ConfigurationError, ConflictError, MissingInputError, SizeMismatchError
@@ -66,7 +65,7 @@ def evaluate_column(table: Table, selection: Selection, column: str, pattern: st
     if vectors is None or vectors.kind is not Kind.FLOW:
         known = ", ".join(name for name, each in columns.items() if each.kind is Kind.FLOW)
         raise ConfigurationError(f"there is no column {column!r} of vectors. There are: {known or 'none yet'}")
-    if sum(1 for _ in islice(table.ledger.samples(selection), 2)) > 1:
+    if table.ledger.count(selection) > 1:
         check_pattern(pattern)
     truth_input = Input("truth", Origin.FILE, pattern=pattern)
     lacking = {"flow": 0, "truth": 0}

@@ -77,15 +77,17 @@ class _Tally:
     """Counts what a step's verdicts over the samples of a split were."""
 
     def __init__(self, step: Step) -> None:
+        self._step = step
         self.figures = {column.name: ColumnFigures(column.name) for column in step.outputs}
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
 
-    def add(self, step: Step, sample: KnownSample, verdict: Verdict) -> None:
+    def add(self, sample: KnownSample, digests: Digests) -> None:
+        verdict = _verdict(self._step, sample, digests)
         self.counts[verdict.state] += 1
         if verdict.state not in (State.DONE, State.MISSING):
             self.reasons[f"{verdict.state}: {verdict.reason}"] += 1
-        rows = [sample.cells.get(column.name) for column in step.outputs]
+        rows = [sample.cells.get(column.name) for column in self._step.outputs]
         for row in rows:
             if row is not None:
                 self.figures[row.column].add(row)
@@ -103,8 +105,8 @@ def read_status(table: Table) -> Status:
         tallies = [_Tally(step) for _, step in steps]
         for sample in ledger.samples(Selection(splits=(split,))):
             samples[split] += 1
-            for (_, step), tally in zip(steps, tallies, strict=True):
-                tally.add(step, sample, _verdict(step, sample, digests))
+            for tally in tallies:
+                tally.add(sample, digests)
         columns += [
             _column_status(split, column.name, command, tally)
             for (command, step), tally in zip(steps, tallies, strict=True)
@@ -120,7 +122,8 @@ def _verdict(step: Step, sample: KnownSample, digests: Digests) -> Verdict:
     try:
         return examine(step, sample, digests)
     except MachineError as error:
-        return Verdict(State.UNSURE, f"a file cannot be read: {os.strerror(error.errno or 0)}")
+        why = "the machine fails" if error.errno is None else os.strerror(error.errno)
+        return Verdict(State.UNSURE, f"a file cannot be read: {why}")
 
 
 def _column_status(split: str, column: str, command: str, tally: _Tally) -> ColumnStatus:

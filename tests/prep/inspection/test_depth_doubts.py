@@ -12,11 +12,12 @@ from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, Camera
 from segprep.datasets.synthetic import World, make_camera, render
-from segprep.prep.inspection.depth_doubts import DepthRange, Reading, SeenDepth, depth_doubts, range_text, seen_depth
+from segprep.prep.inspection.depth_doubts import Reading, depth_doubts
 from segprep.prep.inspection.doubts import Doubt
 from segprep.prep.inspection.facts import measure_distances
 from segprep.prep.inspection.ray_length import ray_votes
 from segprep.prep.inspection.reflectance_doubts import reflectance_doubts
+from segprep.prep.inspection.seen_depth import DepthRange, SeenDepth, range_text, seen_depth
 
 INDOORS = (0.4, 5.0)
 

@@ -36,6 +36,8 @@ def test_cameras_of_known_datasets_pass(right: Camera) -> None:
         (camera(2625, 2625, 1599.5, 1199.5), "far outside the picture, as if K were that of pictures of", True),
         (camera(262, 262, 159.5, 119.5), "as if K were that of pictures of about 319x239", False),
         (camera(0.82, 1.09, 0.5, 0.5), "shares of width and height", True),
+        (camera(0, 525, 320, 240), "focal lengths are above 0", True),
+        (camera(525, -525, 320, 240), "focal lengths are above 0", True),
         (camera(9000, 9000, 320, 240), "a field of view of 4 by 3 degrees", False),
         (camera(60, 60, 320, 240), "a field of view of 159 by 152 degrees", False),
         (camera(525, 700, 320, 240), "the two focal lengths differ", False),

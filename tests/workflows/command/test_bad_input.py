@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,8 @@ def test_a_truncated_png_is_named_and_the_rest_goes_on(ready: Path, capsys: Capt
     assert "truncated" in text
     assert _others_are_done("0001TP_007030")
     assert not Path("train/image_data/0001TP_007030.png").exists()
+    with closing(sqlite3.connect("ledger.sqlite")) as ledger:
+        assert ledger.execute("SELECT exit_code FROM runs").fetchall() == [(4,)], "as the command ended"
 
 
 def test_a_zero_byte_file_is_named(ready: Path, capsys: Captured) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segprep.datasets.classes import ClassMap
 from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.lists.files import read_lists
 from segprep.datasets.workspace import load_workspace
@@ -160,8 +161,6 @@ def test_labels_of_one_class_are_said_by_init_and_check(tmp_path: Path, capsys: 
 
 
 def test_old_class_maps_are_no_guesses_and_say_nothing_new() -> None:
-    from segprep.datasets.classes import ClassMap
-
     old = {"ignored_raw_ids": [255], "classes": [{"name": "a", "color": [1, 2, 3], "raw_ids": [0]}]}
     class_map = ClassMap.from_json(old)
     assert not class_map.found

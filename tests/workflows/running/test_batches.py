@@ -14,7 +14,8 @@ import pytest
 
 from segprep.datasets.errors import MachineError, UnreadableFileError
 from segprep.workflows.running.batches import Interrupted, run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.running.outcomes import WorkerDied
 from segprep.workflows.running.sharing import Shared
 from support.workers import ON_WORKERS
 

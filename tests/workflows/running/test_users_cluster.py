@@ -20,9 +20,9 @@ from segprep.datasets.errors import ClusterLostError, ConfigurationError, WriteF
 from segprep.workflows.running import arrival, dask_tasks, users_cluster
 from segprep.workflows.running.arrival import require_arrived
 from segprep.workflows.running.batches import Interrupted, run_in_batches
-from segprep.workflows.running.cluster import ClusterOptions, WorkerDied, make_executor
+from segprep.workflows.running.cluster import ClusterOptions, make_executor
 from segprep.workflows.running.code_digest import OUR_FOLDERS
-from segprep.workflows.running.outcomes import NotArrived
+from segprep.workflows.running.outcomes import NotArrived, WorkerDied
 from segprep.workflows.running.scheduler_address import require_scheduler
 from segprep.workflows.running.sharing import Claims, Shared, Shown, claims
 

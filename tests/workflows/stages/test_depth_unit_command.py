@@ -10,11 +10,13 @@ import h5py
 import numpy as np
 import pytest
 
+from segprep.datasets.codes.depth_units import DEPTH_UNITS
 from segprep.datasets.imageio import encode_image, read_image, write_image
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.workspace import load_workspace
 from segprep.datasets.workspace.cells import read_cell
 from segprep.workflows.ledger.database import Ledger, Selection
+from segprep.workflows.stages.arguments import DEPTH_UNIT_NAMES
 from support.commands import prep
 
 pytestmark = pytest.mark.usefixtures("ws")
@@ -29,6 +31,10 @@ def drive(ws: Path, tmp_path: Path, capsys: Capture) -> Path:
     assert prep("init", "synthetic", "--miniature", root, "--frames", "4") == 0
     capsys.readouterr()
     return root
+
+
+def test_the_help_names_every_unit() -> None:
+    assert [name for name in DEPTH_UNIT_NAMES.split(", ") if not name.startswith("1/N")] == list(DEPTH_UNITS)
 
 
 def status(capsys: Capture) -> dict[tuple[str, str], tuple[dict[str, int], dict[str, int]]]:

@@ -143,7 +143,9 @@ def test_what_can_move_by_its_label_does_not_steer_the_camera(own_drive: Path, c
     assert prep("flow", "--json") == 0
     assert _json(capsys)["made"] == 0
     assert prep("resize", "--labels", "nearest") == 0
+    capsys.readouterr()
     assert prep("flow", "--json") == 0
+    assert _json(capsys)["made"] > 0, "it is made of these labels"
 
 
 def test_the_next_frame_can_be_the_neighbour(drive: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_raw_depth_beside_a_filled_one_is_what_the_workspace_has_as_measured(f
     [
         (("hha", "--raw-depth-file", "depth.npy", "--depth-unit", "m", "--out", "o.png"), 2, "goes with --depth-file"),
         (("hha", "--fill", "nearest", "--raw-depth-file", "depth.npy", "--out", "o"), 2, "omit --fill"),
-        (("hha", "--raw-depth-file", "small.npy", "--out", "o.png"), 3, "(24, 48)"),
+        (("hha", "--raw-depth-file", "small.npy", "--out", "o.png"), 3, "small.npy is 48x24, "),
     ],
 )
 def test_a_raw_depth_that_fits_nothing_is_refused(
@@ -172,3 +172,12 @@ def test_the_range_of_a_single_file_is_said_and_what_looks_like_another_unit(fil
     wrong = (*given, "--depth-unit", "tum", "--camera", "0.9,0.9,0.5,0.5")
     assert prep("modality", "jet", *wrong) == 2
     assert "shares of width and height" in capsys.readouterr().err
+
+
+def test_a_doubt_about_the_camera_is_said_once_however_many_depths_it_is_of(files: Path, capsys: Captured) -> None:
+    depth = files / "depth.npy"
+    given = ("--depth-file", depth, "--raw-depth-file", depth, "--depth-unit", "m", "--out", files / "normals.png")
+    assert prep("modality", "normals", *given, "--camera", "90,150,47.5,23.5") == 0
+    assert capsys.readouterr().err.count("the two focal lengths differ") == 1
+    assert prep("modality", "normals", *given, "--camera", "0,90,47.5,23.5") == 2
+    assert "--camera: camera: K says fx 0" in capsys.readouterr().err

@@ -22,10 +22,9 @@ if importlib.util.find_spec("pydantic"):  # newer versions of typer need it
     import pydantic
 from segprep.datasets.catalog import camvid
 from segprep.datasets.program.command_line import run_app
-from segprep.workflows.command import actions as commands
+from segprep.workflows.command import shard_action, stage_action, store_actions
 from segprep.workflows.stores import repair
 from segprep.workflows.stores import writing as shard_run
-from segprep.workflows.command import store_actions as store_commands
 from segprep.workflows.stores import place as store_place
 from segprep.workflows.cli import app
 
