@@ -34,7 +34,8 @@ from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, plan, run_steps
 from segprep.workflows.running.scales import write_scales
-from segprep.workflows.samples.initialise import InitRequest, initialise, write_miniature
+from segprep.workflows.samples.initialise import InitRequest, initialise
+from segprep.workflows.samples.miniature import write_miniature
 from segprep.workflows.stages.registry import build_steps, in_order, resolve
 from segprep.workflows.stores.augment_request import AugmentRequest
 
