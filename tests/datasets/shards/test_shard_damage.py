@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segprep.datasets.errors import DamagedStoreError
-from segprep.datasets.file_records import OTHER_CONTENT, FileRecord, wrong_size
+from segprep.datasets.file_records import OTHER_CONTENT, FileRecord, read_recorded
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards import verify as shard_verify
@@ -242,16 +242,16 @@ def test_a_store_that_is_replaced_while_it_is_verified_is_checked_anew(
     (store / IMAGE).unlink()
     checked: list[Path] = []
 
-    def replaced_meanwhile(path: Path, record: FileRecord) -> str | None:
-        reason = wrong_size(path, record)
+    def replaced_meanwhile(path: Path, record: FileRecord) -> tuple[bytes, str | None]:
+        found = read_recorded(path, record)
         if path == store / IMAGE:
             checked.append(path)
             if len(checked) == 1:
                 store.rename(tmp_path / "old")
                 other.rename(store)
-        return reason
+        return found
 
-    monkeypatch.setattr(shard_verify, "wrong_size", replaced_meanwhile)
+    monkeypatch.setattr(shard_verify, "read_recorded", replaced_meanwhile)
     assert verify_store(store) == []
     assert len(checked) == 2
 
