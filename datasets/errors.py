@@ -19,10 +19,10 @@ brackets here:
     |  `- WriteFailedError (OSError)                3
     |- ClusterLostError (ConnectionError)           3
     |- TooManyBadSamplesError (RuntimeError)        4
-    |- DamagedCellError (ValueError)                6
-    |- DamagedLedgerError (ValueError)              6
     |- ConflictError (FileExistsError)              5
     |  `- WorkspaceLockedError (BlockingIOError)    5
+    |- DamagedCellError (ValueError)                6
+    |- DamagedLedgerError (ValueError)              6
     `- DamagedStoreError (ValueError)               6
        |- StoreNotFoundError (FileNotFoundError)    3
        `- StoreChangedError (FileExistsError)       5

@@ -28,6 +28,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
             "classes",
             "documents",
             "errors",
+            "file_records",
             "json_values",
             "kinds",
             "label_reading",

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
-from segprep.datasets.machine import blame_machine
+from segprep.datasets.file_records import wrong_content, wrong_size
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
 from segprep.datasets.shards.mapping import MappedFiles, MappedShard, Snapshot, ask_for, disk_waits
 from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.open_files import most_mapped
-from segprep.datasets.shards.root import REMEDY, StoreRoot, record_of, wrong_size
+from segprep.datasets.shards.root import REMEDY, StoreRoot
 from segprep.datasets.shards.row_files import RowFiles
 
 __all__ = ["LocalArrays"]
@@ -44,13 +44,7 @@ class LocalArrays:
         """See `StoreArrays.check`."""
         for name in self._layouts:
             file = f"{name}/{ROOT_FILE}"
-            reason = wrong_size(self._path / file, self._root.files[file])
-            try:
-                if reason is None and record_of((self._path / file).read_bytes()) != self._root.files[file]:
-                    reason = "its content is not what was written"
-            except OSError as error:
-                blame_machine(self._path / file, error)
-                reason = f"the file is not readable: {error.strerror}"
+            reason = wrong_content(self._path / file, self._root.files[file])
             if reason is not None:
                 raise DamagedStoreError(f"{self._path}: {file} is damaged: {reason}. {REMEDY}")
         for name, layout in self._layouts.items():

@@ -23,13 +23,14 @@ import numcodecs.blosc
 import numpy as np
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.file_records import OTHER_CONTENT
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.chunks import CODECS, checked_body, checksum_of, read_index
 from segprep.datasets.shards.layout import ArrayLayout
 from segprep.datasets.shards.metadata import ROOT_FILE
 from segprep.datasets.shards.open_files import MAPPED
-from segprep.datasets.shards.root import OTHER_CONTENT, StoreRoot, read_root
+from segprep.datasets.shards.root import StoreRoot, read_root
 
 if sys.platform == "linux":
     import resource

@@ -16,12 +16,13 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import FsspecStore, LocalStore, WrapperStore
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.file_records import OTHER_CONTENT, FileRecord, record_of
 from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shards.arrays import Corner, UnreadableRowsError
 from segprep.datasets.shards.chunks import checksum_of
 from segprep.datasets.shards.layout import CHUNK_CHECKSUMS
-from segprep.datasets.shards.root import OTHER_CONTENT, FileRecord, StoreRoot, is_foreign, parse_root, record_of
+from segprep.datasets.shards.root import StoreRoot, is_foreign, parse_root
 
 __all__ = ["ZarrArrays", "other_root"]
 

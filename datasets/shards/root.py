@@ -10,6 +10,7 @@ from typing import Any
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.documents import read_json
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, StoreNotFoundError
+from segprep.datasets.file_records import FileRecord
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import SCHEMA_VERSION, StorePlan, encode_json
@@ -19,33 +20,20 @@ from segprep.datasets.source_files import MAX_BYTES
 
 __all__ = [
     "MISPLACED_REMEDY",
-    "OTHER_CONTENT",
     "REMEDY",
-    "FileRecord",
     "StoreRoot",
     "is_foreign",
     "newer_schema",
     "parse_root",
     "read_attributes",
     "read_root",
-    "record_of",
-    "wrong_size",
     "wrong_split",
 ]
 
 REMEDY = "Copy the store anew, or run `prep verify --repair` in its workspace"
 MISPLACED_REMEDY = "Put the stores back in their places, or run `prep shard`, which makes them anew"
-OTHER_CONTENT = "its content is not what was written here"
 
 _USUAL_SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """Size in bytes and SHA-256 (hexadecimal) of a file."""
-
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,30 +158,6 @@ def newer_schema(attributes: JsonDict) -> bool:
     if isinstance(schema, int) and schema <= SCHEMA_VERSION:
         return False
     return not _is_intact(attributes | {"schema_version": SCHEMA_VERSION})
-
-
-def record_of(*content: bytes) -> FileRecord:
-    """Return the size and digest of a file's content, in one part or several."""
-    digest = hashlib.sha256()
-    for part in content:
-        digest.update(part)
-    return FileRecord(sum(map(len, content)), digest.hexdigest())
-
-
-def wrong_size(path: Path, record: FileRecord) -> str | None:
-    """Return what is wrong with the size of a file, or None; this is the cheap check.
-
-    Raises:
-        MachineError: If the machine is to blame that nobody can tell.
-    """
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return "the file is missing"
-    except OSError as error:
-        blame_machine(path, error)
-        return f"the file is not accessible: {error.strerror}"
-    return None if size == record.size else f"it has {size} bytes instead of {record.size}"
 
 
 def wrong_split(store: Path | str, plan: StorePlan, split: str | None = None) -> str | None:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from segprep.datasets.errors import DamagedStoreError
-from segprep.datasets.machine import blame_machine
+from segprep.datasets.file_records import read_recorded
 from segprep.datasets.sample import Array
 from segprep.datasets.shards.arrays import UnreadableRowsError
 from segprep.datasets.shards.chunks import decode_chunk
 from segprep.datasets.shards.layout import CHUNK_CHECKSUMS
-from segprep.datasets.shards.root import OTHER_CONTENT, StoreRoot, record_of, wrong_size
+from segprep.datasets.shards.root import StoreRoot
 
 __all__ = ["RowFiles"]
 
@@ -36,23 +35,10 @@ class RowFiles:
         """
         layout, rows = self._layouts[name], self._root.plan.shard_rows(shard)
         file = layout.file(shard)
-        record = self._root.files[file]
-        reason = wrong_size(self._path / file, record)
-        if reason is None:
-            try:
-                content = (self._path / file).read_bytes()
-                shape = (layout.rows_per_file, *layout.shape[1:])
-                values = decode_chunk(content, shape, layout.dtype, layout.codec)[: len(rows)]
-            except OSError as error:
-                blame_machine(self._path / file, error)
-                reason = str(error)
-            except DamagedStoreError as error:
-                reason = str(error)
-            else:
-                if record_of(content) == record:
-                    return values
-                reason = OTHER_CONTENT
-        raise UnreadableRowsError(f"shard file {file}", reason, name, rows)
+        content, reason = read_recorded(self._path / file, self._root.files[file])
+        if reason is not None:
+            raise UnreadableRowsError(f"shard file {file}", reason, name, rows)
+        return decode_chunk(content, (layout.rows_per_file, *layout.shape[1:]), layout.dtype, layout.codec)[: len(rows)]
 
     def checksums(self, name: str, shard: int) -> Array | None:
         """Return the checksums, (rows,) uint32, of the chunks that belong into a shard of a column; None if unknown.

@@ -7,19 +7,17 @@ from typing import Any
 
 from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import DamagedStoreError, StoreNotFoundError
+from segprep.datasets.file_records import read_recorded, wrong_size
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.chunks import decode_chunk, split_shard
 from segprep.datasets.shards.layout import ArrayLayout, StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, encode_root
 from segprep.datasets.shards.root import (
-    FileRecord,
     StoreRoot,
     newer_schema,
     read_attributes,
     read_root,
-    record_of,
-    wrong_size,
     wrong_split,
 )
 from segprep.datasets.shards.rows import text_of
@@ -122,9 +120,7 @@ def _metadata_damages(path: Path, root: StoreRoot) -> list[Damage]:
     sound: dict[str, Any] = {}
     for name in root.plan.arrays():
         file = f"{name}/{ROOT_FILE}"
-        content, reason = _read(path / file, root.files[file])
-        if reason is None and record_of(content) != root.files[file]:
-            reason = "its content is not what was written"
+        content, reason = read_recorded(path / file, root.files[file])
         if reason is None:
             sound[name] = parse_json(content)
         else:
@@ -156,27 +152,16 @@ def _root_reason(path: Path, root: StoreRoot, arrays: dict[str, Any]) -> str | N
     return None if content == expected else "it is not written as it was, outside of the attributes' values"
 
 
-def _read(file: Path, record: FileRecord) -> tuple[bytes, str | None]:
-    """Return the content of a file, or what is wrong with it: it is not there, not readable or of another size."""
-    reason = wrong_size(file, record)
-    try:
-        return (b"", reason) if reason is not None else (file.read_bytes(), None)
-    except OSError as error:
-        blame_machine(file, error)
-        return b"", f"the file is not readable: {error.strerror}"
-
-
 def _content_damage(path: Path, root: StoreRoot, layout: ArrayLayout, shard: int) -> tuple[str | None, list[int]]:
     """Return what is wrong with a shard file, and the rows that are lost by it."""
     file = layout.file(shard)
     rows = root.plan.shard_rows(shard)
-    content, reason = _read(path / file, root.files[file])
-    if reason is not None:
-        return reason, list(rows)
+    content, wrong = read_recorded(path / file, root.files[file])
+    if not content:
+        return wrong, list(rows)
     reason, lost = _undecodable(content, layout, rows)
-    if reason is None and record_of(content) != root.files[file]:
-        # Every chunk is sound, so this is another shard than the one that was written.
-        return "its SHA-256 digest is not the recorded one", list(rows)
+    if reason is None and wrong is not None:  # every chunk is sound, so this is another shard's file
+        return wrong, list(rows)
     return reason, lost
 
 

@@ -19,13 +19,14 @@ from segprep.datasets.errors import (
     DamagedStoreError,
     SizeMismatchError,
 )
+from segprep.datasets.file_records import FileRecord, record_of, wrong_size
 from segprep.datasets.sample import Array, JsonDict
 from segprep.datasets.shards.chunks import checksum_of, encode_chunk, join_shard
 from segprep.datasets.shards.columns import ArraySpec, valid_name
 from segprep.datasets.shards.layout import CHUNK_CHECKSUMS, ArrayLayout, StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, array_files, root_file
 from segprep.datasets.shards.parts import ColumnParts, EncodedRows
-from segprep.datasets.shards.root import FileRecord, StoreRoot, record_of, wrong_size
+from segprep.datasets.shards.root import StoreRoot
 from segprep.datasets.shards.rows import ShardRows, row_values
 from segprep.datasets.shards.statistics import Statistics, statistics_from_json, sum_of
 

@@ -1,18 +1,16 @@
 """Checking that the files of cells are those that were written, by what the ledger recorded of them."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from segprep.datasets.machine import blame_machine
+from segprep.datasets.file_records import wrong_content, wrong_size
 from segprep.datasets.sample import SampleKey
-from segprep.datasets.source_files import open_file
 from segprep.datasets.workspace.folder import Workspace
 from segprep.datasets.workspace.ledger_view import DoneCell, read_cells
 
-__all__ = ["DamagedCell", "damaged_cells", "wrong_content"]
+__all__ = ["DamagedCell", "damaged_cells"]
 
 _THREADS = 4  # hashing lets other threads run, and a disk delivers several files at once
 
@@ -32,34 +30,6 @@ class DamagedCell:
     column: str
     file: str
     reason: str
-
-
-def wrong_content(path: Path, size: int, digest: str, *, fast: bool = False) -> str | None:
-    """Return what is wrong with a file, or None.
-
-    Args:
-        path: The file.
-        size: Its recorded size in bytes.
-        digest: Its recorded SHA-256 in hexadecimal.
-        fast: Do not read it: only its size is compared.
-
-    Raises:
-        MachineError: If the machine is to blame that it cannot be read.
-    """
-    try:
-        found = path.stat().st_size
-        if found != size:
-            return f"it has {found} bytes instead of {size}"
-        if fast:
-            return None
-        with open_file(path) as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return "the file is missing"
-    except OSError as error:
-        blame_machine(path, error)
-        return f"the file is not readable: {error.strerror}"
-    return None if content == digest else "its content is not what was written"
 
 
 def damaged_cells(
@@ -91,9 +61,11 @@ def damaged_cells(
 
 
 def _damaged(root: Path, cells: Iterable[DoneCell], *, fast: bool) -> Iterator[DamagedCell]:
+    look = wrong_size if fast else wrong_content
+
     def check(cell: DoneCell) -> DamagedCell | None:
         for file in cell.files:
-            reason = wrong_content(root / file.path, file.size, file.digest, fast=fast)
+            reason = look(root / file.path, file.record)
             if reason is not None:
                 return DamagedCell(cell.key, cell.column, file.path, reason)
         return None

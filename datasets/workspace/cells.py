@@ -1,6 +1,5 @@
 """Columns and their cells: what a column holds, and how a cell becomes a file and back."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from segprep.datasets.codes.column import ColumnFacts, numbers_of
 from segprep.datasets.codes.numbers import Numbers
 from segprep.datasets.documents import parse_json
 from segprep.datasets.errors import CodeRangeError, DamagedCellError, MissingInputError, UnreadableFileError
+from segprep.datasets.file_records import OTHER_CONTENT, record_of
 from segprep.datasets.imageio import decode_image, encode_image, image_orientation
 from segprep.datasets.imageio.exif import UPRIGHT
 from segprep.datasets.imageio.scans import decode_velodyne
@@ -34,7 +34,7 @@ from segprep.datasets.workspace import Workspace
 __all__ = [
     "Cell",
     "Column",
-    "Digests",
+    "FileDigests",
     "StoredCell",
     "decode_cell",
     "decode_file",
@@ -44,10 +44,10 @@ __all__ = [
     "read_record_cell",
 ]
 
-Digests = Mapping[str, str]
+FileDigests = Mapping[str, str]
 """SHA-256 in hexadecimal of files, by path relative to the workspace."""
 
-_UNKNOWN: Final[Digests] = {}
+_UNKNOWN: Final[FileDigests] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def encode_cell(column: Column, key: SampleKey, cell: Cell) -> StoredCell:
 
 
 def read_cell(
-    workspace: Workspace, split: str, column: Column, key: SampleKey, digests: Digests = _UNKNOWN
+    workspace: Workspace, split: str, column: Column, key: SampleKey, digests: FileDigests = _UNKNOWN
 ) -> tuple[Array, Mask | None]:
     """Read a cell's stored integers and mask, as the shards hold them.
 
@@ -236,7 +236,9 @@ def read_cell(
     return stored, valid
 
 
-def decode_cell(workspace: Workspace, split: str, column: Column, key: SampleKey, digests: Digests = _UNKNOWN) -> Cell:
+def decode_cell(
+    workspace: Workspace, split: str, column: Column, key: SampleKey, digests: FileDigests = _UNKNOWN
+) -> Cell:
     """Read a cell as steps see it: metres, pixels, ids; JSON for cameras. Arguments and errors as `read_cell`."""
     if column.code is None:
         path = workspace.cell_path(split, column.name, key, column.extension)
@@ -263,7 +265,7 @@ def read_record_cell(path: Path, digest: str | None = None) -> JsonDict:
     return data
 
 
-def _digest(workspace: Workspace, path: Path, digests: Digests) -> str | None:
+def _digest(workspace: Workspace, path: Path, digests: FileDigests) -> str | None:
     return digests.get(path.relative_to(workspace.root).as_posix())
 
 
@@ -275,8 +277,6 @@ def _content(path: Path, digest: str | None) -> bytes:
         raise MissingInputError(f"{path} does not exist") from error
     except OSError as error:
         raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-        raise DamagedCellError(
-            f"{path} is damaged: its content is not what was written. `prep verify` names the command that mends it"
-        )
+    if digest is not None and record_of(data).sha256 != digest:
+        raise DamagedCellError(f"{path} is damaged: {OTHER_CONTENT}. `prep verify` names the command that mends it")
     return data

@@ -5,15 +5,18 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
+from segprep.datasets.file_records import FileRecord
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.folder import Workspace
 from segprep.datasets.workspace.ledger_file import checked, no_samples, open_to_read, reading
 
-__all__ = ["CellFile", "DoneCell", "KnownSplit", "read_cells", "read_columns", "read_split"]
+__all__ = ["WHOLE_STORE", "DoneCell", "FileRow", "KnownSplit", "read_cells", "read_columns", "read_split"]
 
-_WHOLE_STORE = -1  # among the places of shards: the finished store
+WHOLE_STORE: Final = -1
+"""Stands among the numbers of a split's shards for the finished store: its attributes and keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,25 @@ class KnownSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class CellFile:
-    """What was recorded of a cell's file: path relative to the workspace, size in bytes, SHA-256 in hexadecimal."""
+class FileRow:
+    """One file of a done cell.
+
+    Attributes:
+        path: Relative to the workspace.
+        size: In bytes.
+        mtime_ns: When it was written; of another time its content is compared.
+        digest: SHA-256 in hexadecimal.
+    """
 
     path: str
     size: int
+    mtime_ns: int
     digest: str
+
+    @property
+    def record(self) -> FileRecord:
+        """What it must still be."""
+        return FileRecord(self.size, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,7 @@ class DoneCell:
 
     key: SampleKey
     column: str
-    files: tuple[CellFile, ...]
+    files: tuple[FileRow, ...]
 
 
 def read_cells(workspace: Workspace) -> list[DoneCell]:
@@ -59,7 +75,7 @@ def read_cells(workspace: Workspace) -> list[DoneCell]:
     with _reading(workspace) as ledger:
         rows = map(checked, ledger.execute('SELECT * FROM cells ORDER BY key, "column"'))
         return [
-            DoneCell(SampleKey(key), column, tuple(CellFile(f[0], f[1], f[3]) for f in json.loads(files)))
+            DoneCell(SampleKey(key), column, tuple(FileRow(*f) for f in json.loads(files)))
             for key, column, state, _, _, _, files, *_ in rows
             if state == "done"
         ]
@@ -85,7 +101,7 @@ def read_split(workspace: Workspace, split: str) -> KnownSplit | None:
             if state == "done":
                 cells[SampleKey(key)][column] = fingerprint
         shards = dict(ledger.execute("SELECT place, fingerprint FROM shards WHERE split = ?", (split,)))
-        return KnownSplit(cells, bool(shards), shards.get(_WHOLE_STORE))
+        return KnownSplit(cells, bool(shards), shards.get(WHOLE_STORE))
 
 
 @contextmanager

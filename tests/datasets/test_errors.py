@@ -13,15 +13,9 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
         assert classes[name].__bases__[-1].__name__ == builtin, name
         assert classes[name].exit_code == int(code), name
     parents: dict[str, str] = {}
-    above = [(-1, "")]
-    for line in (errors.__doc__ or "").splitlines():
-        found = re.match(r"([ |]*)[|`]- (\w+)|( +)(SegprepError)$", line)
-        if found is not None:
-            depth, name = len(found[1] or ""), found[2] or found[4]
-            above = [
-                each for each in above if each[0] < depth or (each[1] == "SegprepError" and name != "SegprepError")
-            ]
-            parents[name] = above[-1][1]
-            above.append((depth, name))
-    del parents["SegprepError"]
+    above = {1: "SegprepError"}
+    for indent, name in re.findall(r"^    ([ |]*)[|`]- (\w+)", errors.__doc__ or "", re.MULTILINE):
+        depth = 1 + len(indent) // 3
+        parents[name] = above[depth]
+        above[depth + 1] = name
     assert parents == {name: cls.__bases__[0].__name__ for name, cls in classes.items()}

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.file_records import FileRecord, record_of, wrong_size
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
-from segprep.datasets.shards.root import FileRecord, record_of, wrong_size
 
 __all__ = ["STATE_FILE", "UNSEALED", "open_seal", "sealed"]
 

@@ -15,7 +15,8 @@ from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import open_table
 from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
-from segprep.workflows.samples.initialise import InitRequest, initialise, write_miniature
+from segprep.workflows.samples.initialise import InitRequest, initialise
+from segprep.workflows.samples.miniature import write_miniature
 from segprep.workflows.stores.augment_request import AugmentRequest
 
 __all__ = ["check", "flow_eval", "init", "show", "status", "write_list"]

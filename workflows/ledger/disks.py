@@ -6,20 +6,7 @@ import psutil
 
 __all__ = ["is_network_disk"]
 
-_NETWORK_TYPES = (
-    "nfs",
-    "cifs",
-    "smb",
-    "fuse.sshfs",
-    "lustre",
-    "beegfs",
-    "gpfs",
-    "ceph",
-    "afs",
-    "9p",
-    "virtiofs",
-    "fuse.",
-)
+_NETWORK_TYPES = ("nfs", "cifs", "smb", "lustre", "beegfs", "gpfs", "ceph", "afs", "9p", "virtiofs", "fuse.")
 
 
 def is_network_disk(folder: Path) -> bool:

@@ -5,14 +5,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from segprep.datasets.errors import MissingInputError
+from segprep.datasets.file_records import digest_of
 from segprep.datasets.kinds import Kind
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.record import SampleRecord, SourceFile
 from segprep.datasets.sample import JsonDict, SampleKey
-from segprep.datasets.source_files import open_file, read_file
+from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import fill_pattern
 from segprep.prep.step import Input, Origin, Step
@@ -109,7 +110,7 @@ class Digests:
                 self.contents[source.path] = read_file(path)
                 digest = hashlib.sha256(self.contents[source.path]).hexdigest()
             else:
-                digest = _file_digest(path)
+                digest = digest_of(path)
         except OSError as error:
             if self._may_hash and source.path not in known:
                 blame_machine(path, error)
@@ -138,7 +139,7 @@ class Digests:
                 if stat.st_mtime_ns != file.mtime_ns:
                     if not self._may_hash:
                         return None
-                    if _file_digest(path) != file.digest:
+                    if digest_of(path) != file.digest:
                         return False
             except OSError as error:
                 if self._may_hash:
@@ -301,11 +302,6 @@ def _change(name: str, before: object, now: object) -> str:
         return f"{name} ({_changes(before, now)})"
     texts = json.dumps(before), json.dumps(now)
     return name if max(map(len, texts)) > 30 else f"{name} {texts[0]} -> {texts[1]}"
-
-
-def _file_digest(path: Path) -> str:
-    with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash(value: object) -> str:

@@ -9,7 +9,7 @@ from segprep.datasets.workspace.ledger_file import connect, finished_version, re
 from segprep.datasets.workspace.ledger_schema import SCHEMA_VERSION, make_tables
 from segprep.workflows.ledger.disks import is_network_disk
 
-__all__ = ["make_ledger", "open_to_write", "transaction"]
+__all__ = ["holds_samples", "make_ledger", "open_to_write", "transaction"]
 
 
 def make_ledger(path: Path) -> None:

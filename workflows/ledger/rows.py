@@ -10,6 +10,7 @@ from segprep.datasets.record import SampleRecord
 from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.ledger_file import checked, with_checksum
+from segprep.datasets.workspace.ledger_view import FileRow
 
 __all__ = [
     "DAMAGE",
@@ -41,16 +42,6 @@ class CellState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     ABSENT = "absent"
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """One file of a done cell: path relative to the workspace, and how to see that it is still the same."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from segprep.datasets.atomic import StagedFile, commit, discard, stage
 from segprep.datasets.errors import DamagedCellError, SegprepError, WriteFailedError
+from segprep.datasets.file_records import wrong_content
 from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace import Workspace
-from segprep.datasets.workspace.cell_files import DamagedCell, wrong_content
+from segprep.datasets.workspace.cell_files import DamagedCell
 from segprep.datasets.workspace.cells import Column, StoredCell, encode_cell
 from segprep.prep.step import Absent, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
@@ -164,7 +165,7 @@ class _SampleWork:
         for each in step.inputs:
             row = self._known.done(each.name) if each.origin is Origin.COLUMN else None
             for file in () if row is None else row.files:
-                reason = wrong_content(self._job.workspace.root / file.path, file.size, file.digest)
+                reason = wrong_content(self._job.workspace.root / file.path, file.record)
                 if reason is not None:
                     yield DamagedCell(self._known.record.key, each.name, file.path, reason)
 

@@ -1,7 +1,6 @@
 """`prep init`: recognise a dataset, list its samples, make the workspace."""
 
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -22,7 +21,6 @@ from segprep.datasets.errors import (
     MissingInputError,
     SegprepError,
     UnreadableFileError,
-    WriteFailedError,
 )
 from segprep.datasets.imageio import FOREIGN_SUFFIXES, image_size
 from segprep.datasets.json_values import json_of
@@ -44,9 +42,7 @@ from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.making import holds_samples, make_ledger
 from segprep.workflows.samples.quantities import examine_quantities
 
-__all__ = ["InitRequest", "Inventory", "initialise", "list_again", "write_miniature"]
-
-_UNFINISHED = ".miniature.partial"
+__all__ = ["InitRequest", "Inventory", "initialise", "list_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +107,6 @@ class Inventory:
         }
 
 
-def write_miniature(dataset: str, root: Path, frames: int) -> None:
-    """Write a small rendered dataset in a dataset's layout.
-
-    One that a killed process left unfinished is written again.
-
-    Raises:
-        ConflictError: If the folder exists and is not empty.
-        WriteFailedError: If it cannot be written.
-    """
-    unfinished = root / _UNFINISHED
-    if unfinished.is_file():
-        shutil.rmtree(root, ignore_errors=True)
-    if root.is_dir() and any(root.iterdir()):
-        raise ConflictError(f"{root} is not empty: name another folder for the miniature, or omit --miniature")
-    member = CATALOG.load(dataset)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()
-        member.write_miniature(root, frames)
-        unfinished.unlink()
-    except OSError as error:
-        if isinstance(error, WriteFailedError):
-            raise
-        raise write_failed(error.filename or root, error) from error
-
-
 def initialise(place: Path, request: InitRequest) -> Inventory:
     """Make a workspace, or bring the list of samples of an existing one up to date.
 
@@ -190,22 +160,64 @@ def _initialise(
     ledger: Path,
     held: ExitStack,
 ) -> Inventory:
-    dataset = request.dataset
-    member: DatasetMember = CATALOG.load(dataset)
+    member: DatasetMember = CATALOG.load(request.dataset)
     source = _source(member, request)
-    if source.root.resolve() in (place.resolve(), *place.resolve().parents):
+    _refuse_place(place, source.root, request.dataset, existing)
+    config, records = _listed(member, source, request, existing)
+    quantities = examine_quantities(records, source.root, member.SPEC, said=config.depth_unit is not None)
+    source.notices.extend((*quantities, *_foreign_formats(records, source.root)))
+    notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
+    if existing is not None and config.class_map == existing.class_map and config.class_map.found:
+        # Labels were not read again, and what was guessed of them still holds.
+        notices = (*(n for n in said if n.subject == "label" and n not in notices), *notices)
+    if existing is None:
+        _make_folder(place)
+        held.enter_context(writer_lock(place))
+        if (place / CONFIG_NAME).exists():
+            raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
+    asked = request.classes is not None or request.snap_labels is not None
+    workspace = write_config(place, config, replace_classes=asked)
+    make_ledger(ledger)
+    with Ledger(ledger, writes=True) as listed:
+        listed.replace_samples(records, notices)
+    offered = {name for record in records for name in _columns_of(record)}
+    neighbours = {direction.value for direction in Direction if direction is not config.neighbour}
+    return Inventory(
+        workspace,
+        _count(records),
+        tuple(_missing(records, source.root)),
+        tuple(column for column in member.SPEC.columns if column not in offered | neighbours),
+        notices,
+        tuple(source.values),
+    )
+
+
+def _refuse_place(place: Path, dataset_root: Path, dataset: str, existing: WorkspaceConfig | None) -> None:
+    if dataset_root.resolve() in (place.resolve(), *place.resolve().parents):
         raise ConfigurationError(
-            f"the workspace {place} would lie inside the dataset {source.root}, which is never written to: go to "
+            f"the workspace {place} would lie inside the dataset {dataset_root}, which is never written to: go to "
             "another folder, or name one with -C DIR"
         )
     if existing is not None and existing.dataset != dataset:
         raise ConflictError(f"{place} holds the dataset {existing.dataset}; make another workspace for {dataset}")
-    direction = request.direction
-    if direction is None:
-        direction = existing.neighbour if existing is not None else Direction.PREVIOUS
-    unit = request.depth_unit
-    if unit is None and existing is not None:
-        unit = existing.depth_unit
+
+
+def _make_folder(place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_failed(place, error) from error
+
+
+def _listed(
+    member: DatasetMember, source: DatasetSource, request: InitRequest, existing: WorkspaceConfig | None
+) -> tuple[WorkspaceConfig, list[SampleRecord]]:
+    """Return what `prep.toml` is to say, and the samples; what was not asked for stays as it is."""
+    direction, unit = request.direction, request.depth_unit
+    if existing is not None:
+        direction = direction or existing.neighbour
+        unit = existing.depth_unit if unit is None else unit
+    direction = direction or Direction.PREVIOUS
     if unit is not None:
         depth_unit(unit)  # a wrong one is told now, and not when everything was listed
     try:
@@ -218,40 +230,10 @@ def _initialise(
     _refuse_duplicates(records, source.root)
     if not any("image" in record.sources for record in records):
         raise DatasetNotFoundError(f"{source.root} has no images; the expected layout is:\n{member.SPEC.layout}")
-    offered = {name for record in records for name in _columns_of(record)}
     if unit is not None:
         records = _in_unit(records, unit, asked=request.depth_unit is not None)
-    found = examine_quantities(records, source.root, member.SPEC, said=unit is not None)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_failed(place, error) from error
     splits = tuple(dict.fromkeys(record.split for record in records))
-    source.notices.extend(found)
-    source.notices.extend(_foreign_formats(records, source.root))
-    notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
-    config = WorkspaceConfig(dataset, source.root, direction, class_map, {}, splits, unit)
-    if existing is None:
-        held.enter_context(writer_lock(place))
-        if (place / CONFIG_NAME).exists():
-            raise ConflictError(f"{place} was made a workspace by another process just now: run the command again")
-    asked = request.classes is not None or request.snap_labels is not None
-    workspace = write_config(place, config, replace_classes=asked)
-    if existing is not None and class_map == existing.class_map and class_map.found:
-        # Labels were not read again, and what was guessed of them still holds.
-        notices = (*(n for n in said if n.subject == "label" and n not in notices), *notices)
-    make_ledger(ledger)
-    with Ledger(ledger, writes=True) as listed:
-        listed.replace_samples(records, notices)
-    other = {d.value for d in Direction} - {direction.value}
-    return Inventory(
-        workspace,
-        _count(records),
-        tuple(_missing(records, source.root)),
-        tuple(c for c in member.SPEC.columns if c not in offered and c not in other),
-        notices,
-        tuple(source.values),
-    )
+    return WorkspaceConfig(request.dataset, source.root, direction, class_map, {}, splits, unit), records
 
 
 def _class_map(

@@ -109,8 +109,8 @@ def write_lists(
     for record in rows:
         lists.setdefault(_list_of(out, record.split), []).append(record)
     listed = {name for record in rows for name in record.sources}
-    ids = {name: ids_of(each) for name, each in table.columns().items() if name in listed and each.kind is Kind.LABEL}
-    ids = ids if prepared else {}
+    labels = {name: each for name, each in table.columns().items() if name in listed and each.kind is Kind.LABEL}
+    ids = {name: ids_of(each) for name, each in labels.items()} if prepared else {}
     contents = {path: encode_list(path, records, columns, ids) for path, records in lists.items()}
     for path, data in contents.items():
         atomic_write_bytes(path, data)
@@ -143,15 +143,10 @@ def refuse_inside_dataset(workspace: Workspace, path: Path) -> None:
 def prepared_class_map(class_map: ClassMap, columns: Mapping[str, Column]) -> ClassMap:
     """Return the class map of the label files that a workspace holds: of train ids, unless they hold others."""
     label = columns.get("label")
-    match "train" if label is None else ids_of(label):
-        case "raw":
-            return (
-                # They were read, snapped and divided when they were made.
-                replace(class_map, raw_id_divisor=1, reading=LabelReading.STORED, snap_distance=0.0)
-            )
-        case "void0":
-            return void_first_map(class_map)
-    return train_id_map(class_map)
+    ids = "train" if label is None else ids_of(label)
+    if ids == "raw":  # they were read, snapped and divided when they were made
+        return replace(class_map, raw_id_divisor=1, reading=LabelReading.STORED, snap_distance=0.0)
+    return void_first_map(class_map) if ids == "void0" else train_id_map(class_map)
 
 
 def ids_of(column: Column) -> Literal["train", "void0", "raw"]:

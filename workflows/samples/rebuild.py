@@ -14,7 +14,6 @@ from segprep.datasets.program.progress import Progress
 from segprep.datasets.workspace import LEDGER_NAME, Workspace
 from segprep.datasets.workspace.cell_files import damaged_cells
 from segprep.datasets.workspace.ledger_file import JOURNALS
-from segprep.workflows.ledger.damage import mark_again
 from segprep.workflows.ledger.database import Ledger, Selection
 from segprep.workflows.ledger.salvage import Salvage, salvage
 from segprep.workflows.ledger.table import Table
@@ -78,8 +77,7 @@ def rebuild(workspace: Workspace, request: InitRequest, progress: Progress) -> R
     aside = _put_in_place(new, ledger)
     with Table(inventory.workspace, writes=True) as table:
         _, damaged = damaged_cells(table.workspace)
-        if damaged:
-            mark_again(table, damaged)
+        table.ledger.mark_damaged(damaged)
     wrong = {cell.column for cell in damaged}
     incomplete = tuple(name for name in columns if known[name] < samples or name in wrong)
     return Rebuilt(samples, known.total(), lost, len(damaged), incomplete, aside)

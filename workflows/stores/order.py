@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.layout import StorePlan, samples_per_shard
@@ -56,16 +56,13 @@ def kept_layout(new: StorePlan, old: StorePlan | None, *, free: bool) -> StorePl
         per_shard = samples_per_shard(new.specs, new.rows) if alone else old.samples_per_shard
     if per_shard != old.samples_per_shard and not (free and old.shards == 1):
         return new
-    return StorePlan(
-        new.split,
-        new.specs,
-        new.rows,
-        per_shard,
-        new.codec,
-        max(new.key_bytes, old.key_bytes),
-        max(new.source_bytes, old.source_bytes),
-        max(new.augmentation_bytes, old.augmentation_bytes),
-        old.traced,
+    return replace(
+        new,
+        samples_per_shard=per_shard,
+        key_bytes=max(new.key_bytes, old.key_bytes),
+        source_bytes=max(new.source_bytes, old.source_bytes),
+        augmentation_bytes=max(new.augmentation_bytes, old.augmentation_bytes),
+        traced=old.traced,
     )
 
 

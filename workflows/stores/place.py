@@ -21,13 +21,12 @@ from segprep.datasets.shards.root import (
 )
 from segprep.datasets.shards.swap import exchange
 from segprep.datasets.workspace import Workspace
+from segprep.datasets.workspace.ledger_view import WHOLE_STORE
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.stores.order import StoreOrder
 
 __all__ = ["FinishedStore", "StorePlace", "put_in_place", "settle", "unsettled"]
 
-# Among the reports of a split's shards the ledger keeps that of the whole store: its attributes and keys.
-_WHOLE = -1
 _ASIDE = ".old"
 
 
@@ -129,7 +128,7 @@ class StorePlace:
 
     def last_finished(self) -> FinishedStore | None:
         """Return what the store was last finished with; None if there never was one."""
-        _, report = self.shard_reports().get(_WHOLE, ("", None))
+        _, report = self.shard_reports().get(WHOLE_STORE, ("", None))
         if report is None:
             return None
         try:
@@ -141,9 +140,11 @@ class StorePlace:
         """Have the ledger know the order of the samples and what the store is finished with, to make it again."""
         self.table.ledger.set_store_order(self.split, order.keys, order.seed)
         attributes = finished.root.to_attributes()
-        digest, _ = self.shard_reports().get(_WHOLE, ("", None))
+        digest, _ = self.shard_reports().get(WHOLE_STORE, ("", None))
         if digest != attributes["digest"]:
-            self.record_shard(_WHOLE, attributes["digest"], {"attributes": attributes, "keys": list(finished.keys)})
+            self.record_shard(
+                WHOLE_STORE, attributes["digest"], {"attributes": attributes, "keys": list(finished.keys)}
+            )
 
 
 def unsettled(workspace: Workspace) -> list[Path]:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from segprep.datasets.atomic import atomic_write_bytes, sync_folder, write_failed
 from segprep.datasets.errors import ConflictError, DamagedCellError, DamagedStoreError, SegprepError, WriteFailedError
+from segprep.datasets.file_records import wrong_content, wrong_size
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.datasets.shards.layout import StorePlan
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
-from segprep.datasets.shards.root import StoreRoot, read_root, record_of, wrong_size
+from segprep.datasets.shards.root import StoreRoot, read_root
 from segprep.datasets.shards.writer import ShardReport, create_store, finish_store, write_shard
 from segprep.datasets.workspace.cell_files import damaged_cells
 from segprep.workflows.ledger.damage import damage_told
@@ -90,7 +91,10 @@ def write_split(
         place.remember(plan.order, FinishedStore(read_root(place.building), plan.keys))
         put_in_place(place.building, place.final)
     except DamagedCellError as error:
-        raise _damage(table, plan) or error from error
+        all_of_them = _damage(table, plan)
+        if all_of_them is None:
+            raise
+        raise all_of_them from error
     except OSError as error:
         if isinstance(error, SegprepError):
             raise
@@ -222,9 +226,7 @@ def _holds(store: Path, report: ShardReport) -> bool:
 
 
 def _holds_exactly(store: Path, report: ShardReport) -> bool:
-    return _holds(store, report) and all(
-        record_of((store / name).read_bytes()) == record for name, record in report.files.items()
-    )
+    return all(wrong_content(store / name, record) is None for name, record in report.files.items())
 
 
 def _take_over(old: Path, new: Path, report: ShardReport) -> None:

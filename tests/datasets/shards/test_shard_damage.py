@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from segprep.datasets.errors import DamagedStoreError
+from segprep.datasets.file_records import OTHER_CONTENT, FileRecord, read_recorded
 from segprep.datasets.sample import Array
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards import verify as shard_verify
 from segprep.datasets.shards.layout import SCHEMA_VERSION
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
-from segprep.datasets.shards.root import FileRecord, StoreRoot, read_root, wrong_size
+from segprep.datasets.shards.root import StoreRoot, read_root
 from segprep.datasets.shards.verify import verify_store
 from support.stores import make_plan, write_store
 
@@ -124,7 +125,7 @@ def test_a_sound_shard_of_another_place_is_found_by_its_digest(tmp_path: Path) -
     assert verify_store(store, fast=True) == []  # the sizes agree and every chunk is sound
     (found,) = verify_store(store)
     assert (found.file, found.keys) == (IMAGE, LOST)
-    assert "SHA-256" in found.reason
+    assert found.reason == OTHER_CONTENT
 
 
 def test_damaged_keys_are_named_by_row(store: Path, blocks: dict[str, Array]) -> None:
@@ -241,16 +242,16 @@ def test_a_store_that_is_replaced_while_it_is_verified_is_checked_anew(
     (store / IMAGE).unlink()
     checked: list[Path] = []
 
-    def replaced_meanwhile(path: Path, record: FileRecord) -> str | None:
-        reason = wrong_size(path, record)
+    def replaced_meanwhile(path: Path, record: FileRecord) -> tuple[bytes, str | None]:
+        found = read_recorded(path, record)
         if path == store / IMAGE:
             checked.append(path)
             if len(checked) == 1:
                 store.rename(tmp_path / "old")
                 other.rename(store)
-        return reason
+        return found
 
-    monkeypatch.setattr(shard_verify, "wrong_size", replaced_meanwhile)
+    monkeypatch.setattr(shard_verify, "read_recorded", replaced_meanwhile)
     assert verify_store(store) == []
     assert len(checked) == 2
 

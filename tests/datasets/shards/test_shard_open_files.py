@@ -18,7 +18,7 @@ from segprep.datasets.errors import MachineError
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.open_files import MAPPED
 from segprep.datasets.shards.verify import verify_store
-from segprep.datasets.workspace.cell_files import wrong_content
+from segprep.datasets.file_records import FileRecord, wrong_content
 stores = [ShardStore.open(path) for path in sys.argv[1:]]
 for store in stores:
     store.read_batch("image", [0])  # loads what is loaded when it is first needed
@@ -72,12 +72,13 @@ def tell(call):
         os.close(others.pop())
     print(f"{type(told).__name__}: {told}" if isinstance(told, Exception) else type(told).__name__)
 path = sys.argv[1]
+file = stores[0].path / "zarr.json"
 store = ShardStore.open(path)
 tell(lambda: store.read("label", 6))
 tell(lambda: store.pose(6))
 tell(lambda: ShardStore.open(path))
 tell(lambda: verify_store(stores[0].path))
-tell(lambda: wrong_content(stores[0].path / "zarr.json", os.stat(stores[0].path / "zarr.json").st_size, ""))
+tell(lambda: wrong_content(file, FileRecord(os.stat(file).st_size, "")))
 store.read("label", 6)
 print(verify_store(stores[0].path))
 stores[0].read("label", 6)

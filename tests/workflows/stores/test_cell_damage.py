@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from segprep.datasets.errors import DamagedCellError
 from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.program.progress import Progress
 from segprep.datasets.program.writer_lock import writer_lock
+from segprep.workflows.ledger.table import open_for_writing
+from segprep.workflows.running.cluster import ClusterOptions
+from segprep.workflows.stores import writing
+from segprep.workflows.stores.planning import plan_split
 from support.commands import prep, prepared_drive, tree_bytes
 
 Captured = pytest.CaptureFixture[str]
@@ -58,6 +64,20 @@ def test_shard_names_the_file_and_the_command_that_mends_it(
     assert prep("shard", *augment) == 0
 
 
+def test_an_error_about_one_cell_is_kept_if_no_other_is_damaged(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no cause in itself: whoever follows the causes of an error would not come to an end."""
+    _spoil(_first("train/label_data/*"))
+    monkeypatch.setattr(writing, "damaged_cells", lambda *_, **__: (1, []))
+    with open_for_writing(ready) as table:
+        plan = plan_split(table, "train", None, codec="lz4", per_shard=None, require_all=False)
+        with (
+            pytest.raises(DamagedCellError, match="not what was written") as caught,
+            Progress("prep shard") as progress,
+        ):
+            writing.write_split(table, plan, ClusterOptions(workers=0), progress)
+    assert caught.value.__cause__ is not caught.value
+
+
 def test_verify_finds_cells_and_their_stage_makes_them_again(ready: Path, capsys: Captured) -> None:
     assert prep("verify") == 0, "there need be no store"
     assert "23 cells, whole" in capsys.readouterr().out
@@ -70,7 +90,7 @@ def test_verify_finds_cells_and_their_stage_makes_them_again(ready: Path, capsys
     told = capsys.readouterr()
     found = json.loads(told.out)
     assert found[str(ready)] == [
-        {"file": str(spoilt), "reason": "its content is not what was written", "keys": [spoilt.stem]}
+        {"file": str(spoilt), "reason": "its content is not what was written here", "keys": [spoilt.stem]}
     ]
     assert found[str(ready / "shards/val.zarr")] == []
     assert "Run `prep resize` and then `prep verify`" in told.err
