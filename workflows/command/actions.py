@@ -3,7 +3,7 @@
 import fnmatch
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +34,7 @@ from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.running.runner import RunOptions, plan, run_steps
 from segprep.workflows.running.scales import write_scales
-from segprep.workflows.samples.initialise import InitRequest, initialise, write_miniature
+from segprep.workflows.samples.initialise import InitRequest, initialise, written_miniature
 from segprep.workflows.stages.registry import build_steps, in_order, resolve
 from segprep.workflows.stores.augment_request import AugmentRequest
 
@@ -95,9 +95,9 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
             "name the dataset's folder: `prep init DATASET ROOT`, or `--miniature DIR` to render one"
         )
     if miniature is not None:
-        write_miniature(request.dataset, miniature, frames)
         request = replace(request, given=(miniature,))
-    inventory = initialise(place, request)
+    with nullcontext() if miniature is None else written_miniature(request.dataset, miniature, frames):
+        inventory = initialise(place, request)
     print_result(inventory.to_json() if as_json else results.inventory(inventory))
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -44,7 +44,7 @@ from segprep.workflows.ledger.database import Ledger
 from segprep.workflows.ledger.making import holds_samples, make_ledger
 from segprep.workflows.samples.quantities import examine_quantities
 
-__all__ = ["InitRequest", "Inventory", "initialise", "list_again", "write_miniature"]
+__all__ = ["InitRequest", "Inventory", "initialise", "list_again", "written_miniature"]
 
 _UNFINISHED = ".miniature.partial"
 
@@ -111,30 +111,36 @@ class Inventory:
         }
 
 
-def write_miniature(dataset: str, root: Path, frames: int) -> None:
-    """Write a small rendered dataset in a dataset's layout.
+@contextmanager
+def written_miniature(dataset: str, root: Path, frames: int) -> Iterator[None]:
+    """Write a small rendered dataset in a dataset's layout, and do with it what it is for.
 
-    One that a killed process left unfinished is written again.
+    Until that is done the miniature is marked as unfinished: after a kill the same command writes it again.
 
     Raises:
         ConflictError: If the folder exists and is not empty.
         WriteFailedError: If it cannot be written.
     """
     unfinished = root / _UNFINISHED
-    if unfinished.is_file():
-        shutil.rmtree(root, ignore_errors=True)
-    if root.is_dir() and any(root.iterdir()):
+    if not unfinished.is_file() and root.is_dir() and any(root.iterdir()):
         raise ConflictError(f"{root} is not empty: name another folder for the miniature, or omit --miniature")
     member = CATALOG.load(dataset)
     try:
         root.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
+        for left in (path for path in root.iterdir() if path != unfinished):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         member.write_miniature(root, frames)
-        unfinished.unlink()
     except OSError as error:
         if isinstance(error, WriteFailedError):
             raise
         raise write_failed(error.filename or root, error) from error
+    try:
+        yield
+    except Exception:  # no kill: what is there is whole, and may be given other files now
+        unfinished.unlink()
+        raise
+    unfinished.unlink()
 
 
 def initialise(place: Path, request: InitRequest) -> Inventory:
