@@ -37,7 +37,7 @@ from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
 from segprep.train.reading.sources import Source, identity
 from segprep.train.runs.folder import Run
-from segprep.train.runs.monitor import Monitor
+from segprep.train.runs.monitor import Monitor, draw_log
 from segprep.train.runs.processes import Processes
 from segprep.train.runs.resuming import resume_command
 
@@ -142,6 +142,7 @@ class Training:
                 is named in `diverged.json`.
         """
         if (ended := self._ended()) is not None:
+            self.processes.once(lambda: draw_log(run))  # it may have been killed before it did
             return self._outcome(ended)
         interval = self.config.validation_interval(self.steps)
         why: Literal["finished", "plateau"] | Why = "finished"
@@ -171,10 +172,11 @@ class Training:
                 due = self.step == self.steps or self.step % interval == 0
                 if stopped or due:
                     # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
-                    entry |= self._validate_and_save(run, monitor, validate=due)
+                    entry = self._validate_and_save(run, monitor, entry, validate=due)
                     if progress is not None and due and self.validation.possible:
                         progress.note(f"step {self.step}: {text}, {self._validated(entry)}")
-                monitor.log(entry)
+                else:
+                    monitor.log(entry)
                 if progress is not None:
                     progress.advance(1, text)
                 if (ends := stopped or self._ended()) is not None:
@@ -262,7 +264,13 @@ class Training:
             f"the loss became {result.loss} (its samples: {run.root / 'diverged.json'})", self.step + 1, run
         )
 
-    def _validate_and_save(self, run: Run, monitor: Monitor, *, validate: bool) -> JsonDict:
+    def _validate_and_save(
+        self, run: Run, monitor: Monitor, entry: JsonDict | None = None, *, validate: bool
+    ) -> JsonDict:
+        """Log a step with what the validation found, and save it; return what was logged.
+
+        The log comes first: a killed run goes on after the step that was saved, and cuts off what was logged beyond.
+        """
         if not all(bool(p.isfinite().all()) for p in self.segmenter.parameters()):
             raise _diverged("a weight is no longer finite", self.step, run)
         self.processes.average_buffers(self.segmenter.network)
@@ -276,7 +284,7 @@ class Training:
             except SegprepError as failure:
                 if self.processes.count > 1:  # the others wait for what this one has predicted
                     raise
-                self._validate_and_save(run, monitor, validate=False)
+                self._validate_and_save(run, monitor, entry, validate=False)
                 raise self._unread(failure, run) from failure
             monitor.panel(self.step, panel)
             scores = results.entry
@@ -299,9 +307,12 @@ class Training:
             config=as_json(config_table(self.config)),
             rule=MEAN_RULE,
         )
+        if entry is not None:
+            entry = {**entry, **scores}
+            monitor.log(entry)
         self._saver.save(run.checkpoints, state, best=better)
         self._saved_step = self.step
-        return scores
+        return entry or scores
 
     def _validated(self, entry: JsonDict) -> str:
         mean = f"validation mean IoU {entry['val_mean_iou']:.4f}" if "val_mean_iou" in entry else "nothing is labelled"
