@@ -17,6 +17,7 @@ Victim = Literal["itself", "all", "another"]
 """Which processes are killed: the one that the user started, all, as without power, or one that it started."""
 
 _LOOK_SECONDS = 0.005
+_TICKS = slice(11, 15)  # of the processor: for the process and for those that it has seen end
 
 
 class Command:
@@ -37,7 +38,10 @@ class Command:
             self._process = subprocess.Popen(
                 command_line(arm, arm.next_words(workspace)),
                 cwd=workspace,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},  # on a machine with other work threads wait for each other
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                },  # beside other work threads only wait
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
@@ -54,13 +58,26 @@ class Command:
         """Whether any file is other than before."""
         return _files(self._place) != self._before
 
-    def wait_for_change(self) -> bool:
-        """Wait for its first change of a file; False if it ends without any."""
+    def wait_for_change(self) -> float | None:
+        """Wait for its first change of a file; return the processor seconds until then, None if it ends without any."""
         while self._process.poll() is None:
             if self.changed_anything:
+                return self._worked()
+            time.sleep(_LOOK_SECONDS)
+        return None
+
+    def wait_until_worked(self, seconds: float) -> bool:
+        """Wait until it and its processes have had so many seconds of a processor; False if it ends before."""
+        while self._process.poll() is None:
+            if self._worked() >= seconds:
                 return True
             time.sleep(_LOOK_SECONDS)
         return False
+
+    def _worked(self) -> float:
+        family = {self._process.pid} | (_descendants(self._process.pid) if self._arm.workers else set())
+        states = [state for pid in family if (state := _state(pid)) is not None]
+        return sum(int(ticks) for state in states for ticks in state[_TICKS]) / os.sysconf("SC_CLK_TCK")
 
     def end(self, seconds: float) -> int | None:
         """Wait for its end; return its exit code, None if it has not ended by then."""

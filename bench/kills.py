@@ -3,13 +3,14 @@
 Runs each command of a user's day once without interruption. Then it starts the same command in a copy of the state
 before, kills it with SIGKILL at a random moment, up to six times, lets it end, and compares every file, the ledger and
 what `prep status` says with the uninterrupted one. A quarter of the moments are drawn from the whole run, the others
-from what follows its first change of a file. Of commands with several processes one or all are killed. Prints the
-counts. Fails if anything differs, a file is left over, or a command cannot go on. Needs Linux.
+from what follows its first change of a file, in seconds of a processor. Of commands with several processes one or all
+are killed. Prints the counts. Fails if anything differs, a file is left over, or a command cannot go on. Needs Linux.
 """
 
 import argparse
 import itertools
 import math
+import resource
 import shutil
 import sys
 import time
@@ -36,14 +37,14 @@ class Sound:
 
     Attributes:
         before: The place that it met.
-        seconds: How long it took.
-        working_seconds: How much of it came after its first change of a file.
+        seconds: How long a processor worked on it: unlike a clock the same beside other work.
+        first_change: How many of these seconds had passed when it first changed a file.
         files: What it left.
     """
 
     before: Path
     seconds: float
-    working_seconds: float
+    first_change: float
     files: Mapping[str, str]
 
 
@@ -100,17 +101,22 @@ def _undisturbed(out: Path, chosen: tuple[Arm, ...]) -> dict[str, Sound]:
         arm.before(workspace)
         before = out / f"before-{number}"
         shutil.copytree(out / "place", before, symlinks=True)
-        began = time.perf_counter()
+        began, before_it = time.perf_counter(), _processor_seconds()
         command = Command(arm, workspace, out / "said.txt")
-        command.wait_for_change()
-        working = time.perf_counter()
+        first_change = command.wait_for_change() or 0.0
         code = command.end(_LONGEST)
-        ended = time.perf_counter()
+        seconds = _processor_seconds() - before_it
         if code not in arm.codes:
             raise SystemExit(f"{arm.name} exits with {code} without any kill:\n{command.said}")
-        found[arm.name] = Sound(before, ended - began, ended - working, results(out / "place"))
-        print(f"- {arm.name}: {ended - began:.1f} s, {ended - working:.1f} s from its first change", flush=True)
+        found[arm.name] = Sound(before, seconds, first_change, results(out / "place"))
+        took = f"{time.perf_counter() - began:.1f} s, {seconds:.1f} s of a processor"
+        print(f"- {arm.name}: {took}, its first change after {first_change:.1f} s of them", flush=True)
     return found
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _trial(arm: Arm, sound: Sound, workspace: Path, rng: np.random.Generator, counts: Counter[str]) -> str | None:
@@ -118,12 +124,13 @@ def _trial(arm: Arm, sound: Sound, workspace: Path, rng: np.random.Generator, co
     killed: list[Command] = []
     for _ in range(int(rng.integers(1, _MOST_KILLS + 1))):
         command = Command(arm, workspace, workspace.parents[1] / "said.txt")
-        changed = bool(rng.random() < _FROM_FIRST_CHANGE)
-        seconds = float(rng.uniform(0, 1)) * (sound.working_seconds if changed else sound.seconds)
+        from_change, share = bool(rng.random() < _FROM_FIRST_CHANGE), float(rng.random())
         victim: Victim = ("itself", "all", "another")[int(rng.integers(3))] if arm.workers else "itself"
-        if changed and not command.wait_for_change():
+        begun = command.wait_for_change() if from_change else 0.0
+        if begun is None:
             break
-        if command.end(seconds) is not None or not command.kill(victim, rng):
+        seconds = begun + share * (sound.seconds - (sound.first_change if from_change else 0.0))
+        if not command.wait_until_worked(seconds) or not command.kill(victim, rng):
             break
         killed.append(command)
         counts.update({"kills": 1, "after its first change": int(command.changed_anything)})
