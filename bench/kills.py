@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[arm.name for arm in arms()], help="this arm alone")
     parser.add_argument("--tiny", action="store_true", help="in seconds: one kill of the first arms")
     options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
     shutil.rmtree(options.out, ignore_errors=True)
     out = options.out.absolute()
     out.mkdir(parents=True)
@@ -66,7 +67,7 @@ def main() -> None:
     sound = _undisturbed(out, chosen[: chosen.index(tried[-1]) + 1])
     counts = {arm.name: Counter[str]() for arm in tried}
     wrong: list[str] = []
-    wanted, end = 2 if options.tiny else options.kills, time.monotonic() + 60 * options.minutes
+    wanted = 2 if options.tiny else options.kills
     for number, arm in enumerate(_in_turn(tried)):
         if sum(each["kills"] for each in counts.values()) >= wanted or time.monotonic() > end:
             break
