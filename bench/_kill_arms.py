@@ -65,6 +65,7 @@ def arms() -> tuple[Arm, ...]:
         Arm("append", "prep", ("shard", "--samples-per-shard", "2", *_ALONE), before=_more_samples),
         Arm("repair", "prep", ("verify", "--repair"), before=_damaged, codes=(0, _FOUND_DAMAGE)),
         Arm("train", "train", _TRAIN, _RESUME, slow=True),
+        Arm("eval", "train", ("eval",)),
         Arm("train, 2 processes", "train", _TRAIN, _RESUME, processes=2, workers=True, slow=True, before=_no_runs),
     )
 
