@@ -17,6 +17,7 @@ _ALONE = ("--workers", "0")
 _NETWORK = ("--model", "frrn", "--base-channels", "2", "--precision", "fp32", "--batch-size", "2")
 _TRAIN = ("run", "--name", "killed", *_NETWORK, "--steps", "6", "--val-every", "2")
 _RESUME = ("run", "--resume", "--name", "killed")
+_MINIATURE = ("init", "camvid", "--miniature", "../miniature", "--frames", "4")
 _FOUND_DAMAGE = 6
 
 
@@ -28,7 +29,8 @@ class Arm:
         name: Of the arm.
         program: `prep` or `train`.
         words: Of the command.
-        again: Words once a run of it exists; None for the same words.
+        again: Words once `begun` says so; None for the same words.
+        begun: Whether the same words would be refused, because what they make is there.
         processes: How many processes train together; 1 starts the program itself.
         workers: Whether it has other processes work for it.
         slow: Whether it is tried less often.
@@ -40,6 +42,7 @@ class Arm:
     program: str
     words: tuple[str, ...]
     again: tuple[str, ...] | None = None
+    begun: Callable[[Path], bool] = field(default=lambda workspace: _has_run(workspace))
     processes: int = 1
     workers: bool = False
     slow: bool = False
@@ -48,14 +51,13 @@ class Arm:
 
     def next_words(self, workspace: Path) -> tuple[str, ...]:
         """Return the words with which a user would start it now."""
-        begun = self.again is not None and (workspace / "runs" / "killed" / "config.toml").exists()
-        return self.again if begun and self.again is not None else self.words
+        return self.again if self.again is not None and self.begun(workspace) else self.words
 
 
 def arms() -> tuple[Arm, ...]:
     """Return the commands in the order of a day; each works on what those before it left."""
     return (
-        Arm("init --miniature", "prep", ("init", "camvid", "--miniature", "../miniature", "--frames", "4")),
+        Arm("init --miniature", "prep", _MINIATURE, ("init", "camvid", "../miniature"), _has_miniature),
         Arm("init", "prep", ("init", "synthetic", "../drive"), before=_emptied),
         Arm("resize", "prep", ("resize", "--factor", "2", *_ALONE)),
         Arm("resize, 2 workers", "prep", ("resize", "--factor", "1", "--workers", "2"), workers=True, slow=True),
@@ -84,6 +86,15 @@ def command_line(arm: Arm, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-c", f"from {module} import main; main()", *words]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={arm.processes}"]
     return [*launcher, "--no-python", sys.executable, "-c", f"from {module} import main; main()", *words]
+
+
+def _has_run(workspace: Path) -> bool:
+    return (workspace / "runs" / "killed" / "config.toml").exists()
+
+
+def _has_miniature(workspace: Path) -> bool:
+    folder = workspace.parent / "miniature"
+    return folder.is_dir() and any(folder.iterdir()) and not any(folder.glob(".*"))
 
 
 def _emptied(workspace: Path) -> None:
