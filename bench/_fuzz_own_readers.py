@@ -1,6 +1,7 @@
 """Every reader of files of our own, with a sound file of each kind that it reads."""
 
 import io
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,18 +14,29 @@ from _fuzz_readers import Reader, reader_of
 
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._member import DatasetSource
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.record import Direction
+from segprep.datasets.sample import SampleKey
 from segprep.datasets.shards.foreign import foreign_root, inspect_foreign
 from segprep.datasets.shards.verify import verify_store
 from segprep.datasets.workspace import load_workspace
-from segprep.datasets.workspace.cells import read_record_cell
+from segprep.datasets.workspace.cells import decode_cell, read_record_cell
+from segprep.datasets.workspace.ledger_view import read_columns
+from segprep.train.evaluation.subject import METRICS_FILE, Subject, evaluation_folder
 from segprep.train.learning.config import parse_config, read_toml
 from segprep.train.network.checkpoint import load_checkpoint
 from segprep.train.network.weights import read_weights
+from segprep.train.runs.folder import Run
+from segprep.train.runs.monitor import draw_log
 from segprep.workflows.ledger.database import Selection
 from segprep.workflows.ledger.table import open_table
 
 __all__ = ["own_readers"]
+
+_SUBJECT = Subject(
+    run="run-001", checkpoint="last", step=1, dataset=None, split="val", store="val.zarr", digest="0" * 64,
+    at="network", why_not_source=None,
+)  # fmt: skip
 
 
 def own_readers(place: Path, world: World) -> Iterator[Reader]:
@@ -57,6 +69,27 @@ def _workspace(workspace: Path) -> Iterator[Reader]:
     yield _of(workspace / "prep.toml", partial(load_workspace, workspace))
     yield _of(workspace / "ledger.sqlite", table)
     yield _of(camera, partial(read_record_cell, camera), "camera cell")
+    opened = load_workspace(workspace)
+    for column in read_columns(opened)[1]:
+        if column.code is not None:
+            cell = sorted(opened.column_dir("train", column.name).glob(f"*{column.extension}"))[0]
+            # The digest would tell: this is about readers who do not know it.
+            read = partial(decode_cell, opened, "train", column, SampleKey(cell.stem))
+            yield _of(cell, read, f"cell of {column.name}")
+            if column.has_mask_files:
+                yield _of(opened.mask_path("train", column.name, SampleKey(cell.stem)), read, f"mask of {column.name}")
+    yield from _lock(workspace.parent / "locked")
+
+
+def _lock(folder: Path) -> Iterator[Reader]:
+    folder.mkdir(exist_ok=True)
+    with writer_lock(folder):
+
+        def refused() -> None:
+            with writer_lock(folder):
+                pass
+
+        yield _of(folder / ".writer.json", refused, "writer.json")
 
 
 def _folder(folder: Path, workspace: Path) -> Iterator[Reader]:
@@ -77,7 +110,8 @@ def _store(store: Path) -> Iterator[Reader]:
     yield _of(store / "zarr.json", read, "zarr.json of a store")
     yield _of(store / "image" / "zarr.json", read, "zarr.json of an array")
     yield _of(sorted((store / "depth").glob("c.*"))[0], read, "shard")
-    yield _of(sorted((store / "source_paths").glob("c*"))[0], read, "source paths")
+    for name in ("key", "camera_K", "source_paths"):
+        yield _of(sorted((store / name).glob("c*"))[0], read, name.replace("_", " "))
 
 
 def _foreign_store(store: Path, ours: Path) -> Iterator[Reader]:
@@ -117,6 +151,15 @@ def _run(runs: Path) -> Iterator[Reader]:
     def config() -> object:
         return parse_config(read_toml(run / "config.toml"), "config.toml")
 
+    def log() -> None:
+        Run(run).cut_log(2)
+        draw_log(Run(run))
+
+    def evaluated() -> object:
+        return evaluation_folder(run, _SUBJECT)
+
+    yield _of(run / "log.jsonl", log)
+    yield reader_of(run / "eval-val" / METRICS_FILE, json.dumps(_SUBJECT.to_json()).encode(), evaluated)
     last = run / "checkpoints" / (run / "checkpoints" / "last").read_text(encoding="utf-8").strip()
     yield _of(run / "config.toml", config)
     yield _of(run / "checkpoints" / "last", partial(load_checkpoint, run / "checkpoints", "last"), "pointer")

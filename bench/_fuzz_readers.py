@@ -58,6 +58,7 @@ def foreign_readers(place: Path) -> Iterator[Reader]:
     yield from _flow(place)
     yield from _texts(place)
     yield from _datasets(place)
+    yield from _labels(place)
     yield from _lists(place)
 
 
@@ -77,6 +78,9 @@ def _pictures(place: Path) -> Iterator[Reader]:
     image = Image.fromarray(grey % 4, "P")
     image.putpalette(bytes(range(12)))
     image.save(palette, "PNG")
+    turned, exif = io.BytesIO(), Image.Exif()
+    exif[_ORIENTATION] = 6
+    Image.fromarray(rgb).save(turned, "JPEG", progressive=True, exif=exif)
     npz, hdf5 = io.BytesIO(), io.BytesIO()
     np.savez_compressed(npz, depth=floats)
     with h5py.File(hdf5, "w") as file:
@@ -87,6 +91,7 @@ def _pictures(place: Path) -> Iterator[Reader]:
         "sixteen.png": encode_image(".png", grey.astype(np.uint16) * 100),
         "palette.png": palette.getvalue(),
         "rgb.jpg": encode_image(".jpg", rgb),
+        "turned.jpg": turned.getvalue(),
         "rgb.ppm": encode_image(".ppm", rgb),
         "grey.pgm": encode_image(".pgm", grey),
         "depth.pfm": encode_image(".pfm", floats),
@@ -100,6 +105,9 @@ def _pictures(place: Path) -> Iterator[Reader]:
         yield reader_of(path, content, partial(_both, path))
     scan = place / "pictures" / "scan.bin"
     yield reader_of(scan, rng.random((40, 4), np.float32).tobytes(), lambda: read_velodyne(scan))
+
+
+_ORIENTATION = 0x0112
 
 
 def _both(path: Path) -> object:
@@ -154,6 +162,11 @@ def _texts(place: Path) -> Iterator[Reader]:
     for name, (text, read) in kinds.items():
         path = place / "texts" / name
         yield reader_of(path, text.encode(), partial(read, path))
+    for name in _RAW_CALIBRATION:
+        (place / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / "raw" / name).write_text(_RAW_CALIBRATION[name], encoding="utf-8")
+    for name, text in _RAW_CALIBRATION.items():
+        yield reader_of(place / "raw" / name, text.encode(), partial(KittiCalibration.from_files, place / "raw"))
 
 
 _CALIBRATION = """P2: 700 0 600 45 0 700 180 -0.3 0 0 1 0.005
@@ -161,6 +174,17 @@ R0_rect: 1 0 0 0 1 0 0 0 1
 Tr_velo_to_cam: 0 -1 0 0 0 0 -1 -0.08 1 0 0 -0.27
 Tr_imu_to_velo: 1 0 0 -0.8 0 1 0 0.3 0 0 1 -0.8
 """
+
+_RAW_CALIBRATION = {
+    "calib_cam_to_cam.txt": """calib_time: 09-Jan-2012 13:57:47
+S_rect_02: 1242 375
+R_rect_00: 1 0 0 0 1 0 0 0 1
+P_rect_02: 700 0 600 45 0 700 180 -0.3 0 0 1 0.005
+P_rect_03: 700 0 600 -340 0 700 180 2.2 0 0 1 0.003
+""",
+    "calib_velo_to_cam.txt": "calib_time: 15-Mar-2012 11:37:16\nR: 0 -1 0 0 0 -1 1 0 0\nT: -0.004 -0.076 -0.272\n",
+    "calib_imu_to_velo.txt": "calib_time: 25-May-2012 16:47:16\nR: 1 0 0 0 1 0 0 0 1\nT: -0.81 0.32 -0.8\n",
+}
 
 _AUGMENTATION = """[augmentation]
 preset = "ssma"
@@ -228,6 +252,18 @@ def _listed(member: DatasetMember, root: Path) -> object:
     """List a dataset as `prep init` does: a ValueError is told as one of its files."""
     source = DatasetSource(root)
     return member.class_map(source), [record.to_json() for record in member.scan(source, Direction.PREVIOUS)]
+
+
+def _labels(place: Path) -> Iterator[Reader]:
+    """Yield label files of which nothing is known; classes are found in them."""
+    label = np.repeat(np.arange(4, dtype=np.uint8), 48).reshape(12, 16)
+    colors = np.array([[128, 64, 128], [0, 0, 142], [70, 70, 70], [0, 0, 0]], np.uint8)[label]
+    for name, content in (("ids.png", encode_image(".png", label)), ("colors.png", encode_image(".png", colors))):
+        folder = place / "labels" / name
+        folder.mkdir(parents=True)
+        (folder / "other.png").write_bytes(content)
+        (folder / "train.csv").write_text(f"image,label\n{name},{name}\nother.png,other.png\n", encoding="utf-8")
+        yield reader_of(folder / name, content, partial(_listed, CATALOG.load("list"), folder), f"labels, {name}")
 
 
 def _lists(place: Path) -> Iterator[Reader]:

@@ -1,26 +1,24 @@
 """What is killed: each command of a user's day, in the state of the workspace that it meets."""
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import safetensors.numpy
-
 from segprep.datasets.synthetic import write_drive
 
-__all__ = ["Arm", "arms", "command_line", "digests", "prepared"]
+__all__ = ["Arm", "arms", "command_line", "prepared"]
 
 _PROGRAMS = {"prep": "segprep.workflows.cli", "train": "segprep.train.cli"}
-_NOT_COMPARED = (".writer", "ledger.sqlite", "log.jsonl", "curves.png", "events.out", "state.json")  # these tell times
 _ALONE = ("--workers", "0")
 _NETWORK = ("--model", "frrn", "--base-channels", "2", "--precision", "fp32", "--batch-size", "2")
 _TRAIN = ("run", "--name", "killed", *_NETWORK, "--steps", "6", "--val-every", "2")
+_RESUME = ("run", "--resume", "--name", "killed")
+_MINIATURE = ("init", "camvid", "--miniature", "../miniature", "--frames", "4")
+_FOUND_DAMAGE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +29,46 @@ class Arm:
         name: Of the arm.
         program: `prep` or `train`.
         words: Of the command.
-        again: Words once a run of it exists; None for the same words.
+        again: Words once `begun` says so; None for the same words.
+        begun: Whether the same words would be refused, because what they make is there.
         processes: How many processes train together; 1 starts the program itself.
+        workers: Whether it has other processes work for it.
+        slow: Whether it is tried less often.
         before: What happens to the workspace first.
+        codes: Exit codes of a good end.
     """
 
     name: str
     program: str
     words: tuple[str, ...]
     again: tuple[str, ...] | None = None
+    begun: Callable[[Path], bool] = field(default=lambda workspace: _has_run(workspace))
     processes: int = 1
+    workers: bool = False
+    slow: bool = False
     before: Callable[[Path], None] = field(default=lambda _: None)
+    codes: tuple[int, ...] = (0,)
 
     def next_words(self, workspace: Path) -> tuple[str, ...]:
         """Return the words with which a user would start it now."""
-        begun = self.again is not None and (workspace / "runs" / "killed" / "config.toml").exists()
-        return self.again if begun and self.again is not None else self.words
+        return self.again if self.again is not None and self.begun(workspace) else self.words
 
 
 def arms() -> tuple[Arm, ...]:
     """Return the commands in the order of a day; each works on what those before it left."""
     return (
-        Arm("init", "prep", ("init", "synthetic", "../drive")),
+        Arm("init --miniature", "prep", _MINIATURE, ("init", "camvid", "../miniature"), _has_miniature),
+        Arm("init", "prep", ("init", "synthetic", "../drive"), before=_emptied),
         Arm("resize", "prep", ("resize", "--factor", "2", *_ALONE)),
-        Arm("resize, 2 workers", "prep", ("resize", "--factor", "1", "--workers", "2")),
+        Arm("resize, 2 workers", "prep", ("resize", "--factor", "1", "--workers", "2"), workers=True, slow=True),
         Arm("flow", "prep", ("flow", "--ego", "pose", *_ALONE)),
         Arm("modality", "prep", ("modality", "hha", "jet", *_ALONE)),
         Arm("shard", "prep", ("shard", "--samples-per-shard", "2", *_ALONE)),
         Arm("append", "prep", ("shard", "--samples-per-shard", "2", *_ALONE), before=_more_samples),
-        Arm("repair", "prep", ("verify", "--repair"), before=_damaged),
-        Arm("train", "train", _TRAIN, ("run", "--resume", "--name", "killed")),
-        Arm("train, 2 processes", "train", _TRAIN, ("run", "--resume", "--name", "killed"), 2, before=_no_runs),
+        Arm("repair", "prep", ("verify", "--repair"), before=_damaged, codes=(0, _FOUND_DAMAGE)),
+        Arm("train", "train", _TRAIN, _RESUME, slow=True),
+        Arm("eval", "train", ("eval",)),
+        Arm("train, 2 processes", "train", _TRAIN, _RESUME, processes=2, workers=True, slow=True, before=_no_runs),
     )
 
 
@@ -81,32 +88,19 @@ def command_line(arm: Arm, words: tuple[str, ...]) -> list[str]:
     return [*launcher, "--no-python", sys.executable, "-c", f"from {module} import main; main()", *words]
 
 
-def digests(workspace: Path) -> Mapping[str, str]:
-    """Return every file of a workspace that does not tell times, with a hash of its content.
-
-    Of checkpoints only those count that `last` and `best` mean: which others stay depends on when a run stopped.
-    """
-    found = {}
-    for path in sorted(workspace.rglob("*")):
-        name = path.relative_to(workspace).as_posix()
-        if path.is_dir() or path.name.startswith(_NOT_COMPARED) or "/checkpoints/" in name:
-            continue
-        content = path.read_bytes().replace(os.fsencode(workspace.parent), b"")  # prep.toml says where the drive is
-        found[name] = hashlib.sha256(content).hexdigest()
-    for pointer in (workspace / "runs" / "killed" / "checkpoints").glob("[lb]*st"):
-        checkpoint = pointer.with_name(pointer.read_text(encoding="utf-8").strip())
-        if checkpoint.exists():
-            values = safetensors.numpy.load_file(checkpoint / "weights.safetensors")
-            found[f"weights of {pointer.name}"] = _hash({name: values[name].tobytes().hex() for name in sorted(values)})
-    log = workspace / "runs" / "killed" / "log.jsonl"
-    if log.exists():
-        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        found["losses"] = _hash([[line.get("step"), line.get("loss")] for line in lines])
-    return found
+def _has_run(workspace: Path) -> bool:
+    return (workspace / "runs" / "killed" / "config.toml").exists()
 
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+def _has_miniature(workspace: Path) -> bool:
+    folder = workspace.parent / "miniature"
+    return folder.is_dir() and any(folder.iterdir()) and not any(folder.glob(".*"))
+
+
+def _emptied(workspace: Path) -> None:
+    shutil.rmtree(workspace)
+    shutil.rmtree(workspace.parent / "miniature")
+    workspace.mkdir()
 
 
 def _more_samples(workspace: Path) -> None:

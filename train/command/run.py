@@ -17,7 +17,7 @@ from segprep.train.learning.config import RunConfig, config_toml, parse_config, 
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
-from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_leftovers
+from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_unused
 from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import default_device
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
@@ -159,7 +159,6 @@ def _started(
         raise ConfigurationError(f"{why}: choose another checkpoint.metric, or shard other samples for val")
     run = processes.once(lambda: create_run(place.runs, name, config_toml(config)))
     with _only_writer(run, processes):
-        processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
         return _train(training, run, max_minutes)
 
 
@@ -173,7 +172,7 @@ def _resumed(
     checkpoint: str = "last",
 ) -> TrainedRun:
     with _only_writer(run, processes):
-        processes.once(lambda: _remove_leftovers(run))
+        processes.once(lambda: remove_partials(run.root))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
         if saved is None:
             _allow_beginning_anew(run, checkpoint, say)
@@ -188,6 +187,7 @@ def _resumed(
             say(why)
         if saved is not None:
             training.restore(run, saved, say)
+        processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")
         return _train(training, run, max_minutes)
@@ -221,12 +221,6 @@ def _allow_beginning_anew(run: Run, checkpoint: str, say: Say) -> None:
         say(f"{run.checkpoints / known[0]} was never named in {run.checkpoints / 'last'}: the run begins again")
 
 
-def _remove_leftovers(run: Run) -> None:
-    """Remove what a killed process of this run left half written."""
-    remove_partials(run.root)
-    remove_leftovers(run.checkpoints)
-
-
 def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source, ...]:
     sources = open_sources(shards_of(place, config.shards), config.data.inputs, config.data.target)
     for store in (store for source in sources for store in (source.train, source.val) if store is not None):
@@ -238,6 +232,7 @@ def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source,
 
 
 def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
+    training.processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
     try:
         outcome = training.train(run, max_minutes)
     except ClusterLostError as error:

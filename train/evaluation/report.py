@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.atomic import atomic_write_bytes, remove_partials, write_failed
 from segprep.datasets.imageio import write_image
 from segprep.datasets.program.progress import Progress
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.sample import JsonDict
 from segprep.train.evaluation.metrics import ConfusionMatrix
 from segprep.train.evaluation.panel import PanelRow, draw_panel, input_tile
@@ -95,7 +97,38 @@ def write_report(
         source: The original labels, or None to evaluate at network size.
         subject: What is evaluated.
         dataset: Number of the head.
+
+    Raises:
+        WorkspaceLockedError: If another process writes the same evaluation.
+        WriteFailedError: If the disk is full or the folder cannot be written.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_failed(folder, error) from error
+    with writer_lock(folder):
+        _remove_leftovers(folder)
+        return _written(folder, segmenter, reader, source, subject, dataset)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what an evaluation that was killed left, its pictures, too: they may be of other samples."""
+    for pictures in (folder / "predictions", folder / "ids"):
+        if (folder / METRICS_FILE).exists():
+            remove_partials(pictures)
+        else:
+            shutil.rmtree(pictures, ignore_errors=True)
+    remove_partials(folder)
+
+
+def _written(
+    folder: Path,
+    segmenter: Segmenter,
+    reader: Reader,
+    source: SourceLabels | None,
+    subject: Subject,
+    dataset: int,
+) -> Report:
     store = reader.store
     classes = reader.class_map
     at_size, at_network = ConfusionMatrix(len(classes.names)), ConfusionMatrix(len(classes.names))
@@ -121,8 +154,9 @@ def write_report(
         **_scores(at_size, classes.names),
         "mean_iou_at_network_size": _json_number(at_network.mean_iou()),
     }
-    atomic_write_bytes(folder / METRICS_FILE, json.dumps(metrics, indent=1, allow_nan=False).encode())
     atomic_write_bytes(folder / "confusion.csv", _confusion_csv(at_size, classes.names).encode())
+    # The last one: what is of an evaluation that was killed has no metrics.
+    atomic_write_bytes(folder / METRICS_FILE, json.dumps(metrics, indent=1, allow_nan=False).encode())
     return Report(folder, metrics)
 
 

@@ -1,6 +1,5 @@
 """What an evaluation is of, and the folder that is its own."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,11 +65,7 @@ def evaluation_folder(run_root: Path, subject: Subject, *marks: str | None) -> P
     while (held := _held(run_root / name)) is not None and any(held.get(key) != wanted[key] for key in _DECIDES):
         other = next((key for key in further if held.get(key) != wanted[key]), None)
         name += "-other" if other is None else f"-{further.pop(other)}"
-    folder = run_root / name
-    if held is None:
-        for pictures in ("predictions", "ids"):  # of an evaluation that was killed, perhaps of other samples
-            shutil.rmtree(folder / pictures, ignore_errors=True)
-    return folder
+    return run_root / name
 
 
 def _held(folder: Path) -> JsonDict | None:

@@ -37,7 +37,7 @@ from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
 from segprep.train.reading.sources import Source, identity
 from segprep.train.runs.folder import Run
-from segprep.train.runs.monitor import Monitor
+from segprep.train.runs.monitor import Monitor, draw_log
 from segprep.train.runs.processes import Processes
 from segprep.train.runs.resuming import resume_command
 
@@ -145,6 +145,7 @@ class Training:
                 is named in `diverged.json`.
         """
         if (ended := self._ended()) is not None and not self._owes_validation:
+            self.processes.once(lambda: draw_log(run))  # it may have been killed before it did
             return self._outcome(ended)
         stopped: Why | None = None
         shown = Progress("step") if self.processes.first else nullcontext()
@@ -156,7 +157,7 @@ class Training:
             if progress is not None:
                 progress.start(self.steps, self.step)
             if self._owes_validation:  # its samples could not be read when the run ended
-                monitor.log({"step": self.step} | self._validate_and_save(run, monitor, validate=True))
+                self._validate_and_save(run, monitor, {"step": self.step}, validate=True)
             clock = time.perf_counter()
             for parts in self._batches(run, monitor):
                 rate = learning_rate(self.config.schedule, self.step, self.steps, self._plateau.halvings)
@@ -174,10 +175,11 @@ class Training:
                 stopped, due = self._stopped(stop), self._due()
                 if stopped or due:
                     # Only where an uninterrupted run would validate, too: else another checkpoint could be the best.
-                    entry |= self._validate_and_save(run, monitor, validate=due)
+                    entry = self._validate_and_save(run, monitor, entry, validate=due)
                     if progress is not None and due and self.validation.possible:
                         progress.note(f"step {self.step}: {text}, {self._validated(entry)}")
-                monitor.log(entry)
+                else:
+                    monitor.log(entry)
                 if progress is not None:
                     progress.advance(1, text)
                 if stopped is not None:
@@ -268,12 +270,17 @@ class Training:
             f"the loss became {result.loss} (its samples: {run.root / 'diverged.json'})", self.step + 1, run
         )
 
-    def _validate_and_save(self, run: Run, monitor: Monitor, *, validate: bool) -> JsonDict:
-        """Save a checkpoint, after a validation if there shall be one; return what that found."""
+    def _validate_and_save(
+        self, run: Run, monitor: Monitor, entry: JsonDict | None = None, *, validate: bool
+    ) -> JsonDict:
+        """Log a step with what the validation found, and save it; return what was logged.
+
+        The log comes first: a killed run goes on after the step that was saved, and cuts off what was logged beyond.
+        """
         if not all(bool(p.isfinite().all()) for p in self.segmenter.parameters()):
             raise _diverged("a weight is no longer finite", self.step, run)
         self.processes.average_buffers(self.segmenter.network)
-        scores = self._scores(run, monitor) if validate and self.validation.possible else Scores({}, None)
+        scores = self._scores(run, monitor, entry) if validate and self.validation.possible else Scores({}, None)
         metric = scores.metric
         better = metric is not None and (self.best is None or metric > self.best)
         if metric is not None:
@@ -293,11 +300,14 @@ class Training:
             config=as_json(config_table(self.config)),
             rule=MEAN_RULE,
         )
+        if entry is not None:
+            entry = {**entry, **scores.entry}
+            monitor.log(entry)
         self._saver.save(run.checkpoints, state, best=better)
         self._saved_step = self.step
-        return scores.entry
+        return entry or scores.entry
 
-    def _scores(self, run: Run, monitor: Monitor) -> Scores:
+    def _scores(self, run: Run, monitor: Monitor, entry: JsonDict | None) -> Scores:
         """Validate with the averaged weights, if there are some.
 
         Raises:
@@ -310,7 +320,7 @@ class Training:
         except SegprepError as failure:
             if self.processes.count > 1:  # the others wait for what this one has predicted
                 raise
-            self._validate_and_save(run, monitor, validate=False)
+            self._validate_and_save(run, monitor, entry, validate=False)
             raise self._unread(failure, run) from failure
         monitor.panel(self.step, panel)
         return scores

@@ -33,7 +33,7 @@ __all__ = [
     "list_checkpoints",
     "load_checkpoint",
     "load_into",
-    "remove_leftovers",
+    "remove_unused",
     "save_checkpoint",
 ]
 
@@ -117,7 +117,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, best: bool, keep: i
         failed = WriteFailedError(f"the checkpoint {final} cannot be written; {kept}: {error}")
         failed.errno = error.errno
         raise failed from error
-    _remove_unused(folder, keep)
+    remove_unused(folder, keep)
 
 
 def load_checkpoint(folder: Path, name: str, say: Callable[[str], None] = lambda _: None) -> Checkpoint | None:
@@ -178,11 +178,18 @@ def list_checkpoints(folder: Path) -> tuple[SavedCheckpoint, ...]:
     return tuple(sorted(found, key=lambda each: each.step))
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half written among checkpoints; what cannot go now goes next time.
+def remove_unused(folder: Path, keep: int) -> None:
+    """Remove what need not be kept, and what killed processes left half written; what cannot go now goes next time.
 
     Call it only where no other process saves.
+
+    Args:
+        folder: Of all checkpoints of a run.
+        keep: How many to keep beside those that `last` and `best` point at: the newest ones.
     """
+    others = [each for each in list_checkpoints(folder) if not each.pointers]
+    for each in others[: max(0, len(others) - keep)]:
+        _remove(each.path)
     for path in folder.glob(f"*{PARTIAL_SUFFIX}"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -313,15 +320,17 @@ def _free_name(folder: Path, step: int) -> Path:
     used = {pointed_at(folder, pointer) for pointer in POINTERS}
     names = (f"step-{step:08d}{suffix}" for suffix in ("", "-2", "-3"))
     path = folder / next(name for name in names if name not in used)  # two pointers: one of three is free
-    shutil.rmtree(path, ignore_errors=True)  # of a run that was killed before it pointed at it
+    if path.exists():
+        _remove(path)  # of a run that was killed before it pointed at it
     return path
 
 
-def _remove_unused(folder: Path, keep: int) -> None:
-    others = [each for each in list_checkpoints(folder) if not each.pointers]
-    for each in others[: max(0, len(others) - keep)]:
-        shutil.rmtree(each.path, ignore_errors=True)
-    remove_leftovers(folder)
+def _remove(path: Path) -> None:
+    """Remove a checkpoint under another name: killed meanwhile, what is left of it is no checkpoint."""
+    aside = path.with_name(f"{path.name}.unused.{os.getpid()}{PARTIAL_SUFFIX}")
+    with contextlib.suppress(OSError):
+        path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _some(names: list[str]) -> str:

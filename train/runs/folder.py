@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from segprep.datasets.atomic import atomic_write_bytes, write_failed
+from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, remove_partials, write_failed
 from segprep.datasets.documents import parse_json
-from segprep.datasets.errors import ConfigurationError, ConflictError, WriteFailedError
+from segprep.datasets.errors import ConfigurationError, ConflictError
+from segprep.datasets.program.writer_lock import writer_lock
 
 __all__ = ["Run", "create_run", "find_run", "next_name"]
 
@@ -57,8 +59,10 @@ class Run:
             raise write_failed(self.log_path, error) from error
 
     def describe_shards(self, sources: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what the run learns from, in `shards.json`."""
-        atomic_write_bytes(self.root / "shards.json", json.dumps(list(sources), indent=1).encode())
+        """Keep what the run learns from, in `shards.json`, unless that is known."""
+        path = self.root / "shards.json"
+        if not path.exists():
+            atomic_write_bytes(path, json.dumps(list(sources), indent=1).encode())
 
     def cut_log(self, step: int) -> int:
         """Remove what was logged after `step`: those steps come again. A line cut by a crash goes too.
@@ -76,36 +80,33 @@ class Run:
 
 
 def next_name(runs: Path) -> str:
-    """Return the next free name of the form run-001."""
-    numbers = [int(m[1]) for p in runs.glob("run-*") if (m := re.fullmatch(r"run-(\d+)", p.name))]
+    """Return the next free name of the form run-001; a start that was killed leaves its name free."""
+    names = [p.name for p in runs.glob("run-*") if not _is_killed_start(p)]
+    numbers = [int(m[1]) for name in names if (m := re.fullmatch(r"run-(\d+)", name))]
     return f"run-{max(numbers, default=0) + 1:03d}"
 
 
 def create_run(runs: Path, name: str, config: str) -> Run:
-    """Make the folder of a new run with its configuration in it.
+    """Make the folder of a new run with its configuration in it; one that a killed start left is taken over.
 
     Raises:
         ConfigurationError: If the name is no plain file name.
-        ConflictError: If the run exists.
+        ConflictError: If the run exists, or something else of its name.
+        WorkspaceLockedError: If another process begins it just now.
         WriteFailedError: If the folder cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ConfigurationError(f"a run's name consists of letters, digits, '.', '_' and '-', unlike {name!r}")
     run = Run(runs / name)
+    _refuse_existing(run)
     try:
-        run.root.mkdir(parents=True)
-        atomic_write_bytes(run.config_path, config.encode())
-    except FileExistsError as error:
-        held = (
-            f"the run {run.root} exists: continue it with --resume --name {name}"
-            if run.config_path.exists()
-            else f"{run.root} exists and holds no run, as after a start that was killed: remove it"
-        )
-        raise ConflictError(f"{held}, or choose another --name") from error
-    except WriteFailedError:
-        raise
+        run.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_failed(run.root, error) from error
+    with writer_lock(run.root):
+        _refuse_existing(run)  # it may have come meanwhile
+        remove_partials(run.root)
+        atomic_write_bytes(run.config_path, config.encode())
     return run
 
 
@@ -123,6 +124,24 @@ def find_run(runs: Path, name: str | None) -> Run:
     wanted = "no run yet" if name is None else f"no run {name!r}"
     known = f". Runs: {', '.join(found)}" if found else ": begin one with `train run`"
     raise ConfigurationError(f"there is {wanted} in {runs}{known}")
+
+
+def _refuse_existing(run: Run) -> None:
+    if run.config_path.exists():
+        held = f"the run {run.root} exists: continue it with --resume --name {run.name}"
+    elif run.root.exists() and not _is_killed_start(run.root):
+        held = f"{run.root} exists and holds no run: move it away"
+    else:
+        return
+    raise ConflictError(f"{held}, or choose another --name")
+
+
+def _is_killed_start(root: Path) -> bool:
+    """Return whether nothing stands there but what `create_run` makes before the configuration."""
+    return root.is_dir() and all(
+        path.name.startswith(".writer.") or fnmatchcase(path.name, f"config.toml.*{PARTIAL_SUFFIX}")
+        for path in root.iterdir()
+    )
 
 
 def _last_written(run: Run) -> tuple[float, str]:

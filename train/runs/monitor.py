@@ -14,7 +14,7 @@ from segprep.train.runs.curves import write_curves
 from segprep.train.runs.events import EventFile
 from segprep.train.runs.folder import Run
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "draw_log"]
 
 _PAUSE_S = 30.0  # between two drawings: that of a long log takes seconds
 
@@ -41,10 +41,9 @@ class Monitor:
     ) -> None:
         if self._events is not None:
             self._events.close()
-            if self._run.log_path.exists():
-                # A picture of what is in the log must not hide why the run ended.
-                with contextlib.suppress(OSError) if error else contextlib.nullcontext():
-                    write_curves(self._run.log_path, self._run.root / "curves.png")
+            # A picture of what is in the log must not hide why the run ended.
+            with contextlib.suppress(OSError) if error else contextlib.nullcontext():
+                draw_log(self._run)
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add what a step did; after a validation the curves are drawn anew, if that was not done just now."""
@@ -55,13 +54,23 @@ class Monitor:
         self._events.scalars({_tag(name): value for name, value in entry.items() if name != "step"}, step)
         if any(name.startswith("val_") for name in entry) and time.monotonic() > self._drawn_at + _PAUSE_S:
             self._drawn_at = time.monotonic()
-            write_curves(self._run.log_path, self._run.root / "curves.png")
+            draw_log(self._run)
 
     def panel(self, step: int, rgb_HWC: npt.NDArray[np.uint8]) -> None:
         """Show the latest predictions."""
         if self._events is not None:
             write_image(self._run.root / "panel.png", rgb_HWC)
             self._events.image("panel", rgb_HWC, step)
+
+
+def draw_log(run: Run) -> None:
+    """Draw the log of a run, if there is one, into its `curves.png`.
+
+    Raises:
+        WriteFailedError: If the picture cannot be written.
+    """
+    if run.log_path.exists():
+        write_curves(run.log_path, run.root / "curves.png")
 
 
 def _tag(name: str) -> str:

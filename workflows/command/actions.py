@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from segprep.workflows.ledger.table import open_table
 from segprep.workflows.running.batches import Interrupted
 from segprep.workflows.running.cluster import ClusterOptions
 from segprep.workflows.samples.initialise import InitRequest, initialise
-from segprep.workflows.samples.miniature import write_miniature
+from segprep.workflows.samples.miniature import written_miniature
 from segprep.workflows.stores.augment_request import AugmentRequest
 
 __all__ = ["check", "flow_eval", "init", "show", "status", "write_list"]
@@ -29,9 +30,9 @@ def init(request: InitRequest, miniature: Path | None, frames: int, place: Path,
             "name the dataset's folder: `prep init DATASET ROOT`, or `--miniature DIR` to render one"
         )
     if miniature is not None:
-        write_miniature(request.dataset, miniature, frames)
         request = replace(request, given=(miniature,))
-    inventory = initialise(place, request)
+    with nullcontext() if miniature is None else written_miniature(request.dataset, miniature, frames):
+        inventory = initialise(place, request)
     print_result(inventory.to_json() if as_json else results.inventory(inventory))
 
 

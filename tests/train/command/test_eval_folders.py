@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from segprep.datasets.program.command_line import run_app
+from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.shards.metadata import ROOT_FILE, root_file
 from segprep.datasets.shards.root import read_root
@@ -116,6 +117,18 @@ def test_pictures_of_an_evaluation_that_was_killed_do_not_stay(run: Path) -> Non
     left.touch()
     assert _evaluated(run) == "eval-val"
     assert {path.stem for path in left.parent.iterdir()} == {"s000", "s001"}
+    halves = [left.parent / "s000.png.123.partial", run / "eval-val" / "panel.png.123.partial"]
+    for half in halves:
+        half.touch()
+    assert _evaluated(run) == "as it was"
+    assert not any(half.exists() for half in halves)
+
+
+def test_the_same_evaluation_is_written_by_one_process_at_a_time(run: Path, capfd: Captured) -> None:
+    (run / "eval-val").mkdir()
+    with writer_lock(run / "eval-val"):
+        assert run_app(app, "train", ["eval", "-C", str(run.parents[1])]) == 5
+    assert "eval-val is being written by process" in capfd.readouterr().err
 
 
 def test_what_a_store_lacks_of_its_split_is_said(run: Path, tmp_path: Path, capfd: Captured) -> None:

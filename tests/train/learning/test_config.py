@@ -136,5 +136,6 @@ def test_the_log_is_cut_to_the_steps_that_the_checkpoint_knows(tmp_path: Path) -
 
 def test_a_folder_without_a_run_is_not_called_one(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ConflictError, match="mine exists and holds no run, as after a start that was killed: remove"):
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ConflictError, match="mine exists and holds no run: move it away"):
         create_run(tmp_path, "mine", "")

@@ -12,7 +12,8 @@ import pytest
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.standing import store_notices
 from segprep.datasets.workspace import load_workspace
-from support.commands import make_camvid, prep, tree_bytes
+from support.commands import make_camvid, prep, start_prep, tree_bytes
+from support.gate import Gate
 
 COMMANDS = (("status",), ("resize",), ("shard",), ("verify",), ("check",), ("show", "*"), ("list", "all.jsonl"))
 
@@ -247,6 +248,24 @@ def test_a_killed_miniature_is_written_again(ws: Path, monkeypatch: pytest.Monke
     assert not list((ws / "data").glob(".*"))
     assert not (ws / "data/train/of_more_frames.png").exists()
     assert prep(*command) == 5, "it is finished, and may hold what somebody changed"
+
+
+def test_init_with_a_miniature_ends_what_a_kill_before_its_workspace_was_there_left(ws: Path) -> None:
+    command = ("init", "camvid", "--miniature", "data", "--frames", "2")
+    gate = Gate(ws / "gate", "*/prep.toml", 1)
+    process = start_prep(*command, cwd=ws, gate=gate)
+    gate.wait_until_reached(process)
+    process.kill()
+    process.communicate()
+    assert prep(*command) == 0
+    assert not list((ws / "data").glob(".*"))
+
+
+def test_a_miniature_is_finished_if_its_workspace_is_refused(ws: Path, camvid: Path) -> None:
+    assert prep("init", "camvid", camvid) == 0
+    assert prep("init", "synthetic", "--miniature", "data", "--frames", "2") == 5
+    assert not list((ws / "data").glob(".*"))
+    assert prep("init", "synthetic", ws / "data", "-C", "other") == 0
 
 
 @pytest.mark.parametrize("command", [("status",), ("resize", "--factor", "2"), ("shard",), ("check",)], ids=" ".join)

@@ -321,7 +321,7 @@ def test_every_source_is_read_once(camvid: Path, monkeypatch: pytest.MonkeyPatch
         return open_file(path)
 
     monkeypatch.setattr(source_files, "open_file", counted)
-    monkeypatch.setattr(freshness, "_file_digest", lambda path: pytest.fail(f"{path} is read for its hash alone"))
+    monkeypatch.setattr(freshness, "digest_of", lambda path: pytest.fail(f"{path} is read for its hash alone"))
     prep("init", "camvid", camvid)
     assert prep("resize", "--factor", "2", "--split", "train") == 0
     images = [path for path in read if path.parent == camvid / "train"]
