@@ -298,6 +298,8 @@ class Training:
             scores=scores,
             config=as_json(config_table(self.config)),
             rule=MEAN_RULE,
+            columns=tuple(column.to_json() for column in self._readers[0].columns),
+            provenance=tuple(source.train.provenance for source in self.sources),
         )
         self._saver.save(run.checkpoints, state, best=better)
         self._saved_step = self.step
