@@ -7,7 +7,7 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.workspace import find_workspace
 
-__all__ = ["TrainingPlace", "find_place", "shards_of"]
+__all__ = ["TrainingPlace", "find_place", "runs_of", "shards_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,23 @@ def find_place(start: Path, shards: Sequence[Path]) -> TrainingPlace:
     try:
         workspace = find_workspace(start)
     except WorkspaceNotFoundError:
-        runs = start.absolute() / "runs"
+        runs = _runs_without_workspace(start)
         if not named and not runs.is_dir():
             raise
         return TrainingPlace(named, bool(named), runs)
     return TrainingPlace(named or (workspace.shards_dir,), bool(named), workspace.runs_dir)
+
+
+def runs_of(start: Path) -> Path:
+    """Return the folder of the runs of the workspace at or above `start`, else `start/runs`. It need not be there."""
+    try:
+        return find_workspace(start).runs_dir
+    except WorkspaceNotFoundError:
+        return _runs_without_workspace(start)
+
+
+def _runs_without_workspace(start: Path) -> Path:
+    return start.absolute() / "runs"
 
 
 def shards_of(place: TrainingPlace, shards: Sequence[str]) -> tuple[Path, ...]:

@@ -299,6 +299,8 @@ class Training:
             scores=scores.entry,
             config=as_json(config_table(self.config)),
             rule=MEAN_RULE,
+            columns=tuple(column.to_json() for column in self._readers[0].columns),
+            provenance=tuple(source.train.provenance for source in self.sources),
         )
         if entry is not None:
             entry = {**entry, **scores.entry}

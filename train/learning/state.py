@@ -40,6 +40,8 @@ class RunState:
         scores: What the validation at this step found, as in the log; empty without one.
         config: Tables of the run's configuration; None in checkpoints of earlier versions.
         rule: Over which classes `best` and `scores` have their means, see `MEAN_RULE`.
+        columns: The input columns as the stores describe them; empty in checkpoints of earlier versions.
+        provenance: Where the samples of each data set came from, as its store says; empty like `columns`.
     """
 
     step: int
@@ -53,6 +55,8 @@ class RunState:
     scores: Mapping[str, float]
     config: JsonDict | None = None
     rule: str = "present"
+    columns: tuple[JsonDict, ...] = ()
+    provenance: tuple[JsonDict, ...] = ()
 
     @property
     def class_counts(self) -> tuple[int, ...]:
@@ -109,10 +113,19 @@ class RunState:
             DamagedStoreError: If it says something else; names the entry.
         """
         try:
-            state = typed_dataclass(cls, checkpoint.state)
-            state._check()
+            return cls.from_json(checkpoint.state)
         except (Misfit, ConfigurationError) as error:
             raise _damaged(checkpoint, str(error)) from error
+
+    @classmethod
+    def from_json(cls, data: object) -> "RunState":
+        """Build a state from what `to_json` returned.
+
+        Raises:
+            Misfit, ConfigurationError: If it says something else; names the entry.
+        """
+        state = typed_dataclass(cls, data)
+        state._check()
         return state
 
     def check_steps(self, steps: int, checkpoint: Checkpoint) -> None:

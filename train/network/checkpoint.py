@@ -20,6 +20,7 @@ from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, sync_fol
 from segprep.datasets.errors import ConfigurationError, DamagedStoreError, MachineError, WriteFailedError
 from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
+from segprep.train.network.description import described
 from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS, checkpoint_path, point_at, pointed_at
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
@@ -309,7 +310,7 @@ def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
     buffer = io.BytesIO()
     torch.save(rest, buffer)
     files = {
-        WEIGHTS_FILE: safetensors.torch.save({k: v.contiguous() for k, v in shown.items()}),
+        WEIGHTS_FILE: described(shown, checkpoint.state),
         _OPTIMIZER_FILE: buffer.getvalue(),
     }
     return {**files, STATE_FILE: sealed(checkpoint.state, files)}

@@ -7,10 +7,9 @@ from typing import Final
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
-from segprep.train.network.checkpoint import WEIGHTS_FILE
 from segprep.train.network.config import NetworkConfig
+from segprep.train.network.named import named_weights
 from segprep.train.network.origin import check_backbone_options, check_origin
-from segprep.train.network.pointers import checkpoint_path
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
@@ -46,29 +45,16 @@ def load_start(
         path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
         yield load_backbone(network, module, path)
     if config.start:
-        path = _weights_of(config.start, runs)
+        path = named_weights(config.start, runs)
         check_origin(path, module, config.options, segmenter.scalings, say)
         yield load_network(network, path)
     for column, expert in config.experts.items():
         if not hasattr(module, "from_expert"):
             raise ConfigurationError(f"network {config.name!r} has no experts: leave out experts")
-        path = _weights_of(expert, runs)
+        path = named_weights(expert, runs)
         own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
         check_origin(path, module, config.options, own, say)
         yield load_expert(network, module, column, path)
-
-
-def _weights_of(name: str, runs: Path) -> Path:
-    """Return the best weights of a run that is named or whose folder is, or the file itself."""
-    for root in (runs / name, Path(name).expanduser()):
-        for pointer in ("best", "last"):
-            checkpoint = checkpoint_path(root / "checkpoints", pointer)
-            if checkpoint is not None:
-                return checkpoint / WEIGHTS_FILE
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    raise ConfigurationError(f"there is no run {name!r} with a checkpoint in {runs}, nor such a folder or file")
 
 
 def _cache() -> Path:
