@@ -8,6 +8,7 @@ from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.standing import store_notices
 from segprep.datasets.workspace import find_workspace
+from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.evaluation.predictions import SourceLabels
 from segprep.train.evaluation.report import Report, write_report
@@ -97,7 +98,9 @@ def evaluate_run(
         "network" if at == "network" else None,
     )
     files = evaluation_folder(run.root, subject, *marks)
-    return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
+    remedy = "end other programs" if source is None else "end other programs, or evaluate with --at network"
+    with memory_explained(remedy):
+        return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
 
 
 def _own_folders(run: Run, config: RunConfig) -> list[Path]:

@@ -53,6 +53,18 @@ def test_eval_reads_the_original_labels(trained: Path, capfd: pytest.CaptureFixt
     assert metrics["pixels"] == 2 * (20 * 28 - 6) * 4
 
 
+def test_an_evaluation_without_enough_memory_says_what_needs_less(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("segprep.train.network.segmenter.Segmenter.logits", fail)
+    assert _train("eval", "-C", trained) == 2
+    assert "the memory of this machine does not suffice" in (said := capfd.readouterr().err)
+    assert "--at network" in said
+
+
 def test_eval_says_that_the_dataset_is_gone_and_uses_the_network_size(
     trained: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
