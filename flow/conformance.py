@@ -37,6 +37,9 @@ class EstimatorMember(Protocol):
     Attributes:
         Config: A frozen dataclass whose fields have defaults.
         PRESETS: Name to config; the default config is one of them.
+
+    It may have `rests_on_opencv(config) -> bool`, for results that depend on how OpenCV interpolates (`cv2.remap`,
+    `cv2.warpAffine`, the refinement of dense inverse search): see `segprep.flow.opencv`.
     """
 
     Config: type[Any]
@@ -99,6 +102,13 @@ def check_config(member: EstimatorMember, preset: str) -> None:
     for field in dataclasses.fields(config):
         setting = partial(setattr, config, field.name, 1)
         refusal(dataclasses.FrozenInstanceError, setting, f"changing {field.name} of a config")
+
+
+def check_opencv(member: EstimatorMember, preset: str) -> None:
+    """What it says of OpenCV is a yes or a no, for each config."""
+    states = getattr(member, "rests_on_opencv", None)
+    said = False if states is None else states(member.PRESETS[preset])
+    assert isinstance(said, bool), f"rests_on_opencv(config) is {said!r} in place of a yes or a no"
 
 
 def check_default(member: EstimatorMember, preset: str) -> None:
@@ -230,6 +240,7 @@ def check_drive(member: EstimatorMember, preset: str) -> None:
 ESTIMATOR_CHECKS: Final[tuple[Callable[[EstimatorMember, str], None], ...]] = (
     check_presets,
     check_config,
+    check_opencv,
     check_default,
     check_stillness,
     check_threads,

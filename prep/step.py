@@ -5,12 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from segprep.datasets.sample import JsonDict, Sample
 from segprep.datasets.workspace.cells import Cell, Column
+from segprep.flow.opencv import OPENCV, USUAL
 
-__all__ = ["Absent", "BaseStep", "Input", "Origin", "Step", "StepHead"]
+__all__ = ["UNSAID", "Absent", "BaseStep", "Input", "Origin", "Step", "StepHead"]
+
+
+UNSAID: Final[Mapping[str, object]] = MappingProxyType({OPENCV: USUAL})
+"""Parameters that recipes leave out: what was made before steps stated them was made so, and stays valid."""
 
 
 class Absent(Exception):  # noqa: N818  (no error: there is nothing to make)

@@ -51,7 +51,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("conformance",),
     ),
     "flow": (
-        ("consistency", "evaluation", "field", "flow_files", "grid", "metrics"),
+        ("consistency", "evaluation", "field", "flow_files", "grid", "metrics", "opencv"),
         ("estimators",),
         ("camera",),
         ("conformance",),

@@ -16,7 +16,7 @@ from segprep.datasets.sample import Array
 from segprep.flow.estimators._images import gray_pair
 from segprep.flow.estimators._presets import choose
 
-__all__ = ["PRESETS", "Config", "config_from", "estimate"]
+__all__ = ["PRESETS", "Config", "config_from", "estimate", "rests_on_opencv"]
 
 _PATCH_SIZE = 8
 
@@ -74,6 +74,11 @@ def config_from(preset: str | None) -> Config:
         ConfigurationError: If there is no such preset; the message lists those that exist.
     """
     return choose(PRESETS, preset, _DEFAULT, "dis")
+
+
+def rests_on_opencv(config: Config) -> bool:
+    """Return whether the result depends on how OpenCV interpolates: the refinement does, which uses `cv2.remap`."""
+    return config.refinement_iterations > 0
 
 
 def estimate(first_rgb_HWC: Array, second_rgb_HWC: Array, config: Config = _DEFAULT) -> npt.NDArray[np.float32]:

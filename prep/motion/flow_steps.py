@@ -15,6 +15,7 @@ from segprep.datasets.workspace.cells import Cell, Column
 from segprep.flow.estimators import ESTIMATORS
 from segprep.flow.field import FlowField
 from segprep.flow.flow_files import read_flow
+from segprep.flow.opencv import OPENCV, USUAL, behaviour
 from segprep.prep.motion.optical import compute_optical_flow, motion_residual, residual_facts
 from segprep.prep.resizing.columns import TargetSize
 from segprep.prep.step import BaseStep, Input, Origin, StepHead
@@ -27,6 +28,10 @@ _VERSIONS: Final = {"dis": 4}  # since 4 it starts from nothing; what the others
 def optical_flow_column(direction: Direction) -> Column:
     """Return the column of optical flow: KITTI's lossless 16-bit code, whose valid bit holds the check."""
     return Column("optical_flow", Kind.FLOW, KittiFlowCode(), (("direction", direction.value),))
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,18 @@ class OpticalFlow(BaseStep):
     def head(self) -> StepHead:
         """From the image and its neighbour, as stored in the workspace or as the dataset has them.
 
-        Parameters are the estimator with its settings, direction, and what decides the size.
+        Parameters are the estimator with its settings, direction, what decides the size, and for estimators whose
+        result depends on it, how OpenCV interpolates. Where that is not known, `prep flow` is refused.
         """
         origin = Origin.COLUMN if self.source_to is None else Origin.SOURCE
-        config = ESTIMATORS.load(self.estimator).config_from(self.preset)
+        member = ESTIMATORS.load(self.estimator)
+        config = member.config_from(self.preset)
         values: JsonDict = {"estimator": self.estimator, "settings": asdict(config), "direction": self.direction.value}
         values["check"] = self.check
         if self.source_to is not None:
             values["source_to"] = self.source_to.to_json()
+        if getattr(member, "rests_on_opencv", _never)(config):
+            values[OPENCV] = behaviour() or USUAL
         return StepHead(
             name="optical flow",
             version=_VERSIONS.get(self.estimator, 3),

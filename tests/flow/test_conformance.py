@@ -41,6 +41,11 @@ class Superb(Spoiled):
         return farneback.Config()
 
 
+class Unclear(Spoiled):
+    def rests_on_opencv(self, config: farneback.Config) -> str:
+        return "perhaps"
+
+
 def _takes_all(first: Array, second: Array, config: farneback.Config) -> Array:
     try:
         return farneback.estimate(first, second, config)
@@ -79,3 +84,8 @@ def test_what_is_wrong_with_an_estimator_is_said(estimate: Estimate, message: st
 def test_presets_that_do_not_exist_must_be_refused() -> None:
     with pytest.raises(AssertionError, match=r"config_from\('superb'\) must raise ConfigurationError"):
         check_estimator(Superb(farneback.estimate))
+
+
+def test_what_it_says_of_opencv_must_be_a_yes_or_a_no() -> None:
+    with pytest.raises(AssertionError, match="'perhaps' in place of a yes or a no"):
+        check_estimator(Unclear(farneback.estimate))

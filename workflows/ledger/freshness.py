@@ -16,7 +16,7 @@ from segprep.datasets.sample import JsonDict, SampleKey
 from segprep.datasets.source_files import read_file
 from segprep.datasets.workspace import Workspace
 from segprep.flow.flow_files import fill_pattern
-from segprep.prep.step import Input, Origin, Step
+from segprep.prep.step import UNSAID, Input, Origin, Step
 from segprep.workflows.ledger.database import CellRow, CellState, FileRow, KnownSample, SourceRow
 
 __all__ = ["Digests", "State", "Verdict", "examine", "file_source"]
@@ -63,8 +63,9 @@ class Verdict:
 
 
 def _recipe_of(step: Step) -> JsonDict:
-    """Return what of a step decides its output: name, version, parameters."""
-    return {"step": step.name, "version": step.version, "parameters": step.parameters}
+    """Return what of a step decides its output: name, version, parameters, but for those that go without saying."""
+    said = {name: value for name, value in step.parameters.items() if (name, value) not in UNSAID.items()}
+    return {"step": step.name, "version": step.version, "parameters": said}
 
 
 class Digests:
@@ -285,7 +286,7 @@ def _difference(row: CellRow, recipe: JsonDict, inputs: Mapping[str, str]) -> st
     codes = [name for name in names if name.startswith(_CODE_OF)]
     known = [name for name in codes if name in row.inputs]
     told = [_change(name, json.loads(row.inputs[name]), json.loads(inputs[name])) for name in known]
-    parameters = _changes(row.recipe["parameters"], recipe["parameters"])
+    parameters = _changes({**UNSAID, **row.recipe["parameters"]}, {**UNSAID, **recipe["parameters"]})
     if parameters:
         return f"parameters changed: {parameters}" + (f"; inputs changed: {', '.join(told)}" if told else "")
     told += [name for name in names if name not in codes]

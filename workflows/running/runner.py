@@ -9,6 +9,7 @@ from segprep.datasets.atomic import remove_partials
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import SampleKey
 from segprep.datasets.workspace.cell_files import DamagedCell
+from segprep.flow.opencv import OPENCV, require_known_behaviour
 from segprep.prep.step import Step
 from segprep.workflows.ledger.database import CellState, KnownSample, Selection
 from segprep.workflows.ledger.figures import ColumnFigures
@@ -97,12 +98,17 @@ def run_steps(table: Table, steps: Sequence[Step], options: RunOptions, progress
     Raises:
         Interrupted: After Ctrl-C; everything finished is committed.
         WriteFailedError: If the workspace cannot be written; everything committed before is kept.
+        ConfigurationError: If a step depends on how OpenCV interpolates, and this one is like no version that is known.
     """
+    opencv = any(OPENCV in step.parameters for step in steps)
+    if opencv:
+        require_known_behaviour()
     _remove_leftovers(table, steps)
     run = _Run(table, tuple(steps), options, progress)
     progress.start(table.ledger.count(options.selection))
     work = partial(process_batch, Job(table.workspace, run.steps, table.columns(), options.retry_failed))
-    shared = shared_with(table, table.ledger.keys(options.selection), modules=[type(step).__module__ for step in steps])
+    modules = [type(step).__module__ for step in steps]
+    shared = shared_with(table, table.ledger.keys(options.selection), modules=modules, opencv=opencv)
     if run_in_batches(work, run.pending(), options.cluster, run.settle, shared=shared):
         _remove_leftovers(table, steps)
     summary = _summarise(table, steps, options.selection, len(run.touched))

@@ -17,8 +17,12 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.sample import SampleKey
+from segprep.flow.opencv import behaviour
 from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.code_digest import OUR_FOLDERS, code_digest, code_place
 
@@ -27,7 +31,7 @@ __all__ = ["Claims", "Shared", "Shown", "claims", "shared_with", "show", "show_i
 _TOKEN_PREFIX = ".writer-token-"
 _SAMPLES = 8
 _BLOCK_BYTES = 2**20
-_PACKAGES = ("numpy", "opencv-python-headless")
+_OPENCV = "OpenCV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,24 @@ class Shared:
         dataset: The folder of the dataset.
         sources: Some of the dataset's files, relative to its folder.
         modules: Modules of other packages that they call.
+        opencv: Whether what they make depends on how OpenCV interpolates.
     """
 
     workspace: Path | None
     dataset: Path | None
     sources: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    opencv: bool = False
 
 
-def shared_with(table: Table, keys: Sequence[SampleKey], *, writes: bool = True, modules: Sequence[str] = ()) -> Shared:
+def shared_with(
+    table: Table,
+    keys: Sequence[SampleKey],
+    *,
+    writes: bool = True,
+    modules: Sequence[str] = (),
+    opencv: bool = False,
+) -> Shared:
     """Return what work on samples of a workspace rests on.
 
     Args:
@@ -55,13 +68,18 @@ def shared_with(table: Table, keys: Sequence[SampleKey], *, writes: bool = True,
         keys: The samples; the files of a few, spread over them, stand for the dataset.
         writes: Whether the work reads or writes the workspace itself.
         modules: Where the functions come from; those of segprep go without saying.
+        opencv: Whether what is made depends on how OpenCV interpolates.
     """
     workspace = table.workspace
     spread = [keys[len(keys) * number // _SAMPLES] for number in range(_SAMPLES)] if keys else []
     paths = {path for key in dict.fromkeys(spread) for path in table.ledger.sample(key).source_paths.values()}
     others = {name for name in modules if not name.startswith("segprep.")}
     return Shared(
-        workspace.root if writes else None, workspace.config.dataset_root, tuple(sorted(paths)), tuple(sorted(others))
+        workspace.root if writes else None,
+        workspace.config.dataset_root,
+        tuple(sorted(paths)),
+        tuple(sorted(others)),
+        opencv,
     )
 
 
@@ -77,6 +95,7 @@ class Claims:
         segprep: The version.
         code: Names of packages or modules, and a digest over their files, each.
         versions: Of what else makes pixels.
+        opencv: How OpenCV interpolates, see `segprep.flow.opencv`; None if nothing depends on it or it is not known.
     """
 
     token: str
@@ -86,6 +105,7 @@ class Claims:
     segprep: str
     code: tuple[tuple[tuple[str, ...], str], ...]
     versions: tuple[tuple[str, str], ...]
+    opencv: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,7 @@ def claims(shared: Shared) -> Iterator[Claims]:
         segprep=_version("segprep"),
         code=tuple((each, code_digest(each)) for each in names),
         versions=_versions(),
+        opencv=behaviour() if shared.opencv else None,
     )
     if shared.workspace is None:
         yield made
@@ -155,6 +176,8 @@ def show(expected: Claims) -> Shown:
     for names, digest in expected.code:
         if code_digest(names) != digest:
             differences.append(_other_code(names, expected))
+    if expected.opencv is not None and behaviour() != expected.opencv:
+        differences.append(_other_opencv(expected))
     here = dict(expected.versions)
     notes = [f"{name} {found} (here {here.get(name)})" for name, found in _versions() if found != here.get(name)]
     return Shown(socket.gethostname(), tuple(differences), tuple(notes))
@@ -175,6 +198,14 @@ def _other_code(names: tuple[str, ...], expected: Claims) -> str:
     if ours != here:
         return f"it runs segprep {ours}, this command is segprep {here}"
     return f"its segprep {ours} ({place.parent}) has other code than this command, or has loaded it before a change"
+
+
+def _other_opencv(expected: Claims) -> str:
+    ours = "as no version that is known" if behaviour() is None else f"as OpenCV {behaviour()}"
+    return (
+        f"its OpenCV {cv2.__version__} interpolates {ours}, that of this command "
+        f"({dict(expected.versions)[_OPENCV]}) as OpenCV {expected.opencv}: what they make would not fit together"
+    )
 
 
 def _token_path(workspace: Path, token: str) -> Path:
@@ -211,7 +242,8 @@ def _content(path: Path) -> str:
 
 
 def _versions() -> tuple[tuple[str, str], ...]:
-    return ("python", platform.python_version()), *((name, _version(name)) for name in _PACKAGES)
+    # Several packages install cv2, the last one wins: only the module knows which it is.
+    return ("python", platform.python_version()), ("numpy", np.__version__), (_OPENCV, cv2.__version__)
 
 
 def _version(package: str) -> str:

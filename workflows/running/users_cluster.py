@@ -151,8 +151,8 @@ class UsersClusterExecutor(Generic[Task, Result]):
         self._give()
 
     def _require_code_of_scheduler(self) -> None:
-        """Refuse a scheduler that cannot load tasks; disks it needs none."""
-        expected = replace(self._claims, workspace=None, dataset=None, sources=())
+        """Refuse a scheduler that cannot load tasks; disks it needs none, and pixels it makes none."""
+        expected = replace(self._claims, workspace=None, dataset=None, sources=(), opencv=None)
         try:
             why = "; ".join(self._client.run_on_scheduler(show, expected).differences)
         except Exception as error:  # noqa: BLE001  (whatever hinders it there)

@@ -181,7 +181,7 @@ class _Shards:
 
         pending = [index for index in range(count) if index not in reports]
         write = partial(_write_one, self.place.building)
-        shared = shared_with(self.place.table, self.plan.keys)
+        shared = shared_with(self.place.table, self.plan.keys, opencv=self.plan.augment is not None)
         run_in_batches(write, map(self._task, pending), cluster, note, shared=shared, largest=1)
         return list(reports.values())
 

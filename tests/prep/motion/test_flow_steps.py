@@ -16,6 +16,7 @@ from segprep.datasets.synthetic import Motion, World, motion, render
 from segprep.datasets.workspace import Workspace, WorkspaceConfig
 from segprep.datasets.workspace.cells import Cell, Column, decode_cell, encode_cell
 from segprep.prep.motion.flow_steps import MotionImage, OpticalFlow
+from support.opencv import opencv_like
 
 KEY = SampleKey("a")
 WIDTH, HEIGHT = 384, 192
@@ -123,6 +124,14 @@ def test_the_step_reads_the_neighbour_of_its_direction_and_says_so() -> None:
     assert dict(_column(step).attributes) == {"direction": "next"}
     assert step.parameters != OpticalFlow().parameters
     assert dict(_column(MotionImage()).attributes) == {"direction": "previous", "source": "optical_flow"}
+
+
+@pytest.mark.parametrize(("number", "stated"), [(4, 4), (5, 5), (None, 5)])
+def test_only_what_rests_on_it_states_how_opencv_interpolates(number: int | None, stated: int) -> None:
+    with opencv_like(number):
+        assert OpticalFlow().parameters["opencv"] == OpticalFlow("dis", "fine").parameters["opencv"] == stated
+        assert "opencv" not in OpticalFlow("farneback").parameters
+        assert "opencv" not in OpticalFlow("dis", "ultrafast").parameters
 
 
 def test_images_of_two_sizes_are_refused() -> None:

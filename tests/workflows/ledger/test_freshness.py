@@ -118,6 +118,18 @@ def test_a_cell_is_missing_then_done(place: Place) -> None:
 # -- what a fingerprint depends on ---------------------------------------------------------------------------------
 
 
+def test_the_opencv_that_made_all_before_steps_stated_it_goes_without_saying(place: Place) -> None:
+    place.make(COPY)
+    stated = {number: replace(COPY, parameters={"factor": 2, "opencv": number}) for number in (4, 5)}
+    assert place.verdict(stated[5]) == place.verdict(COPY)
+    assert place.verdict(COPY).state is State.DONE
+    assert place.verdict(stated[4]).reason == "parameters changed: opencv 5 -> 4"
+    place.make(stated[4])
+    assert place.verdict(stated[4]).state is State.DONE
+    for back in (stated[5], COPY):
+        assert place.verdict(back).reason == "parameters changed: opencv 4 -> 5"
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

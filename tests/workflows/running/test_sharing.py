@@ -1,11 +1,13 @@
 """What a worker compares with a command: the workspace's disk, files of the dataset, code and versions."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import invalidate_caches
 from pathlib import Path
 
+import cv2
 import pytest
 
 from segprep.datasets.workspace import load_workspace
@@ -14,6 +16,7 @@ from segprep.workflows.ledger.table import Table
 from segprep.workflows.running.code_digest import OUR_FOLDERS, code_digest
 from segprep.workflows.running.sharing import Claims, Shared, claims, shared_with, show
 from support.commands import prep
+from support.opencv import opencv_like
 
 
 @pytest.fixture
@@ -116,6 +119,22 @@ def test_other_versions_of_what_makes_pixels_are_a_note() -> None:
     (note,) = shown.notes
     assert note.startswith("numpy ")
     assert note.endswith("(here 0.1)")
+
+
+@pytest.mark.parametrize(("number", "told"), [(4, "as OpenCV 4"), (None, "as no version that is known")])
+def test_an_opencv_that_interpolates_otherwise_is_refused_where_results_rest_on_it(
+    number: int | None, told: str
+) -> None:
+    shown = {}
+    for rests in (False, True):
+        with opencv_like(5), claims(Shared(None, None, opencv=rests)) as made:
+            assert show(made).differences == ()
+        with opencv_like(number):
+            shown[rests] = show(replace(made, token=f"of another command, with {number}"))
+    assert (shown[False].differences, shown[False].notes) == ((), ())
+    (difference,) = shown[True].differences
+    version = re.escape(cv2.__version__)
+    assert re.match(rf"its OpenCV {version} interpolates {told}, that of this command \({version}\) as", difference)
 
 
 def test_a_plug_in_that_a_worker_lacks_or_has_otherwise_is_told(
