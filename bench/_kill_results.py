@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from _damage_world import run
+from _commands import answer
 
 __all__ = ["difference", "results"]
 
@@ -32,7 +32,7 @@ def results(place: Path) -> Mapping[str, str]:
         else:
             found[name] = _content(path)
     found |= {path.relative_to(place).as_posix(): "folder" for path in place.rglob("*.partial") if path.is_dir()}
-    found["prep status"] = _hash(run("prep", "status", "--json", at=place / "workspace").text.encode())
+    found["prep status"] = _hash(answer("prep", "status", "--json", at=place / "workspace").text.encode())
     return found
 
 

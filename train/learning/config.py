@@ -13,8 +13,10 @@ from segprep.datasets import documents
 from segprep.datasets.augmentation.config import PRESETS, AugmentationConfig
 from segprep.datasets.augmentation.table import config_from_table
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.json_values import as_json
 from segprep.datasets.program.layers import Overlaid
 from segprep.datasets.program.tables import Option, Place, from_table
+from segprep.datasets.sample import JsonDict
 from segprep.train.learning.protocols import merged_tables
 from segprep.train.learning.sections import (
     DEFAULT_EPOCHS,
@@ -28,7 +30,7 @@ from segprep.train.models import MODELS
 from segprep.train.network.config import NetworkConfig
 from segprep.train.reading.config import DataConfig
 
-__all__ = ["RunConfig", "config_table", "config_toml", "parse_config", "read_toml"]
+__all__ = ["RunConfig", "config_json", "config_table", "config_toml", "parse_config", "read_toml"]
 
 _DEFAULT_AUGMENTATION = "flip"
 _NETWORK_KEYS = tuple(each.name for each in dataclasses.fields(NetworkConfig) if each.name != "options")
@@ -106,6 +108,11 @@ def config_table(config: RunConfig) -> dict[str, Any]:
     table["model"] |= table["model"].pop("options")
     table["augmentation"] = config.augmentation.to_json()
     return table
+
+
+def config_json(config: RunConfig) -> JsonDict:
+    """Return the tables as JSON that is the same text for equal configurations: 13.0 also where a default says 13."""
+    return as_json(config_table(parse_config(config_table(config), "the configuration")))  # type: ignore[no-any-return]
 
 
 def config_toml(config: RunConfig) -> str:

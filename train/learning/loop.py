@@ -13,14 +13,13 @@ import torch
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation.config import AugmentationConfig
 from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError, SegprepError
-from segprep.datasets.json_values import as_json
 from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
-from segprep.train.learning.config import RunConfig, config_table
+from segprep.train.learning.config import RunConfig, config_json
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
 from segprep.train.learning.old_best import judged_anew
@@ -297,7 +296,7 @@ class Training:
             digests=self._digests,
             scalings=self.segmenter.scalings,
             scores=scores.entry,
-            config=as_json(config_table(self.config)),
+            config=config_json(self.config),
             rule=MEAN_RULE,
             columns=tuple(column.to_json() for column in self._readers[0].columns),
             provenance=tuple(source.train.provenance for source in self.sources),

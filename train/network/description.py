@@ -23,7 +23,8 @@ from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal
 
 __all__ = ["described", "read_described"]
 
-_STATE: Final = "segprep"
+_ENTRY: Final = "segprep"  # the only one: their order in the header is by chance
+_STATE: Final = "state"
 _DIGEST: Final = "sha256"
 
 
@@ -35,7 +36,8 @@ def described(weights: Mapping[str, Tensor], state: JsonDict) -> bytes:
         state: What the checkpoint remembers.
     """
     tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
-    return safetensors.torch.save(tensors, {_STATE: json.dumps(state, allow_nan=False), _DIGEST: _digest(tensors)})
+    said = {_STATE: state, _DIGEST: _digest(tensors)}
+    return safetensors.torch.save(tensors, {_ENTRY: json.dumps(said, allow_nan=False)})
 
 
 def read_described(path: Path, say: Callable[[str], None] = lambda _: None) -> tuple[dict[str, Tensor], JsonDict]:
@@ -63,10 +65,11 @@ def read_described(path: Path, say: Callable[[str], None] = lambda _: None) -> t
             raise failed from error
         why = str(error).partition("\n")[0]
         raise UnreadableFileError(f"the weights {path} cannot be read ({why}): copy them again") from error
-    if _STATE in header:
-        if header.get(_DIGEST) != _digest(weights):
+    if _ENTRY in header:
+        said = _said(path, header[_ENTRY])
+        if said.get(_DIGEST) != _digest(weights):
             raise DamagedStoreError(f"the weights {path} are damaged (their digest differs): copy them again")
-        return weights, _state(path, header[_STATE])
+        return weights, said[_STATE]
     if CHECKPOINT_NAME.fullmatch(path.resolve().parent.name) is None or not (path.parent / STATE_FILE).is_file():
         raise ConfigurationError(
             f"{path} does not say what its weights are of: name a run, or weights.safetensors of its checkpoint"
@@ -77,14 +80,14 @@ def read_described(path: Path, say: Callable[[str], None] = lambda _: None) -> t
     return weights, state
 
 
-def _state(path: Path, text: str) -> JsonDict:
+def _said(path: Path, text: str) -> JsonDict:
     try:
-        state = parse_json(text.encode())
+        said = parse_json(text)
     except ValueError as error:
         raise DamagedStoreError(f"what {path} says of itself is no JSON: {error}") from error
-    if not isinstance(state, dict):
-        raise DamagedStoreError(f"what {path} says of itself is {state!r:.40} and no object")
-    return state
+    if not isinstance(said, dict) or not isinstance(said.get(_STATE), dict):
+        raise DamagedStoreError(f"what {path} says of itself is {said!r:.40} and holds no state")
+    return said
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:

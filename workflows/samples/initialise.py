@@ -164,6 +164,9 @@ def _initialise(
     source = _source(member, request)
     _refuse_place(place, source.root, request.dataset, existing)
     config, records = _listed(member, source, request, existing)
+    offered = {name for record in records for name in _columns_of(record)}
+    if config.depth_unit is not None:
+        records = _in_unit(records, config.depth_unit, asked=request.depth_unit is not None)
     quantities = examine_quantities(records, source.root, member.SPEC, said=config.depth_unit is not None)
     source.notices.extend((*quantities, *_foreign_formats(records, source.root)))
     notices = tuple(dict.fromkeys(source.notices))  # files of one kind say the same
@@ -180,7 +183,6 @@ def _initialise(
     make_ledger(ledger)
     with Ledger(ledger, writes=True) as listed:
         listed.replace_samples(records, notices)
-    offered = {name for record in records for name in _columns_of(record)}
     neighbours = {direction.value for direction in Direction if direction is not config.neighbour}
     return Inventory(
         workspace,
@@ -212,7 +214,7 @@ def _make_folder(place: Path) -> None:
 def _listed(
     member: DatasetMember, source: DatasetSource, request: InitRequest, existing: WorkspaceConfig | None
 ) -> tuple[WorkspaceConfig, list[SampleRecord]]:
-    """Return what `prep.toml` is to say, and the samples; what was not asked for stays as it is."""
+    """Return what `prep.toml` is to say, and the samples as the dataset has them; what was not asked for stays."""
     direction, unit = request.direction, request.depth_unit
     if existing is not None:
         direction = direction or existing.neighbour
@@ -230,8 +232,6 @@ def _listed(
     _refuse_duplicates(records, source.root)
     if not any("image" in record.sources for record in records):
         raise DatasetNotFoundError(f"{source.root} has no images; the expected layout is:\n{member.SPEC.layout}")
-    if unit is not None:
-        records = _in_unit(records, unit, asked=request.depth_unit is not None)
     splits = tuple(dict.fromkeys(record.split for record in records))
     return WorkspaceConfig(request.dataset, source.root, direction, class_map, {}, splits, unit), records
 

@@ -83,5 +83,5 @@ def test_a_broken_scan_is_named_with_what_is_wrong(tmp_path: Path, data: bytes, 
 def test_a_missing_scan_is_missing_and_a_folder_is_none(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"0\.bin does not exist"):
         read_velodyne(tmp_path / "0.bin")
-    with pytest.raises(UnreadableFileError, match="cannot be read"):
+    with pytest.raises(UnreadableFileError, match="is a folder where a file is needed"):
         read_velodyne(tmp_path)
