@@ -128,7 +128,7 @@ COMMANDS = {
     "repair": ("verify", "--repair"),
 }
 RENAMES = {"rename", "replace", "exchange"}
-OTHERS = 11  # of links and deletions, each eleventh
+OTHERS = 23  # of links and deletions, each twenty-third
 
 
 @pytest.mark.parametrize("scenario", ["write", "append", "repair"])
