@@ -75,11 +75,12 @@ def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: i
     limits.restore_original_limits()
     # Memory hangs on the size of the picture and the number of labels: the label with most of them stands for all.
     fullest = max(labels, key=lambda raw_HW: np.unique(raw_HW).size)
-    growth = {name: _growth(fullest, classes, name, factor, out) for name in arms}
+    weighed = arms if rounds > 1 else (_VOLUME, _VOTE)
+    growth = {name: _growth(fullest, classes, name, factor, out) for name in weighed}
     rows = []
     for name in arms:
         compared = [_ratios(times, base, name) for base in (_VOLUME, _PLANES)] if name != _MAPPING else ["-", "-"]
-        rows.append([name, f"{_middle(times, name):.2f}", *compared, _megabytes(growth[name])])
+        rows.append([name, f"{_middle(times, name):.2f}", *compared, _megabytes(growth.get(name))])
     vote, volume = growth[_VOTE], growth[_VOLUME]
     share = "" if vote is None or volume is None else f"; memory of vote: 1/{volume / max(vote, 1):.0f} of published"
     header = ("method", "ms", "x faster than published", "x faster than plane by plane", "peak growth, MB")

@@ -21,7 +21,9 @@ _FULL = {
     "frrn": ["--base-channels", "16", "--epochs", "24"],
     "adapnet": ["--epochs", "18", "--lr", "5e-4"],
 }
-_TINY = {"frrn": ["--base-channels", "4", "--steps", "2", "--val-every", "2", "--batch-size", "2", "--precision", "fp32"]}
+_TINY = {
+    "frrn": ["--base-channels", "4", "--steps", "2", "--val-every", "2", "--batch-size", "2", "--precision", "fp32"]
+}
 
 
 def scores(metrics: Mapping[str, Mapping[str, Any]]) -> str:

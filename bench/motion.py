@@ -43,7 +43,16 @@ def learning(out: Path, steps: int, *, tiny: bool) -> str:
     # The tiny run is of another network: SMSnet's 42 million weights take long to save.
     network = ("frrn", "--base-channels", "2", "--precision", "fp32") if tiny else ("smsnet",)
     common: tuple[object, ...] = (
-        *("--model", *network, "--inputs", "image,flow", "--set", "data.target=motion_label", "--batch-size", 2 if tiny else 4),
+        *(
+            "--model",
+            *network,
+            "--inputs",
+            "image,flow",
+            "--set",
+            "data.target=motion_label",
+            "--batch-size",
+            2 if tiny else 4,
+        ),
         *("--lr", "1e-3", "--steps", 1 if tiny else steps),
         *("--val-every", 1 if tiny else steps // 5),
     )
