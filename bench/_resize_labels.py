@@ -53,7 +53,9 @@ def _arms(classes: ClassMap) -> dict[str, _Arm]:
     }
 
 
-def labels_report(labels: Mapping[str, Sequence[Array]], classes: ClassMap, factor: int, rounds: int, out: Path) -> str:
+def labels_report(
+    labels: Mapping[str, Sequence[Array]], classes: ClassMap, factor: int, rounds: int, out: Path, *, tiny: bool
+) -> str:
     """Measure every arm on every label, in turn and on one thread.
 
     Args:
@@ -62,11 +64,16 @@ def labels_report(labels: Mapping[str, Sequence[Array]], classes: ClassMap, fact
         factor: How much smaller the results are.
         rounds: Calls per arm and label.
         out: For the arrays that the processes read whose memory is measured.
+        tiny: Measure the memory of two arms alone: most of it is the start of a process.
     """
-    return "\n\n".join(_section(heading, each, classes, factor, rounds, out) for heading, each in labels.items())
+    return "\n\n".join(
+        _section(heading, each, classes, factor, rounds, out, tiny=tiny) for heading, each in labels.items()
+    )
 
 
-def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: int, rounds: int, out: Path) -> str:
+def _section(
+    heading: str, labels: Sequence[Array], classes: ClassMap, factor: int, rounds: int, out: Path, *, tiny: bool
+) -> str:
     arms = _arms(classes)
     for raw_HW in labels:
         _check(arms, raw_HW, _size(raw_HW, factor))
@@ -75,7 +82,7 @@ def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: i
     limits.restore_original_limits()
     # Memory hangs on the size of the picture and the number of labels: the label with most of them stands for all.
     fullest = max(labels, key=lambda raw_HW: np.unique(raw_HW).size)
-    weighed = arms if rounds > 1 else (_VOLUME, _VOTE)
+    weighed = (_VOLUME, _VOTE) if tiny else tuple(arms)
     growth = {name: _growth(fullest, classes, name, factor, out) for name in weighed}
     rows = []
     for name in arms:
