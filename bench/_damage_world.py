@@ -33,11 +33,11 @@ class World:
     older: Path
 
 
-def build(place: Path) -> World:
-    """Render a drive and make all of it."""
+def build(place: Path, *, tiny: bool = False) -> World:
+    """Render a drive, a tiny one of fewer frames, and make all of it."""
     workspace = place / "workspace"
     workspace.mkdir(parents=True)
-    write_drive(place / "drive", splits={"train": 4, "val": 3}, width=64, height=32)
+    write_drive(place / "drive", splits={"train": 2, "val": 2} if tiny else {"train": 4, "val": 3}, width=64, height=32)
 
     def sound(program: str, *words: str) -> None:
         said = answer(program, *words, at=workspace)
@@ -53,7 +53,7 @@ def build(place: Path) -> World:
     prepare("--factor", "2", "--labels", "nearest")
     shutil.copytree(workspace / "shards", place / "older")
     prepare("--labels", "vote")
-    sound("train", "run", *_NETWORK, "--steps", "4", "--val-every", "1", "--max-minutes", "0")
+    sound("train", "run", *_NETWORK, "--steps", "2" if tiny else "4", "--val-every", "1", "--max-minutes", "0")
     return World(workspace, place / "older")
 
 

@@ -17,7 +17,6 @@ _ALONE = ("--workers", "0")
 _NETWORK = ("--model", "frrn", "--base-channels", "2", "--precision", "fp32", "--batch-size", "2")
 _TRAIN = ("run", "--name", "killed", *_NETWORK, "--steps", "6", "--val-every", "2")
 _RESUME = ("run", "--resume", "--name", "killed")
-_MINIATURE = ("init", "camvid", "--miniature", "../miniature", "--frames", "4")
 _FOUND_DAMAGE = 6
 
 
@@ -54,10 +53,15 @@ class Arm:
         return self.again if self.again is not None and self.begun(workspace) else self.words
 
 
-def arms() -> tuple[Arm, ...]:
-    """Return the commands in the order of a day; each works on what those before it left."""
+def arms(frames: int = 4) -> tuple[Arm, ...]:
+    """Return the commands in the order of a day; each works on what those before it left.
+
+    Args:
+        frames: Of the miniature.
+    """
+    miniature = ("init", "camvid", "--miniature", "../miniature", "--frames", str(frames))
     return (
-        Arm("init --miniature", "prep", _MINIATURE, ("init", "camvid", "../miniature"), _has_miniature),
+        Arm("init --miniature", "prep", miniature, ("init", "camvid", "../miniature"), _has_miniature),
         Arm("init", "prep", ("init", "synthetic", "../drive"), before=_emptied),
         Arm("resize", "prep", ("resize", "--factor", "2", *_ALONE)),
         Arm("resize, 2 workers", "prep", ("resize", "--factor", "1", "--workers", "2"), workers=True, slow=True),

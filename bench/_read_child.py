@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Arm", "Batches", "Sample", "digest"]
+__all__ = ["Arm", "Batches", "Sample", "Server", "digest"]
 
 Sample = Sequence[Any]
 """Arrays of image, flow and label."""
@@ -55,13 +55,27 @@ def digest(sample: Sample) -> str:
     return digest.hexdigest()
 
 
-class _Server:
+class Server:
+    """What answers the commands of a process, or of the program itself in a tiny run.
+
+    Args:
+        module: Of the arms.
+    """
+
     def __init__(self, module: Any) -> None:  # noqa: ANN401  (a module of arms)
         self._module = module
         self._arms: dict[str, Arm] = {}
         self._batches: dict[tuple[str, int], Batches] = {}
 
-    def answer(self, command: dict[str, Any]) -> Any:  # noqa: ANN401  (any JSON value)
+    def reply(self, line: str) -> str:
+        """Return the answer to a line of JSON as another: what was asked for, or why it failed."""
+        try:
+            answer = {"ok": self._answer(json.loads(line))}
+        except Exception as error:  # noqa: BLE001  (whatever a library raises is reported and the arm left out)
+            answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
+        return json.dumps(answer)
+
+    def _answer(self, command: dict[str, Any]) -> Any:  # noqa: ANN401  (any JSON value)
         name = command["arm"]
         if name not in self._arms:
             self._arms[name] = self._module.open_arm(name, Path(command["folder"]))
@@ -95,13 +109,9 @@ class _Server:
 def main() -> None:
     answers = sys.stdout
     sys.stdout = sys.stderr  # libraries print
-    server = _Server(importlib.import_module(sys.argv[1]))
+    server = Server(importlib.import_module(sys.argv[1]))
     for line in sys.stdin:
-        try:
-            answer = {"ok": server.answer(json.loads(line))}
-        except Exception as error:  # noqa: BLE001  (whatever a library raises is reported and the arm left out)
-            answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(server.reply(line) + "\n")
         answers.flush()
 
 

@@ -1,5 +1,6 @@
 """The processes of the benchmark of reading, seen from the program that drives them in turn."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -7,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from _read_child import Server
 
 __all__ = ["Driven", "Group", "evict", "refresh", "running"]
 
@@ -20,38 +23,25 @@ class Group:
         module: Of the arms.
         python: That has their libraries.
         label: Tells processes apart that have these two in common.
+        here: Whether this process has them: quicker to start, for tiny runs.
     """
 
     module: str
     python: str
     label: str
+    here: bool = False
 
 
-class Driven:
-    """An arm in its process.
+class _Process:
+    """A process that replies to lines."""
 
-    Args:
-        name: As its module knows it.
-        process: The running process.
-        folder: Of what is read.
-    """
+    def __init__(self, group: Group, errors: IO[str]) -> None:
+        command = [group.python, str(Path(__file__).with_name("_read_child.py")), group.module]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]", folder: Path) -> None:
-        self.name = name
-        self._process = process
-        self._folder = folder
-
-    def named(self, name: str) -> "Driven":
-        """Return another arm of the same process."""
-        return Driven(name, self._process, self._folder)
-
-    def do(self, what: str, **command: object) -> Any:  # noqa: ANN401  (any JSON value)
-        """Have the arm do something.
-
-        Raises:
-            RuntimeError: If it failed; says why.
-        """
-        line = json.dumps({"do": what, "arm": self.name, "folder": str(self._folder), **command})
+    def reply(self, line: str) -> str:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -60,7 +50,42 @@ class Driven:
             answer = self._process.stdout.readline()
         except BrokenPipeError:
             answer = ""
-        found = json.loads(answer or '{"failed": "its process has ended"}')
+        return answer or '{"failed": "its process has ended"}'
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class Driven:
+    """An arm in its process.
+
+    Args:
+        name: As its module knows it.
+        server: The running process, or what stands for it here.
+        folder: Of what is read.
+    """
+
+    def __init__(self, name: str, server: _Process | Server, folder: Path) -> None:
+        self.name = name
+        self._server = server
+        self._folder = folder
+
+    def named(self, name: str) -> "Driven":
+        """Return another arm of the same process."""
+        return Driven(name, self._server, self._folder)
+
+    def do(self, what: str, **command: object) -> Any:  # noqa: ANN401  (any JSON value)
+        """Have the arm do something.
+
+        Raises:
+            RuntimeError: If it failed; says why.
+        """
+        line = json.dumps({"do": what, "arm": self.name, "folder": str(self._folder), **command})
+        found = json.loads(self._server.reply(line))
         if "failed" in found:
             raise RuntimeError(found["failed"])
         return found["ok"]
@@ -75,17 +100,14 @@ def running(arms: Mapping[str, tuple[str, Group]], folder: Path, log: Path) -> I
         folder: Of what is read.
         log: Gets what the processes print.
     """
-    processes: dict[Group, subprocess.Popen[str]] = {}
+    servers: dict[Group, _Process | Server] = {}
     with log.open("a") as errors:
         for group in dict.fromkeys(group for _, group in arms.values()):
-            command = [group.python, str(Path(__file__).with_name("_read_child.py")), group.module]
-            processes[group] = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
+            servers[group] = Server(importlib.import_module(group.module)) if group.here else _Process(group, errors)
         try:
             opened = {}
             for label, (name, group) in arms.items():
-                driven = Driven(name, processes[group], folder)
+                driven = Driven(name, servers[group], folder)
                 try:
                     driven.do("open")
                     opened[label] = driven
@@ -93,12 +115,9 @@ def running(arms: Mapping[str, tuple[str, Group]], folder: Path, log: Path) -> I
                     print(f"not measured: {label}: {error}")
             yield opened
         finally:
-            for process in processes.values():
-                process.kill()
-                process.wait()
-                for pipe in (process.stdin, process.stdout):
-                    if pipe is not None:
-                        pipe.close()
+            for server in servers.values():
+                if isinstance(server, _Process):
+                    server.end()
 
 
 def evict(paths: Sequence[Path]) -> None:

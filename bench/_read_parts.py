@@ -85,8 +85,8 @@ def warm(bench: Bench) -> Iterator[Opened]:
 
     Those that do not are named and left out.
     """
-    own = dict.fromkeys(("memmap", "ours none", "ours lz4", "ours zstd", "png"), _OWN)
-    zarr = dict.fromkeys(("zarr-python none", "zarr-python lz4"), _ZARR)
+    own = dict.fromkeys(("memmap", "ours none", "ours lz4", "ours zstd", "png"), replace(_OWN, here=bench.tiny))
+    zarr = dict.fromkeys(("zarr-python none", "zarr-python lz4"), replace(_ZARR, here=bench.tiny))
     arms = {name: (name, group) for name, group in {**own, **zarr, **bench.peers}.items()}
     every = list(range(bench.scale.samples))
     arrays = [np.load(bench.folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS]
@@ -207,7 +207,7 @@ def cold(bench: Bench, opened: Opened) -> str:
 
     def turn(name: str, what: str) -> Callable[[], float]:
         rounds = itertools.count()
-        group = bench.peers.get(name, _OWN)
+        group = bench.peers.get(name, replace(_OWN, here=bench.tiny))
 
         def run() -> float:
             with running({name: (name, group)}, bench.folder, bench.log) as fresh:

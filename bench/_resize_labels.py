@@ -53,7 +53,9 @@ def _arms(classes: ClassMap) -> dict[str, _Arm]:
     }
 
 
-def labels_report(labels: Mapping[str, Sequence[Array]], classes: ClassMap, factor: int, rounds: int, out: Path) -> str:
+def labels_report(
+    labels: Mapping[str, Sequence[Array]], classes: ClassMap, factor: int, rounds: int, out: Path, *, tiny: bool
+) -> str:
     """Measure every arm on every label, in turn and on one thread.
 
     Args:
@@ -62,11 +64,16 @@ def labels_report(labels: Mapping[str, Sequence[Array]], classes: ClassMap, fact
         factor: How much smaller the results are.
         rounds: Calls per arm and label.
         out: For the arrays that the processes read whose memory is measured.
+        tiny: Measure the memory of two arms alone: most of it is the start of a process.
     """
-    return "\n\n".join(_section(heading, each, classes, factor, rounds, out) for heading, each in labels.items())
+    return "\n\n".join(
+        _section(heading, each, classes, factor, rounds, out, tiny=tiny) for heading, each in labels.items()
+    )
 
 
-def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: int, rounds: int, out: Path) -> str:
+def _section(
+    heading: str, labels: Sequence[Array], classes: ClassMap, factor: int, rounds: int, out: Path, *, tiny: bool
+) -> str:
     arms = _arms(classes)
     for raw_HW in labels:
         _check(arms, raw_HW, _size(raw_HW, factor))
@@ -75,11 +82,12 @@ def _section(heading: str, labels: Sequence[Array], classes: ClassMap, factor: i
     limits.restore_original_limits()
     # Memory hangs on the size of the picture and the number of labels: the label with most of them stands for all.
     fullest = max(labels, key=lambda raw_HW: np.unique(raw_HW).size)
-    growth = {name: _growth(fullest, classes, name, factor, out) for name in arms}
+    weighed = (_VOLUME, _VOTE) if tiny else tuple(arms)
+    growth = {name: _growth(fullest, classes, name, factor, out) for name in weighed}
     rows = []
     for name in arms:
         compared = [_ratios(times, base, name) for base in (_VOLUME, _PLANES)] if name != _MAPPING else ["-", "-"]
-        rows.append([name, f"{_middle(times, name):.2f}", *compared, _megabytes(growth[name])])
+        rows.append([name, f"{_middle(times, name):.2f}", *compared, _megabytes(growth.get(name))])
     vote, volume = growth[_VOTE], growth[_VOLUME]
     share = "" if vote is None or volume is None else f"; memory of vote: 1/{volume / max(vote, 1):.0f} of published"
     header = ("method", "ms", "x faster than published", "x faster than plane by plane", "peak growth, MB")

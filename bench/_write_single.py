@@ -18,7 +18,7 @@ from _write_zarr import refuse_other_bytes
 __all__ = ["single_report"]
 
 
-def single_report(folder: Path, scale: Scale, codecs: Sequence[str], rounds: int, log: Path) -> str:
+def single_report(folder: Path, scale: Scale, codecs: Sequence[str], rounds: int, log: Path, *, tiny: bool) -> str:
     """Measure the writers in turn, each in a process of its own; return figures and tables.
 
     Args:
@@ -27,6 +27,7 @@ def single_report(folder: Path, scale: Scale, codecs: Sequence[str], rounds: int
         codecs: To write with.
         rounds: Over all shards.
         log: Gets what the processes print.
+        tiny: Take one process for all writers, and measure the memory of ours alone.
 
     Raises:
         SystemExit: If the files of the two differ.
@@ -34,7 +35,9 @@ def single_report(folder: Path, scale: Scale, codecs: Sequence[str], rounds: int
     arms = {f"{kind} {codec}": kind for codec in codecs for kind in KINDS}
     for name in arms:
         shutil.rmtree(arm_path(name, folder), ignore_errors=True)
-    groups = {name: (name, Group("_write_arms", sys.executable, kind)) for name, kind in arms.items()}
+    groups = {
+        name: (name, Group("_write_arms", sys.executable, "all" if tiny else kind)) for name, kind in arms.items()
+    }
     shards = scale.samples // scale.per_shard
     took: dict[str, list[Seconds]] = {name: [] for name in arms}
     with running(groups, folder, log) as opened:
@@ -52,7 +55,11 @@ def single_report(folder: Path, scale: Scale, codecs: Sequence[str], rounds: int
         f"shards of {scale.per_shard} samples, {scale.per_shard * scale.raw_bytes / 1e6:.0f} MB raw, each of {shards} "
         f"written {rounds} times; the files of all writers are equal byte for byte"
     )
-    tables = (_speed_table(took, scale), _ratio_table(took, codecs), _growth_table(folder, scale, codecs))
+    tables = (
+        _speed_table(took, scale),
+        _ratio_table(took, codecs),
+        _growth_table(folder, scale, codecs, KINDS[:1] if tiny else KINDS),
+    )
     return "\n\n".join((head, *tables))
 
 
@@ -108,11 +115,11 @@ def _cpu(seconds: Seconds) -> float:
     return seconds.cpu
 
 
-def _growth_table(folder: Path, scale: Scale, codecs: Sequence[str]) -> str:
+def _growth_table(folder: Path, scale: Scale, codecs: Sequence[str], kinds: Sequence[str]) -> str:
     growth = partial(peak_growth_of, str(Path(__file__).with_name("_write_arms.py")))
     options = str(folder), str(scale.per_shard)
-    rows = [[codec, *(_mb(growth(f"{kind} {codec}", *options)) for kind in KINDS)] for codec in codecs]
-    return table(("a fresh process grows by, MB", *KINDS), rows)
+    rows = [[codec, *(_mb(growth(f"{kind} {codec}", *options)) for kind in kinds)] for codec in codecs]
+    return table(("a fresh process grows by, MB", *kinds), rows)
 
 
 def _mb(size: int | None) -> str:

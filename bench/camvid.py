@@ -21,7 +21,9 @@ _FULL = {
     "frrn": ["--base-channels", "16", "--epochs", "24"],
     "adapnet": ["--epochs", "18", "--lr", "5e-4"],
 }
-_TINY = {"frrn": ["--base-channels", "4", "--steps", "4", "--batch-size", "2", "--precision", "fp32"]}
+_TINY = {
+    "frrn": ["--base-channels", "4", "--steps", "2", "--val-every", "2", "--batch-size", "2", "--precision", "fp32"]
+}
 
 
 def scores(metrics: Mapping[str, Mapping[str, Any]]) -> str:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(load_line("at the start"))
     if options.tiny:
         miniature = options.out.absolute() / "miniature"
-        run("prep", "init", "camvid", "--miniature", miniature, "--frames", "8")
+        run("prep", "init", "camvid", "--miniature", miniature, "--frames", "4")
     else:
         run("prep", "init", "camvid", options.data.absolute() / "camvid")
     workers = ("--workers", "0") if options.tiny else ()  # which take longer to start than the work takes

@@ -32,7 +32,7 @@ def main() -> None:
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
     out = options.out.absolute()
-    world = build(out)
+    world = build(out, tiny=options.tiny)
     place = out / "trial"
     truth = sound_results(world, place)
     counts: dict[str, Counter[str]] = {}

@@ -42,7 +42,7 @@ class _Scale:
 
 _PARTS = ("step", "workers", "ego", "estimators", "static")
 _REAL = _Scale((768, 384), 8, 6, 7, 20, 5, 15)
-_TINY = _Scale((192, 96), 3, 2, 1, 2, 0, 2)
+_TINY = _Scale((96, 48), 2, 2, 1, 2, 0, 1)
 
 
 def workers(drive: Drive, scale: _Scale, out: Path) -> str:

@@ -55,26 +55,26 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="no further trial begins after them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=[arm.name for arm in arms()], help="this arm alone")
-    parser.add_argument("--tiny", action="store_true", help="in seconds: one kill of the first arms")
+    parser.add_argument("--tiny", action="store_true", help="in seconds: one kill of the first arm")
     options = parser.parse_args()
     end = time.monotonic() + 60 * options.minutes
     shutil.rmtree(options.out, ignore_errors=True)
     out = options.out.absolute()
     out.mkdir(parents=True)
     print(load_line("at the start"))
-    chosen = arms()[:2] if options.tiny else arms()
+    chosen = arms(frames=2)[:1] if options.tiny else arms()
     tried = [arm for arm in chosen if options.only in (None, arm.name)]
     sound = _undisturbed(out, chosen[: chosen.index(tried[-1]) + 1])
     counts = {arm.name: Counter[str]() for arm in tried}
     wrong: list[str] = []
-    wanted = 2 if options.tiny else options.kills
+    wanted, most_of_a_run = (1, 1) if options.tiny else (options.kills, _MOST_KILLS)
     for number, arm in enumerate(_in_turn(tried)):
         if sum(each["kills"] for each in counts.values()) >= wanted or time.monotonic() > end:
             break
         rng = np.random.default_rng([options.seed, number])
         shutil.rmtree(out / "place")
         shutil.copytree(sound[arm.name].before, out / "place", symlinks=True)
-        problem = _trial(arm, sound[arm.name], out / "place" / "workspace", rng, counts[arm.name])
+        problem = _trial(arm, sound[arm.name], out / "place" / "workspace", most_of_a_run, rng, counts[arm.name])
         counts[arm.name].update({"runs": 1, "wrong": int(problem is not None)})
         if problem is not None:
             wrong.append(problem)
@@ -120,10 +120,12 @@ def _processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _trial(arm: Arm, sound: Sound, workspace: Path, rng: np.random.Generator, counts: Counter[str]) -> str | None:
-    """Kill a command up to six times and let it end; count the kills, return what is wrong in the end."""
+def _trial(
+    arm: Arm, sound: Sound, workspace: Path, most: int, rng: np.random.Generator, counts: Counter[str]
+) -> str | None:
+    """Kill a command up to so many times and let it end; count the kills, return what is wrong in the end."""
     killed: list[Command] = []
-    for _ in range(int(rng.integers(1, _MOST_KILLS + 1))):
+    for _ in range(int(rng.integers(1, most + 1))):
         command = Command(arm, workspace, workspace.parents[1] / "said.txt")
         from_change, share = bool(rng.random() < _FROM_FIRST_CHANGE), float(rng.random())
         victim: Victim = ("itself", "all", "another")[int(rng.integers(3))] if arm.workers else "itself"

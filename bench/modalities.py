@@ -35,7 +35,7 @@ class _Scale:
 _PARTS = ("workers", "memory")
 _STAGES = {"modality jet": dict[str, object](), "modality hha": dict[str, object]()}
 _REAL = _Scale((768, 384), 8, 21, 63, 2, 7, 3)
-_TINY = _Scale((192, 96), 3, 2, 3, 0, 2, 0)
+_TINY = _Scale((96, 48), 2, 2, 1, 0, 2, 0)
 
 
 def workers(drive: Drive, scale: _Scale, out: Path) -> str:

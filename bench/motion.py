@@ -31,8 +31,8 @@ def learning(out: Path, steps: int, *, tiny: bool) -> str:
     place = out / "workspace"
     place.mkdir(parents=True)
     run = partial(run_command, cwd=place, here=tiny)
-    splits, workers = ({"train": 6, "val": 2}, ("--workers", "0")) if tiny else ({"train": 240, "val": 80}, ())
-    size = (128, 64) if tiny else (512, 256)
+    splits, workers = ({"train": 3, "val": 2}, ("--workers", "0")) if tiny else ({"train": 240, "val": 80}, ())
+    size = (64, 32) if tiny else (512, 256)
     write_drive(out / "drive", splits=splits, width=size[0], height=size[1], truth=True)
     run("prep", "init", "synthetic", "../drive")
     run("prep", "resize", "--factor", "2", *workers)
@@ -43,9 +43,18 @@ def learning(out: Path, steps: int, *, tiny: bool) -> str:
     # The tiny run is of another network: SMSnet's 42 million weights take long to save.
     network = ("frrn", "--base-channels", "2", "--precision", "fp32") if tiny else ("smsnet",)
     common: tuple[object, ...] = (
-        *("--model", *network, "--inputs", "image,flow", "--set", "data.target=motion_label", "--batch-size", "4"),
-        *("--lr", "1e-3", "--steps", 2 if tiny else steps),
-        *("--val-every", 2 if tiny else steps // 5),
+        *(
+            "--model",
+            *network,
+            "--inputs",
+            "image,flow",
+            "--set",
+            "data.target=motion_label",
+            "--batch-size",
+            2 if tiny else 4,
+        ),
+        *("--lr", "1e-3", "--steps", 1 if tiny else steps),
+        *("--val-every", 1 if tiny else steps // 5),
     )
     if not tiny:
         # SMSnet's scores come out of a batch norm, whose offset must first find out how rarely something moves.
@@ -62,12 +71,12 @@ def learning(out: Path, steps: int, *, tiny: bool) -> str:
 
 
 def labels(out: Path, *, tiny: bool) -> str:
-    size, pairs, presets = ((192, 96), 2, ("medium",)) if tiny else ((768, 384), 48, ("medium", "fine"))
+    size, pairs, presets = ((96, 48), 1, ("medium",)) if tiny else ((768, 384), 48, ("medium", "fine"))
     return labels_report(out, size, pairs, presets, tiny=tiny)
 
 
 def camera(*, tiny: bool) -> str:
-    return camera_report((128, 64), (5,), "medium") if tiny else camera_report((768, 384), range(5, 40, 5), "medium")
+    return camera_report((64, 32), (5,), "medium") if tiny else camera_report((768, 384), range(5, 40, 5), "medium")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def labels(dataset: Cityscapes, tiny: bool, out: Path) -> str:
     }
     if tiny:  # most of it is the starts of the processes whose memory is measured
         headings = dict([headings.popitem()])
-    return labels_report(headings, dataset.classes, _FACTOR, 2 if tiny else 7, out)
+    return labels_report(headings, dataset.classes, _FACTOR, 2 if tiny else 7, out, tiny=tiny)
 
 
 def _share_of_mixed_cells(ids_HW: Array) -> float:

@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return made[0]
 
     parts: dict[str, Callable[[], str]] = {
-        "single": lambda: single_report(folder, size.samples, size.codecs, size.single_rounds, out / "log.txt"),
+        "single": lambda: single_report(
+            folder, size.samples, size.codecs, size.single_rounds, out / "log.txt", tiny=options.tiny
+        ),
         "workers": lambda: workers_report(workspace(), size.per_shard, size.worker_rounds),
         "memory": lambda: memory_report(
             workspace(), size.samples.samples * size.copies, size.samples.raw_bytes, size.memory_workers, size.memory

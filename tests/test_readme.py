@@ -74,7 +74,18 @@ def _runs() -> Iterator[Any]:
             yield pytest.param(path, workers, id=f"{path.name} {' '.join(workers)}", marks=pytest.mark.cluster)
 
 
-@pytest.mark.usefixtures("quick_workers")
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small arrays: further threads only wait, and burn processor time while other tests run beside them."""
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for processes of the test
+    yield
+    torch.set_num_threads(threads[0])
+    cv2.setNumThreads(threads[1])
+
+
+@pytest.mark.usefixtures("quick_workers", "one_thread")
 @pytest.mark.parametrize(("path", "parts"), list(_runs()))
 def test_every_benchmark_runs_at_a_tiny_size(
     path: Path,
@@ -93,15 +104,13 @@ def test_every_benchmark_runs_at_a_tiny_size(
     else:  # in this process, which has what they import
         monkeypatch.setattr(sys, "argv", [str(path), *arguments])
         monkeypatch.syspath_prepend(str(path.parent))
-        threads = torch.get_num_threads(), cv2.getNumThreads()
+        # Drawing curves takes as long as a small run, and has tests of its own.
+        monkeypatch.setattr("segprep.train.runs.monitor.write_curves", lambda log, picture: None)
         code: str | int | None = None
         try:
             runpy.run_path(str(path), run_name="__main__")
         except SystemExit as stop:
             code = stop.code
-        finally:
-            torch.set_num_threads(threads[0])
-            cv2.setNumThreads(threads[1])
         said = capsys.readouterr().out
         assert not code, f"{code}\n{said}"
     assert re.search(r"\d", said)
