@@ -1,6 +1,7 @@
 """The rules of folders and rooms: imports go down, the trainer knows no Dask, `--help` is light."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
+@functools.cache
 def _modules() -> list[Path]:
     return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
@@ -93,6 +95,7 @@ def _module_named(package: str, name: str) -> str:
     return f"{package}.{name}" if place.is_dir() or place.with_suffix(".py").is_file() else package
 
 
+@functools.cache
 def _imports(path: Path) -> set[str]:
     """Return the dotted names that a module imports, inside functions too."""
     names: set[str] = set()

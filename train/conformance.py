@@ -50,6 +50,7 @@ def unmeasured_column(name: str, channels: int = 3, kind: Kind = Kind.IMAGE, dty
     return InputColumn(name, kind, dtype, channels, (math.nan,) * channels, (math.nan,) * channels)
 
 
+_CLASSES: Final = (2, 5)
 _COLUMNS: Final = (unmeasured_column("image"), unmeasured_column("flow", kind=Kind.CODED))
 
 
@@ -66,18 +67,22 @@ class NetworkCase:
     member: NetworkMember
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[InputColumn, ...] = _COLUMNS
-    _made: dict[tuple[tuple[int, ...], int], Segmenter] = field(default_factory=dict, repr=False, compare=False)
+    _drawn: dict[int, Segmenter] = field(default_factory=dict, repr=False, compare=False)
 
-    def segmenter(self, classes: tuple[int, ...] = (5,), seed: int = 0) -> Segmenter:
-        """Return the network behind its scaling; copying is many times quicker than drawing fresh weights."""
-        if (classes, seed) not in self._made:
-            self._made[classes, seed] = self.fresh(classes, seed)
-        return copy.deepcopy(self._made[classes, seed])
+    def segmenter(self) -> Segmenter:
+        """Return the network behind its scaling, to be trained: a copy, which is quicker than fresh weights."""
+        return copy.deepcopy(self.judged()).train()
 
-    def fresh(self, classes: tuple[int, ...] = (5,), seed: int = 0) -> Segmenter:
-        """Return the same, certainly drawn anew."""
+    def judged(self, seed: int = 0) -> Segmenter:
+        """Return the same for evaluation, drawn once: checks leave its weights as they are."""
+        if seed not in self._drawn:
+            self._drawn[seed] = self.fresh(seed).eval()
+        return self._drawn[seed]
+
+    def fresh(self, seed: int = 0) -> Segmenter:
+        """Return the same, certainly drawn anew, with a head for each of `_CLASSES`."""
         torch.manual_seed(seed)
-        network = self.member.build(self.member.Config(**self.options), self.columns, classes)
+        network = self.member.build(self.member.Config(**self.options), self.columns, _CLASSES)
         scalings = {column.name: self.member.input_scaling(column) for column in self.columns}
         segmenter = Segmenter(network, scalings, "fp32")
         segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stubs
@@ -113,11 +118,11 @@ def check_config(case: NetworkCase) -> None:
 
 def check_logits(case: NetworkCase) -> None:
     """Logits have the size of the input, and are 32-bit numbers; auxiliary ones come in training only."""
+    segmenter = case.segmenter()
     for size in ((32, 32), (29, 45)):
-        segmenter = case.segmenter()
         inputs_NHWC = case.inputs(2, *size)
-        (trained,) = segmenter(inputs_NHWC)
-        (judged,) = segmenter.eval()(inputs_NHWC)
+        with torch.inference_mode():
+            (_, trained), (_, judged) = segmenter(inputs_NHWC, [0, 2]), case.judged()(inputs_NHWC, [0, 2])
         for logits in (*_all_logits((trained,)), judged.main):
             assert logits.shape == (2, 5, *size), f"images of {size} have logits of {tuple(logits.shape)}"
         assert judged.main.dtype == torch.float32, f"logits are {judged.main.dtype}"
@@ -127,12 +132,12 @@ def check_logits(case: NetworkCase) -> None:
 def check_sizes(case: NetworkCase) -> None:
     """Any size and any number of channels will do."""
     kinds = (("image", Kind.IMAGE, "uint8"), ("depth", Kind.DEPTH, "uint16"))[: len(case.columns)]
-    for channels in ((1, 2), (4, 3)):
+    for channels, sizes in (((1, 2), [(1, 1), (13, 21)]), ((4, 3), [(375, 1242)])):
         columns = [unmeasured_column(n, c, k, t) for (n, k, t), c in zip(kinds, channels, strict=False)]
         with torch.device("meta"):
             network = case.member.build(case.member.Config(), columns, (7,)).eval()
         total = sum(column.channels for column in columns)
-        for size in ((1, 1), (13, 21), (375, 1242)):
+        for size in sizes:
             (output,) = network(torch.zeros(1, total, *size, device="meta"))
             found = tuple(output.main.shape)
             assert found == (1, 7, *size), f"{total} channels of {size} have logits of {found}"
@@ -140,7 +145,7 @@ def check_sizes(case: NetworkCase) -> None:
 
 def check_gradients(case: NetworkCase) -> None:
     """Every weight gets a gradient from several heads, and no convolution only zeros."""
-    segmenter = case.segmenter((2, 5))
+    segmenter = case.segmenter()
     outputs = segmenter(case.inputs(3), [1, 2])
     shapes = [tuple(output.main.shape[:2]) for output in outputs]
     assert shapes == [(1, 2), (2, 5)], f"1 sample of 2 classes and 2 of 5 have logits of {shapes}"
@@ -160,16 +165,15 @@ def check_gradients(case: NetworkCase) -> None:
 
 def check_empty(case: NetworkCase) -> None:
     """A data set without samples has no logits."""
-    segmenter = case.segmenter((2, 5)).eval()
     with torch.inference_mode():
-        first, second = segmenter(case.inputs(1), [0, 1])
+        first, second = case.judged()(case.inputs(1), [0, 1])
     assert first is None, "a data set without samples has logits"
     assert second.main.shape == (1, 5, 32, 32), f"a sample of 5 classes has logits of {tuple(second.main.shape)}"
 
 
 def check_evaluation(case: NetworkCase) -> None:
     """A sample is judged alone when evaluated."""
-    segmenter, inputs_NHWC = case.segmenter().eval(), case.inputs(3)
+    segmenter, inputs_NHWC = case.judged(), case.inputs(3)
     inputs_NHWC[0] //= 4  # a dark picture, so that statistics of the batch are others than those of the sample
     with torch.inference_mode():
         together, alone = segmenter.logits(inputs_NHWC)[1:2], segmenter.logits(inputs_NHWC[1:2])
@@ -180,13 +184,13 @@ def check_evaluation(case: NetworkCase) -> None:
 
 def check_single(case: NetworkCase) -> None:
     """A single sample can be trained on."""
-    outputs = case.segmenter()(case.inputs(1))
+    outputs = case.segmenter()(case.inputs(1), [0, 1])
     assert all(each.isfinite().all() for each in _all_logits(outputs)), "logits of a single sample are not finite"
 
 
 def check_seeds(case: NetworkCase) -> None:
     """Equal seeds give equal weights, others give others."""
-    first, second, third = (made.state_dict() for made in (case.segmenter(), case.fresh(), case.fresh(seed=1)))
+    first, second, third = (made.state_dict() for made in (case.judged(), case.fresh(), case.judged(seed=1)))
     changed = [name for name in first if not torch.equal(first[name], second[name])]
     assert changed == [], f"weights that torch's seed does not decide: {changed}"
     assert not all(torch.equal(first[name], third[name]) for name in first), "weights do not depend on torch's seed"
@@ -194,26 +198,29 @@ def check_seeds(case: NetworkCase) -> None:
 
 def check_saving(case: NetworkCase) -> None:
     """Saved weights make the same network."""
-    network = case.segmenter().network
+    network = case.judged().network
     saved = safetensors.torch.save({k: v.contiguous() for k, v in network.state_dict().items()})
-    other = case.fresh(seed=1).network
+    other = copy.deepcopy(case.judged(seed=1)).network
     other.load_state_dict(safetensors.torch.load(saved))
     channels = sum(column.channels for column in case.columns)
-    x_NCHW = torch.randn(1, channels, 32, 32, generator=torch.Generator().manual_seed(2))
+    x_NCHW = torch.randn(2, channels, 32, 32, generator=torch.Generator().manual_seed(2))
     with torch.inference_mode():
-        (expected,), (found,) = network.eval()(x_NCHW), other.eval()(x_NCHW)
-    assert torch.equal(expected.main, found.main), "a network with the saved weights gives other logits"
+        pairs = zip(network(x_NCHW, [1, 1]), other(x_NCHW, [1, 1]), strict=True)
+    same = all(torch.equal(expected.main, found.main) for expected, found in pairs)
+    assert same, "a network with the saved weights gives other logits"
 
 
 def check_normalisation(case: NetworkCase) -> None:
     """Its scaling is applied to each column."""
-    segmenter = case.segmenter().eval()
     column = case.columns[-1]
     scaling = case.member.input_scaling(column)
     seen: list[Tensor] = []
-    segmenter.network.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0]))
-    inputs_NHWC = case.inputs(1)
-    segmenter(inputs_NHWC)
+    segmenter, inputs_NHWC = case.judged(), case.inputs(1)
+    with (
+        torch.inference_mode(),
+        segmenter.network.register_forward_pre_hook(lambda _module, arguments: seen.append(arguments[0])),
+    ):
+        segmenter(inputs_NHWC, [0, 1])
     own_HWC = inputs_NHWC[0, :, :, -column.channels :]
     expected_HWC = (own_HWC - torch.tensor(scaling.centre)) / torch.tensor(scaling.spread)
     torch.testing.assert_close(seen[0][0, -column.channels :].permute(1, 2, 0), expected_HWC)

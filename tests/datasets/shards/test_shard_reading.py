@@ -243,9 +243,10 @@ def test_processes_read_while_threads_of_their_parent_read(
     store = ShardStore.open(store_path)
     store.read_batch("image", [0, 3])
     done = threading.Event()
+    pause_seconds = 0 if method == "fork" else 0.01  # others take seconds to start, and inherit no state of a thread
 
     def keep_reading() -> None:
-        while not done.is_set():
+        while not done.wait(pause_seconds):
             store.read_batch("image", range(7))
 
     threads = [threading.Thread(target=keep_reading) for _ in range(2)]

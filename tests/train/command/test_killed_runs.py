@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.network.checkpoint import list_checkpoints
 from segprep.train.runs.folder import Run
-from support.gate import Gate
 from support.runs import checkpoint_of
 
 _SMALL = ("--steps", "2", "--val-every", "2", "--batch-size", "2", "--precision", "fp32", "--base-channels", "2")
@@ -35,14 +32,21 @@ def _steps(run: Run) -> list[int]:
 
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_killed_while_it_points_at_a_checkpoint_a_run_ends_as_without(
-    workspace: Path, train: Callable[..., int], run: Run, name: str
+    workspace: Path, train: Callable[..., int], run: Run, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    gate = Gate(workspace / "gate", f"*/checkpoints/{name}", 1)
-    command = [sys.executable, "-c", "from segprep.train.cli import main; main()", "run", *_SMALL]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=workspace, stdout=pipe, stderr=pipe, text=True, env=gate.environment) as process:
-        gate.wait_until_reached(process)
-        process.kill()
+    at_the_kill, rename = workspace.parent / f"{workspace.name}-at-the-kill", Path.replace
+
+    def copied(source: Path, target: Path) -> Path:
+        if target == run.checkpoints / name:  # a kill leaves what is on the disk now
+            shutil.copytree(run.root, at_the_kill)
+        return rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", copied)
+        assert train("run", *_SMALL) == 0
+    shutil.rmtree(run.root)
+    at_the_kill.rename(run.root)
+    assert [path.name.split(".")[0] for path in run.root.rglob("*.partial")] == [name]
     assert train("run", "--resume") == 0
     assert _steps(run) == [1, 2]
     assert [(each.step, each.pointers) for each in list_checkpoints(run.checkpoints)] == [(2, ("last", "best"))]

@@ -50,8 +50,9 @@ def test_sixteen_bits_learn_nearly_the_same_and_resume_to_the_same_bits(shards: 
     assert len(_losses(parted)) == 1
     commands.resume_run(_place(shards), "parted", None, None)
     assert _losses(parted) == _losses(whole)
+    found = _weights(parted)
     for name, tensor in _weights(whole).items():
-        assert torch.equal(_weights(parted)[name], tensor), name
+        assert torch.equal(found[name], tensor), name
 
 
 @pytest.mark.skipif(sys.version_info[:3] == (3, 13, 0), reason="PyTorch compiles for Python 3.13 from 3.13.1 on")

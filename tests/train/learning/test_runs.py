@@ -4,8 +4,6 @@ import itertools
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,6 @@ from segprep.train.reading.sources import open_sources
 from segprep.train.runs.folder import Run, create_run
 from segprep.train.runs.monitor import Monitor
 from segprep.train.runs.processes import Processes
-from support.gate import Gate
 from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
@@ -323,23 +320,25 @@ def test_labels_without_a_labelled_pixel_are_refused(tmp_path: Path) -> None:
         _start(tmp_path / "shards", "unlabelled")
 
 
-def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(shards: Path) -> None:
+def test_ctrl_c_finishes_the_step_saves_and_resumes_to_the_same_bits(
+    shards: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     whole = _start(shards, "whole", steps=10, val_every=5)
     arguments = ["run", "-C", str(shards.parent), "--shards", str(shards), "--name", "stopped", "--steps", "10"]
     arguments += ["--val-every", "5", "--batch-size", "2", "--base-channels", "2", "--precision", "fp32"]
-    command = [sys.executable, "-c", "from segprep.train.cli import main; main()", *arguments]
-    gate = Gate(shards.parent / "gate", "*/stopped/checkpoints/*", 1)
-    environment = {**gate.environment, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    update, calls = TrainingStep.__call__, itertools.count(1)
+
+    def interrupted(self: TrainingStep, parts: Sequence[BatchPart]) -> StepResult:
+        if next(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+        return update(self, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStep, "__call__", interrupted)
+        assert run_app(app, "train", arguments) == 130
+    assert "train run --resume --name stopped" in capfd.readouterr().err
     run = Run(shards.parent / "runs" / "stopped")
-    gate.wait_until_reached(process)
-    process.send_signal(signal.SIGINT)
-    gate.open()
-    _, message = process.communicate()
-    assert process.returncode == 130, message
-    assert "train run --resume --name stopped" in message
-    step = json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"]
-    assert 1 <= step < 10
-    assert _log(run)[-1]["step"] == step
+    assert json.loads((checkpoint_of(run.root) / "state.json").read_text())["step"] == 7
+    assert [entry["step"] for entry in _log(run)] == [*range(1, 8)]
     _resume(shards, "stopped")
     _assert_equal_runs(whole.run, run)

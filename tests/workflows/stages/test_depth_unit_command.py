@@ -24,11 +24,18 @@ pytestmark = pytest.mark.usefixtures("ws")
 Capture = pytest.CaptureFixture[str]
 
 
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("drive")
+    assert prep("init", "synthetic", "--miniature", root / "data", "--frames", "4", "-C", root / "ws") == 0
+    return root / "data"
+
+
 @pytest.fixture
-def drive(ws: Path, tmp_path: Path, capsys: Capture) -> Path:
+def drive(rendered: Path, ws: Path, tmp_path: Path, capsys: Capture) -> Path:
     """The rendered drive, as the dataset of the workspace in the current folder."""
-    root = tmp_path / "drive"
-    assert prep("init", "synthetic", "--miniature", root, "--frames", "4") == 0
+    root = shutil.copytree(rendered, tmp_path / "drive")
+    assert prep("init", "synthetic", root) == 0
     capsys.readouterr()
     return root
 
@@ -144,16 +151,18 @@ def test_implausible_depth_fails_each_sample_with_the_range_that_was_seen(drive:
     assert "--depth-unit" in out
 
 
-def test_depth_read_as_disparity_becomes_a_disparity_column_of_the_dataset(tmp_path: Path, capsys: Capture) -> None:
-    assert prep("init", "cityscapes", "--miniature", tmp_path / "city", "--frames", "4") == 0
+def test_depth_read_as_disparity_becomes_a_disparity_column_of_the_dataset(
+    cityscapes_miniature: Path, capsys: Capture
+) -> None:
+    assert prep("init", "cityscapes", cityscapes_miniature) == 0
     own = sources("disparity")
-    assert prep("init", "cityscapes", tmp_path / "city", "--depth-unit", "cityscapes", "--json") == 0
+    assert prep("init", "cityscapes", cityscapes_miniature, "--depth-unit", "cityscapes", "--json") == 0
     assert sources("disparity") == own
     capsys.readouterr()
-    assert prep("init", "cityscapes", tmp_path / "city", "--depth-unit", "kitti", "--json") == 0
+    assert prep("init", "cityscapes", cityscapes_miniature, "--depth-unit", "kitti", "--json") == 0
     assert "disparity" not in json.loads(capsys.readouterr().out)["absent"]
     assert sources("depth")["scale_m"] == 1 / 256
-    assert prep("init", "cityscapes", tmp_path / "city", "--depth-unit", "kitti-disparity") == 0
+    assert prep("init", "cityscapes", cityscapes_miniature, "--depth-unit", "kitti-disparity") == 0
     assert sources("disparity") == own | {"zero_code": 0}
 
 
