@@ -62,6 +62,8 @@ def main() -> None:
     out = options.out.absolute()
     out.mkdir(parents=True)
     print(load_line("at the start"))
+    if options.tiny and options.only is not None:
+        parser.error("--tiny has its own arm: leave out --only")
     chosen = arms(frames=2)[:1] if options.tiny else arms()
     tried = [arm for arm in chosen if options.only in (None, arm.name)]
     sound = _undisturbed(out, chosen[: chosen.index(tried[-1]) + 1])
