@@ -167,7 +167,7 @@ def load(
         UnreadableFileError, DamagedStoreError: If the file is damaged.
     """
     runs = Path("runs") if runs is None else runs
-    path = named_weights(str(named), runs, ("best", "last") if checkpoint is None else (checkpoint_name(checkpoint),))
+    path = named_weights(str(named), runs, None if checkpoint is None else checkpoint_name(checkpoint))
     weights, said = read_described(path, say)
     try:
         state = RunState.from_json(said)

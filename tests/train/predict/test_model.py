@@ -118,6 +118,12 @@ def test_columns_of_different_sizes_are_refused(workspace: Path) -> None:
         model.predict({"image": np.zeros((8, 8, 3), np.uint8), "flow": np.zeros((8, 9, 2), np.float32)})
 
 
+def test_a_checkpoint_is_chosen_of_a_run_only(alone: Path, run: Path) -> None:
+    for no_run in (alone, checkpoint_of(run)):
+        with pytest.raises(ConfigurationError, match="is no run: leave it out"):
+            segprep.train.load(no_run, "last")
+
+
 def test_damage_is_noticed_in_a_file_alone(alone: Path) -> None:
     content = bytearray(alone.read_bytes())
     content[-5] ^= 1
