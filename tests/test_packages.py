@@ -69,7 +69,12 @@ def test_metadata_name_authors_and_the_citation_has_the_version_of_the_package()
 
 def test_every_package_of_an_extra_is_named_when_it_is_missing() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    brought = {re.split(r"[>=<\[]", each)[0]: name for name, all_ in extras.items() if name != "dev" for each in all_}
+    brought = {
+        re.split(r"[>=<\[]", each)[0].replace("-", "_"): name
+        for name, all_ in extras.items()
+        if name != "dev"
+        for each in all_
+    }
     assert dict(EXTRA_OF) == brought
 
 

@@ -11,12 +11,21 @@ __all__ = ["EXTRA_OF", "optional_packages"]
 
 EXTRA_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "av": "video",
         "bokeh": "dashboard",
+        "fastapi": "serve",
         "matplotlib": "train",
+        "onnx": "export",
+        "onnxruntime": "export",
+        "onnxscript": "export",
+        "prometheus_client": "serve",
         "pyarrow": "parquet",
+        "python_multipart": "serve",
         "safetensors": "train",
         "tensorboardX": "train",
         "torch": "train",
+        "uvicorn": "serve",
+        "websockets": "serve",
     }
 )
 """Name of a module to the extra of pyproject.toml that brings it."""

@@ -1,12 +1,13 @@
 """A trained network that stands alone: arrays as people have them in, class ids and probabilities out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import code_from_json
@@ -31,7 +32,7 @@ from segprep.train.network.named import named_weights
 from segprep.train.network.segmenter import Segmenter, build_segmenter, default_device, input_columns
 from segprep.train.predict.columns import takes
 
-__all__ = ["Model", "Prediction", "load"]
+__all__ = ["Encoded", "Model", "Prediction", "load"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,19 @@ class Prediction:
 
     ids_HW: Array
     probabilities_CHW: npt.NDArray[np.float32]
+    clipped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """A sample as the network takes it.
+
+    Attributes:
+        stored_HWC: The codes of all input columns beside each other, in their order; float32 where their dtypes differ.
+        clipped: By input column how many pixels its code could not express; they got its nearest value.
+    """
+
+    stored_HWC: Array
     clipped: Mapping[str, int]
 
 
@@ -109,7 +123,13 @@ class Model:
             CodeRangeError: If an array does not fit its column's code.
             ConfigurationError: If there is no such data set.
         """
-        head = self._head(dataset)
+        encoded = self.encoded(sample, valid)
+        inputs_NHWC = torch.from_numpy(encoded.stored_HWC[None])
+        probabilities_CHW: npt.NDArray[np.float32] = self.probabilities(inputs_NHWC, dataset=dataset)[0].cpu().numpy()
+        return Prediction(probabilities_CHW.argmax(0).astype(np.uint8), probabilities_CHW, encoded.clipped)
+
+    def encoded(self, sample: Sample | Mapping[str, Array], valid: Mapping[str, Mask] | None = None) -> Encoded:
+        """Code a sample as the shards did; arguments and errors as of `predict`."""
         arrays = sample.arrays if isinstance(sample, Sample) else sample
         masks = valid if valid is not None else (sample.valid if isinstance(sample, Sample) else {})
         clipped: dict[str, int] = {}
@@ -122,17 +142,19 @@ class Model:
         if len(set(sizes.values())) > 1:
             found = ", ".join(f"{name} {width}x{height}" for name, (height, width) in sizes.items())
             raise SizeMismatchError(f"the columns of a sample must have one size, not {found}")
-        probabilities_CHW = self._probabilities(stored_HWC, head)
-        return Prediction(probabilities_CHW.argmax(0).astype(np.uint8), probabilities_CHW, clipped)
-
-    @torch.inference_mode()
-    def _probabilities(self, stored_HWC: Sequence[Array], head: int) -> npt.NDArray[np.float32]:
         mixed = len({each.dtype for each in stored_HWC}) > 1
         whole_HWC = np.concatenate([each.astype(np.float32) if mixed else each for each in stored_HWC], -1)
-        inputs_NHWC = torch.from_numpy(np.ascontiguousarray(whole_HWC)[None]).to(self.segmenter.centre.device)
-        probabilities_NCHW = self.segmenter.logits(inputs_NHWC, head).softmax(1)
-        found: npt.NDArray[np.float32] = probabilities_NCHW[0].cpu().numpy()
-        return found
+        return Encoded(np.ascontiguousarray(whole_HWC), clipped)
+
+    @torch.inference_mode()
+    def probabilities(self, stored_NHWC: Tensor, *, dataset: str | None = None) -> Tensor:
+        """Return (N, classes, H, W) float32 probabilities of samples as `encoded` gives them, on the network's device.
+
+        Raises:
+            ConfigurationError: If there is no such data set.
+        """
+        head = self._head(dataset)
+        return self.segmenter.logits(stored_NHWC.to(self.segmenter.centre.device), head).softmax(1)
 
     def _head(self, dataset: str | None) -> int:
         names = list(self.class_maps)

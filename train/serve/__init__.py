@@ -1,0 +1,1 @@
+"""A trained network behind HTTP, and as a node of ROS."""
