@@ -7,6 +7,8 @@ UV_ARGS ?=
 TEST_PROCESSES ?= 2
 ENV ?= .venv
 BIN := $(ENV)/bin
+# Where it is set, each of the many processes that tests and demo start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo docs test test-fast test-workers test-lowest test-newest test-pythons search lint types bench clean

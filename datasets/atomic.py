@@ -6,6 +6,7 @@ first and renamed together, so that each folder is synced once.
 
 import contextlib
 import errno
+import glob
 import os
 import re
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ __all__ = [
     "commit",
     "discard",
     "remove_partials",
+    "remove_partials_of",
     "stage",
     "sync_folder",
     "write_failed",
@@ -138,6 +140,28 @@ def remove_partials(folder: Path) -> int:
         except OSError as error:
             raise write_failed(path, error) from error
     return len(partials)
+
+
+def remove_partials_of(path: Path) -> None:
+    """Remove what killed processes left beside a file in a folder that is not ours.
+
+    What a living process writes stays; one of another machine that shares the disk counts as dead.
+    """
+    with contextlib.suppress(OSError):
+        for each in path.parent.glob(f"{glob.escape(path.name)}.*{PARTIAL_SUFFIX}"):
+            number = each.name.removeprefix(f"{path.name}.").removesuffix(PARTIAL_SUFFIX)
+            if number.isdecimal() and not _lives(int(number)):
+                each.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

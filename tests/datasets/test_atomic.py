@@ -2,11 +2,21 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from segprep.datasets.atomic import PARTIAL_SUFFIX, atomic_write_bytes, commit, discard, remove_partials, stage
+from segprep.datasets.atomic import (
+    PARTIAL_SUFFIX,
+    atomic_write_bytes,
+    commit,
+    discard,
+    remove_partials,
+    remove_partials_of,
+    stage,
+)
 from segprep.datasets.errors import WriteFailedError
 
 
@@ -112,3 +122,14 @@ def test_only_partial_files_of_killed_processes_are_removed(tmp_path: Path) -> N
     assert remove_partials(tmp_path) == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.png", "notes.partial"]
     assert remove_partials(tmp_path / "absent") == 0
+
+
+def test_what_a_killed_command_left_beside_a_users_file_goes(tmp_path: Path) -> None:
+    stage(tmp_path / "list.csv", b"")  # of this process, which lives
+    living = f"list.csv.{os.getpid()}.partial"
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    for name in (f"list.csv.{int(dead.stdout)}.partial", "list.csv.old.partial", "other.csv.4711.partial"):
+        (tmp_path / name).write_bytes(b"")
+    remove_partials_of(tmp_path / "list.csv")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [living, "list.csv.old.partial", "other.csv.4711.partial"]
+    remove_partials_of(tmp_path / "absent" / "list.csv")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from segprep.datasets.atomic import remove_partials_of
 from segprep.datasets.errors import ConfigurationError, ExitCode, MachineError
 from segprep.datasets.program.progress import Progress
 from segprep.workflows.command import results
@@ -154,5 +155,6 @@ def show(key: str, out: Path | None, place: Path, augment: AugmentRequest | None
         else:
             panel = draw_sample(table, found[0])
     path = out or table.workspace.root / "show" / f"{name}.png"
+    remove_partials_of(path)
     write_image(path, panel)
     print_result([str(path)])

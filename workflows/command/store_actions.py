@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from segprep.datasets.atomic import remove_partials_of
 from segprep.datasets.errors import (
     DamagedCellError,
     DamagedLedgerError,
@@ -228,6 +229,7 @@ def peek(path: Path, key: str, variant: int | None, out: Path | None, *, as_json
     store = ShardStore.open(path)
     row = find_row(store, key, variant)
     picture = out or default_path(path, store, row)
+    remove_partials_of(picture)
     write_image(picture, draw_row(store, row))
     found = describe_row(store, row)
     print_result(found | {"picture": str(picture)} if as_json else results.row(found, picture))

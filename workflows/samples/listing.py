@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.atomic import atomic_write_bytes, remove_partials_of
 from segprep.datasets.class_files import train_id_map, void_first_map
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import IdCode, VoidFirstCode
@@ -113,6 +113,7 @@ def write_lists(
     ids = {name: ids_of(each) for name, each in labels.items()} if prepared else {}
     contents = {path: encode_list(path, records, columns, ids) for path, records in lists.items()}
     for path, data in contents.items():
+        remove_partials_of(path)
         atomic_write_bytes(path, data)
     note = _READERS[ids.get("label", "raw")] if list_suffix(out) == ".txt" and "label" in listed else None
     return ListReport(tuple((path, len(records)) for path, records in lists.items()), left_out, ids, note)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from segprep.datasets.atomic import atomic_write_bytes
+from segprep.datasets.atomic import atomic_write_bytes, remove_partials_of
 from segprep.datasets.codes import DepthCode, DepthFileCode, IdCode, PlainCode
 from segprep.datasets.codes.depth_units import depth_unit
 from segprep.datasets.errors import (
@@ -99,6 +99,7 @@ def run_on_files(call: FileCall) -> list[Path]:
             inputs.keep(column, stored.cell)
             columns[column.name] = column
     for path, data in results:
+        remove_partials_of(path)
         atomic_write_bytes(path, data)
     return [path for path, _ in results]
 
