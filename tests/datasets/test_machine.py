@@ -59,6 +59,9 @@ def test_an_error_is_judged_by_what_it_was_raised_from() -> None:
     assert machine_error(_raise_from(_system("ENOENT"))) is None
     full = WriteFailedError("a.png cannot be written (No space left on device): the disk is full")
     assert str(machine_error(full)) == str(full)
+    first, second = ValueError("the first"), ValueError("the second")
+    first.__cause__, second.__cause__ = second, first
+    assert machine_error(first) is None
 
 
 def _huge_array() -> object:
