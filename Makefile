@@ -11,7 +11,7 @@ BIN := $(ENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-fast test-workers test-lowest test-newest test-pythons search lint types bench clean
+.PHONY: help install demo docs test test-fast test-long test-workers test-lowest test-newest test-pythons search lint types bench clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -33,12 +33,20 @@ types: install ## Check the types alone.
 	MYPYPATH=.typing $(BIN)/mypy -p segprep.datasets -p segprep.flow -p segprep.prep -p segprep.workflows -p segprep.train
 	MYPYPATH=.typing:bench:tests $(BIN)/mypy tests bench docs/_hooks
 
-# Tests that start workers of Dask are marked `cluster` and run one by one; they leave a core to the types.
+# Tests that start workers of Dask are marked `cluster` and run one by one. They leave a core to the checks, and to tests
+# of one process that are marked `long`.
 test: test-fast ## Run all tests, and check style, spelling and types. This is what counts.
-	$(MAKE) -j2 lint test-workers
+	$(MAKE) -j2 lint-and-test-long test-workers
 
-test-fast: install ## Run the tests that start no workers.
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster" tests
+.PHONY: lint-and-test-long
+lint-and-test-long: lint
+	$(MAKE) test-long
+
+test-fast: install ## Run the tests that start no workers and take less than some seconds.
+	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "not cluster and not long" tests
+
+test-long: install ## Run the tests that take long in one process.
+	$(BIN)/python -m pytest -q -m long tests
 
 test-workers: install ## Run the tests that start workers, one by one.
 	$(BIN)/python -m pytest -q -m cluster tests
@@ -49,13 +57,13 @@ test-lowest: ## Run all tests on the lowest versions that pyproject.toml allows,
 	.venv-lowest/bin/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct $(UV_ARGS) -e '.[dev]'
 	touch .venv-lowest/.installed
-	$(MAKE) ENV=.venv-lowest test-fast test-workers
+	$(MAKE) ENV=.venv-lowest test-fast test-long test-workers
 
 test-newest: ## Run all tests on the newest versions of everything, in .venv-newest.
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager $(PIP_ARGS) -e '.[dev]'
 	touch .venv-newest/.installed
-	$(MAKE) ENV=.venv-newest test-fast test-workers
+	$(MAKE) ENV=.venv-newest test-fast test-long test-workers
 
 # pyenv has commands python3.12 and so on that only say that another version is chosen: a Python is what runs.
 RUNNING_PYTHON = $$(for each in "$$(command -v python$$version)" $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
@@ -67,7 +75,7 @@ test-pythons: ## Run all tests on each Python from 3.11 to 3.14 that this machin
 	done
 	@for version in $(PYTHONS); do \
 		python="$(RUNNING_PYTHON)"; test -n "$$python" || continue; \
-		$(MAKE) PYTHON="$$python" ENV=.venv-$$version test-fast test-workers || exit 1; \
+		$(MAKE) PYTHON="$$python" ENV=.venv-$$version test-fast test-long test-workers || exit 1; \
 	done
 
 # Not part of `make test`, which must not fail by chance.

@@ -18,6 +18,10 @@ _SETTING = "distributed.comm.tls.min-version"
 _VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__MIN_VERSION"
 os.environ[_VARIABLE] = "refused, because the test is not marked 'cluster'"  # also in processes that a test starts
 
+# Small arrays: further threads only wait, and burn the processor time of tests beside. Also in processes that a test
+# starts; NumPy and torch read it when they are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # What is written is synced, file by file, and no test pulls the plug: a disk in memory saves a third of the time.
 _MEMORY_DISK = Path("/dev/shm")
 _NEEDED_BYTES = 4 * 2**30
@@ -35,10 +39,11 @@ _keep_temporary_files_in_memory()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `-m cluster`, pass over files that do not name the marker: importing all of them takes long."""
-    if config.option.markexpr != "cluster" or not collection_path.match("test_*.py"):
+    """With one marker alone, pass over files that do not name it: importing all of them takes long."""
+    marker = config.option.markexpr
+    if marker not in ("cluster", "long") or not collection_path.match("test_*.py"):
         return None
-    return None if "mark.cluster" in collection_path.read_text(encoding="utf-8") else True
+    return None if f"mark.{marker}" in collection_path.read_text(encoding="utf-8") else True
 
 
 @pytest.hookimpl(wrapper=True)

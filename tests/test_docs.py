@@ -45,6 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_site_has_the_pages_of_docs_and_a_reference(site: Path) -> None:
     for page in ROOT.glob("docs/**/*.md"):
         assert (site / page.relative_to(ROOT / "docs").with_suffix(".html")).is_file(), page
@@ -56,6 +57,7 @@ def test_the_site_has_the_pages_of_docs_and_a_reference(site: Path) -> None:
     assert "COLUMN[.CHANNEL][/WHITE]" in commands.replace("&#91;", "[").replace("&#93;", "]")
 
 
+@pytest.mark.long
 def test_no_page_loads_anything_from_a_network(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 40

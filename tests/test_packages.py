@@ -13,6 +13,8 @@ import pytest
 
 from segprep.datasets.program.extras import EXTRA_OF
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("prep", "flow", "datasets", "train", "workflows")
 _WITHOUT = """

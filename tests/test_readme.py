@@ -75,11 +75,10 @@ def _runs() -> Iterator[Any]:
 
 
 @pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small arrays: further threads only wait, and burn processor time while other tests run beside them."""
+def one_thread() -> Iterator[None]:
+    """For what a benchmark sets."""
     threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for processes of the test
     yield
     torch.set_num_threads(threads[0])
     cv2.setNumThreads(threads[1])

@@ -5,19 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.imageio import write_image
 from segprep.datasets.record import Direction
 from segprep.datasets.workspace import WorkspaceConfig, write_config
 from support.scenes import CLASSES, make_scenes, write_store
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Arrays of a few hundred pixels: a second thread costs more than it gives."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -24,8 +24,6 @@ from support.gate import Gate
 from support.runs import checkpoint_of
 from support.scenes import make_scenes, write_store
 
-_ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
 # Group norm sees each sample alone; plain gradient steps make weights from gradients and nothing else.
 _FLAGS: dict[str, Any] = {
     "steps": 1,
@@ -171,7 +169,7 @@ def test_two_processes_train_as_one_through_a_signal_and_a_death(two: tuple[Path
         "train": [str(Path(sys.executable).with_name("train"))],
     }
     command = [part for word in again.split() for part in programs.get(word, [word])]
-    done = subprocess.run(command, cwd=tmp_path, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "step 4 of 4" in done.stdout
     _assert_close(run, one.run)
@@ -199,7 +197,7 @@ def _begin_two(arguments: list[Any], place: Path, gate: Gate) -> "list[subproces
         subprocess.Popen(
             [*command, *map(str, arguments)],
             cwd=place,
-            env={**_ENVIRONMENT, **gate.environment, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env={**os.environ, **gate.environment, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

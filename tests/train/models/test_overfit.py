@@ -48,6 +48,7 @@ def _settle(network: nn.Module, inputs_NHWC: Tensor) -> None:
         hook.remove()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS.names())
 def test_it_learns_four_scenes_by_heart(name: str) -> None:
     rate, steps, side = _PLANS.get(name, _PLAN)

@@ -86,10 +86,9 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", SERVER]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=os.environ | one_thread) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         yield Server(process)
         process.communicate()
 
