@@ -61,6 +61,8 @@ def inventory(found: Inventory) -> list[RenderableType]:
         notes.append(f"{len(found.missing)} promised files do not exist, their samples will fail:")
         notes += [f"  {path}" for path in found.missing]  # all: people mend them by this list
     notes += map(str, found.notices)
+    if found.unknown_cells:
+        notes.append("the workspace had no ledger: what was prepared in it is not known, and is made again")
     notes.append(f"workspace: {found.workspace.root}")
     return [f"{found.workspace.config.dataset}: {found.workspace.config.dataset_root}", table, *values, *notes]
 

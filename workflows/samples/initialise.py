@@ -83,6 +83,7 @@ class Inventory:
         absent: Columns that the dataset could offer and none of its samples has.
         notices: What was guessed, and what looks wrong.
         values: What the labels hold, where they were read to find the classes.
+        unknown_cells: Whether cells lie in the workspace, and there was no ledger that knew them.
     """
 
     workspace: Workspace
@@ -91,6 +92,7 @@ class Inventory:
     absent: tuple[str, ...]
     notices: tuple[Notice, ...]
     values: tuple[FoundValue, ...] = ()
+    unknown_cells: bool = False
 
     def to_json(self) -> JsonDict:
         """Return it for `--json`."""
@@ -104,6 +106,7 @@ class Inventory:
             "absent": list(self.absent),
             "notices": [json_of(notice) for notice in self.notices],
             "label_values": [json_of(value) for value in self.values],
+            "unknown_cells": self.unknown_cells,
         }
 
 
@@ -129,11 +132,12 @@ def initialise(place: Path, request: InitRequest) -> Inventory:
             held.enter_context(writer_lock(place))
             existing = load_workspace(place).config
         ledger = place / LEDGER_NAME
-        said: list[Notice] = []
-        if existing is not None and holds_samples(ledger):
-            with Ledger(ledger) as known:
-                said = known.notices()
-        return _initialise(place, request, existing, said, ledger, held)
+        if existing is None or holds_samples(ledger):
+            said = _notices(ledger) if existing is not None else []
+            return _initialise(place, request, existing, said, ledger, held)
+        inventory = _initialise(place, request, existing, [], ledger, held)
+        lie_here = any(next(place.glob(f"{split}/*_data/*"), None) for split in inventory.splits)
+        return replace(inventory, unknown_cells=lie_here)
 
 
 def list_again(workspace: Workspace, request: InitRequest, said: Sequence[Notice], ledger: Path) -> Inventory:
@@ -150,6 +154,11 @@ def list_again(workspace: Workspace, request: InitRequest, said: Sequence[Notice
     """
     with ExitStack() as held:
         return _initialise(workspace.root, request, workspace.config, said, ledger, held)
+
+
+def _notices(ledger: Path) -> list[Notice]:
+    with Ledger(ledger) as known:
+        return known.notices()
 
 
 def _initialise(

@@ -223,11 +223,17 @@ def test_init_ends_what_a_killed_init_began_and_removes_what_it_left(ws: Path, c
     assert sorted(path.name for path in ws.glob("*.partial")) == ["notes.4711.partial"]
 
 
-def test_init_ends_what_a_kill_between_its_two_files_left(ws: Path, camvid: Path) -> None:
+def test_init_ends_what_a_kill_between_its_two_files_left_and_says_what_is_forgotten(
+    ws: Path, camvid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert prep("init", "camvid", camvid) == 0
-    (ws / "ledger.sqlite").unlink()
-    assert prep("init", "camvid", camvid) == 0
-    assert prep("resize", "--factor", "6") == 0
+    for forgets in (False, True):
+        (ws / "ledger.sqlite").unlink()
+        capsys.readouterr()
+        assert prep("init", "camvid", camvid) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert ("had no ledger: what was prepared in it is not known, and is made again" in said) == forgets
+        assert prep("resize", "--factor", "6") == 0
 
 
 def test_a_killed_miniature_is_written_again(ws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
