@@ -20,6 +20,7 @@ EXTRA_OF: Final[Mapping[str, str]] = MappingProxyType(
         "onnxscript": "export",
         "prometheus_client": "serve",
         "pyarrow": "parquet",
+        "pycocotools": "import",
         "python_multipart": "serve",
         "safetensors": "train",
         "tensorboardX": "train",
