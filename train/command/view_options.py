@@ -10,7 +10,7 @@ from segprep.datasets.program.values import parse_size
 if TYPE_CHECKING:
     from segprep.train.predict.views import Views
 
-__all__ = ["Flip", "Scales", "Stride", "Window", "views_of"]
+__all__ = ["Flip", "Scales", "Stride", "Window", "numbers", "views_of"]
 
 Window = Annotated[
     str | None,
@@ -38,13 +38,19 @@ def views_of(window: str | None, stride: str | None, scales: str, flip: bool) ->
     """
     from segprep.train.predict.views import Views
 
+    return Views(_pair(window), _pair(stride), numbers("--scales", scales), flip)
+
+
+def numbers(option: str, text: str) -> tuple[float, ...]:
+    """Return the numbers of a text such as "0.75,1,1.25".
+
+    Raises:
+        ConfigurationError: If it holds something else.
+    """
     try:
-        factors = tuple(float(part) for part in scales.split(","))
+        return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise ConfigurationError(
-            f"--scales takes numbers with commas, for example 0.75,1,1.25, not {scales!r}"
-        ) from error
-    return Views(_pair(window), _pair(stride), factors, flip)
+        raise ConfigurationError(f"{option} takes numbers with commas between them, not {text!r}") from error
 
 
 def _pair(text: str | None) -> tuple[int, int] | None:
