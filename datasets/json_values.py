@@ -9,7 +9,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-__all__ = ["as_json", "is_number", "json_of", "of_json"]
+__all__ = ["as_json", "finite_or_none", "is_number", "json_of", "of_json"]
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
@@ -24,6 +24,11 @@ def is_number(value: object) -> TypeGuard[float]:
         return math.isfinite(value)
     except OverflowError:  # a whole number of more than 308 digits
         return False
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number, None for NaN and infinity: JSON has neither."""
+    return value if math.isfinite(value) else None
 
 
 def json_of(value: Any) -> dict[str, Any]:  # noqa: ANN401  (any dataclass)

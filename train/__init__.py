@@ -7,9 +7,9 @@ trained), `learning/step.py` (one step of the optimizer) and `learning/loop.py` 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segprep.train.predict.model import Model, Prediction, load
+    from segprep.train.predict.model import Model, Prediction, Views, load
 
-__all__ = ["Model", "Prediction", "load"]
+__all__ = ["Model", "Prediction", "Views", "load"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (a module's)

@@ -33,6 +33,11 @@ MIN_VALID_WEIGHT: Final = 0.5
 
 _SHORTEST: Final = 1e-6  # opposite normals cancel out and leave no direction
 
+_WITHOUT_TURNS: Final = (
+    "Leave the column out (depth follows everything), or switch that off in a table of your own: flip = 0.0, "
+    "rotation = false, skew = false"
+)
+
 ArrayT = TypeVar("ArrayT")
 NumberT = TypeVar("NumberT")
 
@@ -192,8 +197,14 @@ def check_turns(config: AugmentationConfig, columns: Iterable[tuple[str, Kind]])
             refuse_turned(name, kind, turns)
 
 
-def refuse_turned(name: str, kind: Kind, turns: Iterable[str]) -> None:
+def refuse_turned(name: str, kind: Kind, turns: Iterable[str], remedy: str = _WITHOUT_TURNS) -> None:
     """Refuse flips, rotations and skews, which are named, if arrays of a kind cannot follow them.
+
+    Args:
+        name: Of the column.
+        kind: Of its arrays.
+        turns: What it would have to follow.
+        remedy: What to do, for the message.
 
     Raises:
         ConfigurationError: If they cannot.
@@ -203,8 +214,7 @@ def refuse_turned(name: str, kind: Kind, turns: Iterable[str]) -> None:
         return
     raise ConfigurationError(
         f"column {name!r} ({kind}) cannot follow {' and '.join(turns)}: the other view would have to change with it. "
-        "Leave the column out (depth follows everything), or switch that off in a table of your own: flip = 0.0, "
-        "rotation = false, skew = false"
+        f"{remedy}"
     )
 
 

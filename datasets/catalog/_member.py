@@ -27,6 +27,10 @@ class DatasetSpec:
         takes_lists: Whether samples are listed in files that the user names instead of found in folders.
         depth_range: (near, far) in metres between which nearly all depths lie; None if nobody knows.
         class_shares: Class name to its known share of the labelled pixels, for comparison; empty if nobody knows.
+        categories: Class name to the category that it belongs to; empty if the data set has none.
+        instance_pixels: Class name to the mean size of its instances in pixels, at the data set's own size, by which
+            its benchmark weights them; empty if it has no such rule.
+        smallest_instance: Smaller ids of its instance files are no instances.
         finds_classes: Whether nothing is known of the labels: `class_map` reads them, and how their files are read is
             decided there, too.
     """
@@ -41,6 +45,9 @@ class DatasetSpec:
     takes_lists: bool = False
     depth_range: tuple[float, float] | None = None
     class_shares: Mapping[str, float] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
+    instance_pixels: Mapping[str, float] = field(default_factory=dict)
+    smallest_instance: int = 1
     finds_classes: bool = False
 
 

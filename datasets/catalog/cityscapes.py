@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from segprep.datasets.catalog._cityscapes.classes import CLASS_SHARES, SCHEMES, scheme_classes
+from segprep.datasets.catalog._cityscapes.classes import (
+    CATEGORIES,
+    CLASS_SHARES,
+    INSTANCE_PIXELS,
+    SCHEMES,
+    SMALLEST_INSTANCE,
+    scheme_classes,
+)
 from segprep.datasets.catalog._cityscapes.layout import layout_text, require_images
 from segprep.datasets.catalog._cityscapes.scan import scan_cityscapes
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
@@ -29,6 +36,9 @@ SPEC = DatasetSpec(
     depth_range=(2.0, 80.0),
     schemes=SCHEMES,
     class_shares=CLASS_SHARES,
+    categories=CATEGORIES,
+    instance_pixels=INSTANCE_PIXELS,
+    smallest_instance=SMALLEST_INSTANCE,
 )
 
 

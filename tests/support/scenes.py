@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segprep.datasets.classes import ClassMap, SemanticClass
-from segprep.datasets.codes import Code, DepthCode, IdCode, MaskPlace, PlainCode, SmsnetFlowCode
+from segprep.datasets.codes import Code, DepthCode, IdCode, KittiFlowCode, MaskPlace, PlainCode, SmsnetFlowCode
 from segprep.datasets.kinds import Kind
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards.columns import ArraySpec
@@ -35,7 +35,11 @@ _CODES: dict[str, tuple[Kind, Code]] = {
     "flow": (Kind.CODED, SmsnetFlowCode(5.12)),
     "depth": (Kind.DEPTH, DepthCode(scale_m=0.01)),
     "thermal": (Kind.THERMAL, PlainCode()),
+    "instance": (Kind.INSTANCE, IdCode(16)),
+    "optical_flow": (Kind.FLOW, KittiFlowCode()),
 }
+
+_ATTRIBUTES = {"optical_flow": {"direction": "previous"}}
 
 _CLASSES_OF = {"label": CLASSES.names, "motion_label": ("static", "moving")}
 
@@ -55,30 +59,40 @@ def _scene(number: int, height: int = HEIGHT, width: int = WIDTH) -> tuple[Array
 
 
 def write_store(path: Path, columns: Columns, source_scale: int = 1, variants: tuple[int, ...] = ()) -> Path:
-    """Write a store of (N, H, W[, C]) columns whose labels came from `labels/<key>.png`."""
+    """Write a store of (N, H, W[, C]) columns whose labels came from `labels/<key>.png`; frames of one drive.
+
+    A mask is `<column>_valid`; without one, zeros are invalid where a code has room for that.
+    """
     specs = []
     for name, values in columns.items():
+        if name.endswith("_valid"):
+            continue
         kind, code = _CODES[name]
-        spec = ArraySpec.of(name, kind, values.shape[1:], code, classes=_CLASSES_OF.get(name, ()))
+        about = _ATTRIBUTES.get(name, {})
+        spec = ArraySpec.of(name, kind, values.shape[1:], code, classes=_CLASSES_OF.get(name, ()), attributes=about)
         specs.append(dataclasses.replace(spec, dtype=str(values.dtype)))
     rows, height, width = columns["label"].shape
     infos = [
         RowInfo(
             SampleKey(f"s{i:03d}"),
             (width * source_scale, height * source_scale),
-            {"label": f"labels/s{i:03d}.png"},
+            {
+                "label": f"labels/s{i:03d}.png",
+                "image": f"images/s{i:03d}.png",
+                **({"previous": f"images/s{i - 1:03d}.png"} if i else {}),
+            },
             variant=variants[i] if variants else 0,
         )
         for i in range(rows)
     ]
-    plan = StorePlan(path.stem, tuple(specs), rows, rows, "lz4", key_bytes=4, source_bytes=64)
+    plan = StorePlan(path.stem, tuple(specs), rows, rows, "lz4", key_bytes=4, source_bytes=128)
 
     def cells(name: str) -> Iterator[tuple[Array, Array | None]]:
         match _CODES[name][1].mask:
             case MaskPlace.NONE:
                 return cells_of(columns[name], None)
             case MaskPlace.IN_FILE:
-                return cells_of(columns[name], columns[name] != 0)
+                return cells_of(columns[name], columns.get(f"{name}_valid", columns[name] != 0))
         return cells_of(columns[name], np.ones((rows, height, width), np.uint8))
 
     create_store(path, plan)

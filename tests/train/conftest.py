@@ -15,13 +15,15 @@ from support.scenes import CLASSES, make_scenes, write_store
 
 @pytest.fixture
 def real_curves() -> None:
-    """Let runs draw their curves, which most tests have no use for and which takes half of a small run's time."""
+    """Let runs and evaluations draw charts, which most tests have no use for and which takes half of their time."""
 
 
 @pytest.fixture(autouse=True)
 def _no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_curves" not in request.fixturenames:
         monkeypatch.setattr("segprep.train.runs.monitor.write_curves", lambda log, picture: None)
+        blank = np.zeros((2, 2, 3), np.uint8)
+        monkeypatch.setattr("segprep.train.evaluation.report.draw_confusion", lambda matrix, names, title: blank)
 
 
 @pytest.fixture(scope="session")

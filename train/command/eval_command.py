@@ -11,6 +11,7 @@ from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.train.command.completion import checkpoints, runs, splits
 from segprep.train.command.said import say
+from segprep.train.command.view_options import Flip, Scales, Stride, Window, numbers, views_of
 
 __all__ = ["eval_command"]
 
@@ -40,17 +41,44 @@ def eval_command(
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The original dataset, if the workspace does not know it.")
     ] = None,
+    window: Window = None,
+    stride: Stride = None,
+    scales: Scales = "1",
+    flip: Flip = False,
+    only_classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Judge these classes of the data set only: all other labels are void. Default: all classes.",
+            show_default=False,
+        ),
+    ] = None,
+    bands: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Limits of bands of distance in metres, where the store has depth.")
+    ] = "20,40,60",
     as_json: JsonOutput = False,
 ) -> None:
     """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/.
 
-    Of other shards, another checkpoint or size: beside it, in eval-<split>-<what>/.
+    Of other shards, another checkpoint, size, views or classes: beside it, in eval-<split>-<what>/.
     """
     from segprep.train.command.evaluation import evaluate_run
     from segprep.train.command.place import find_place
 
     place = find_place(workspace, [] if shards is None else [shards])
-    report = evaluate_run(place, name, checkpoint, split, at, root, dataset, say)
+    report = evaluate_run(
+        place,
+        name,
+        checkpoint,
+        split,
+        at,
+        root,
+        dataset,
+        say,
+        views=views_of(window, stride, scales, flip),
+        only_classes=tuple(each.strip() for each in (only_classes or "").split(",") if each.strip()),
+        bands=numbers("--bands", bands),
+    )
     if as_json:
         typer.echo(json.dumps(report.metrics))
         return

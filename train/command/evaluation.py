@@ -4,12 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
+
 from segprep.datasets.errors import ConfigurationError, WorkspaceNotFoundError
+from segprep.datasets.sample import make_key
 from segprep.datasets.shards import ShardStore
 from segprep.datasets.standing import store_notices
 from segprep.datasets.workspace import find_workspace
 from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
+from segprep.train.evaluation.distance import DEFAULT_BANDS
 from segprep.train.evaluation.predictions import SourceLabels
 from segprep.train.evaluation.report import Report, write_report
 from segprep.train.evaluation.subject import Subject, evaluation_folder
@@ -18,11 +22,14 @@ from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import checkpoint_name, load_checkpoint, load_into
 from segprep.train.network.pointers import checkpoint_path
 from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
-from segprep.train.reading.reader import Reader
+from segprep.train.predict.views import Views, check_views, scored
+from segprep.train.reading.reader import Batch, Reader
 from segprep.train.reading.sources import identity, shards_name
 from segprep.train.runs.folder import Run, find_run
 
 __all__ = ["evaluate_run"]
+
+_ONE_VIEW = Views()
 
 
 def evaluate_run(
@@ -34,10 +41,14 @@ def evaluate_run(
     root: Path | None,
     dataset: str | None = None,
     say: Callable[[str], None] = lambda _: None,
+    *,
+    views: Views = _ONE_VIEW,
+    only_classes: tuple[str, ...] = (),
+    bands: tuple[float, ...] = DEFAULT_BANDS,
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
-    What is not usual stands behind that name, other shards, another checkpoint, the size of the network: see
+    What is not usual stands behind that name, other shards, another checkpoint, the size of the network, views: see
     `evaluation_folder`.
 
     Args:
@@ -49,11 +60,15 @@ def evaluate_run(
         root: Folder of the original dataset; None asks the workspace of the shards.
         dataset: Which data set's head, of a run that learned several; its name is part of the folder's, too.
         say: Gets sentences for the user.
+        views: Windows, scales and flips that are averaged.
+        only_classes: The classes that count; all if there are none.
+        bands: Limits of the bands of distance in metres.
 
     Raises:
         ConflictError: If the configuration is another than the run was trained by.
         DamagedStoreError: If the checkpoint is damaged.
-        ConfigurationError: If there is no checkpoint, the classes differ, or `at` is `source` and cannot be.
+        ConfigurationError: If there is no checkpoint, the classes differ, `at` is `source` and cannot be, or a column
+            cannot follow the views.
     """
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
@@ -70,7 +85,8 @@ def evaluate_run(
     store = ShardStore.open(folder / f"{split}.zarr", split)
     for notice in store_notices(store):
         say(f"{store.path}: {notice}")
-    reader = Reader(store, config.data.inputs, config.data.target)
+    reader = Reader(store, config.data.inputs, config.data.target, masks=not views.single)
+    check_views(views, reader.columns)
     state.check_classes(head, reader)
     state.check_config(config, run.config_path)
     columns = input_columns(reader.columns, store.statistics)
@@ -89,6 +105,9 @@ def evaluate_run(
         digest=store.digest or identity(store),
         at="network" if source is None else "source",
         why_not_source=why_not,
+        views=views.to_json(),
+        only_classes=only_classes,
+        bands=bands,
     )
     own = [each.resolve() for each in _own_folders(run, config)]
     marks = (
@@ -96,11 +115,33 @@ def evaluate_run(
         None if folder.resolve() in own else shards_name(folder),
         None if pointers == there[:1] else subject.checkpoint,
         "network" if at == "network" else None,
+        *_view_marks(views),
+        make_key(f"only-{'-'.join(only_classes)}") if only_classes else None,
+        f"bands-{'-'.join(f'{limit:g}' for limit in bands)}" if bands != DEFAULT_BANDS else None,
     )
     files = evaluation_folder(run.root, subject, *marks)
     remedy = "end other programs" if source is None else "end other programs, or evaluate with --at network"
+    segmenter = segmenter.to(default_device()).eval()
+
+    def score(batch: Batch) -> Tensor:
+        """On the network's device; by windows, which larger pictures need, the sum lies where the batch is."""
+        there = batch if views.window else batch.to(segmenter.centre.device)
+        return scored(segmenter, reader.columns, there.inputs_NHWC, views, head, valid_NHW=there.valid_NHW)
+
     with memory_explained(remedy):
-        return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
+        return write_report(files, score, reader, source, subject)
+
+
+def _view_marks(views: Views) -> list[str]:
+    """Return what of the views is not usual, as parts of a folder's name."""
+    marks = []
+    if views.window is not None:
+        marks.append("window-{}x{}".format(*views.window))
+    if views.stride is not None:
+        marks.append("stride-{}x{}".format(*views.stride))
+    if views.scales != (1.0,):
+        marks.append(f"scales-{'-'.join(f'{scale:g}' for scale in views.scales)}")
+    return [*marks, "flip"] if views.flip else marks
 
 
 def _own_folders(run: Run, config: RunConfig) -> list[Path]:

@@ -10,7 +10,7 @@ from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.names import nearest_name
 
-__all__ = ["MEAN_RULE", "ConfusionMatrix", "check_metric", "class_of_metric", "metric_names"]
+__all__ = ["MEAN_RULE", "ConfusionMatrix", "check_metric", "class_of_metric", "defined_mean", "metric_names"]
 
 _Ids = npt.NDArray[Any]
 
@@ -74,16 +74,47 @@ class ConfusionMatrix:
         do cityscapesScripts and PARIS. Two classes, [[3, 1], [0, 4]]: 3 / 4 and 4 / 5.
         """
         hits = np.diag(self.counts)
-        union = self.counts.sum(0) + self.counts.sum(1) - hits
-        return np.where(union > 0, hits / np.maximum(union, 1), np.nan)
+        return _ratio(hits, self.counts.sum(0) + self.counts.sum(1) - hits)
 
-    def mean_iou(self) -> float:
-        """Return the mean IoU over the classes with a union above 0; NaN without any valid pixel."""
-        return _mean(self.iou())
+    def recall(self) -> npt.NDArray[np.float64]:
+        """Return (classes,) diagonal / row, also called class accuracy; NaN for a class that no target holds."""
+        return _ratio(np.diag(self.counts), self.counts.sum(1))
+
+    def precision(self) -> npt.NDArray[np.float64]:
+        """Return (classes,) diagonal / column; NaN for a class that is never predicted."""
+        return _ratio(np.diag(self.counts), self.counts.sum(0))
+
+    def mean_class_accuracy(self) -> float:
+        """Return the mean recall over the classes that targets hold; NaN without any valid pixel."""
+        return defined_mean(self.recall())
+
+    def frequency_weighted_iou(self) -> float:
+        """Return the mean IoU weighted by the classes' shares of the targets; NaN without any valid pixel.
+
+        Source: Long, Shelhamer, Darrell: Fully convolutional networks for semantic segmentation. CVPR 2015.
+        """
+        if not self.pixels:
+            return float("nan")
+        return float((self.counts.sum(1) / self.pixels)[self.present] @ self.iou()[self.present])
+
+    def grouped(self, groups: npt.NDArray[np.int64]) -> "ConfusionMatrix":
+        """Return the matrix of groups of classes, given the group of each class: confusions inside one are right."""
+        belongs = (groups[:, None] == np.arange(int(groups.max()) + 1)).astype(np.int64)
+        found = ConfusionMatrix(belongs.shape[1])
+        found.counts = belongs.T @ self.counts @ belongs
+        return found
+
+    def mean_iou(self, judged: Sequence[int] | None = None) -> float:
+        """Return the mean IoU over the classes with a union above 0; NaN without any valid pixel.
+
+        Args:
+            judged: The classes that count; all by default.
+        """
+        return defined_mean(self.iou() if judged is None else self.iou()[list(judged)])
 
     def mean_iou_of_present(self) -> float:
         """Return the mean IoU over the classes that targets hold; NaN without any valid pixel."""
-        return _mean(self.iou()[self.present])
+        return defined_mean(self.iou()[self.present])
 
     def pixel_accuracy(self) -> float:
         """Return the share of valid pixels that are predicted right; NaN without any valid pixel."""
@@ -132,6 +163,11 @@ def check_metric(name: str, classes: Sequence[str]) -> None:
         raise ConfigurationError(f"there is no metric {name!r}. {nearest_name(name, known)}")
 
 
-def _mean(values: npt.NDArray[np.float64]) -> float:
+def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def defined_mean(values: npt.NDArray[np.float64]) -> float:
+    """Return the mean of the values that are no NaN; NaN if all are."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if defined.size else float("nan")

@@ -1,9 +1,11 @@
 """Predicting a whole store, at network size and at the size of the original labels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,12 +17,24 @@ from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array, SampleKey
 from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.metrics import ConfusionMatrix
+from segprep.train.evaluation.only_classes import OnlyClasses
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.order import Row
-from segprep.train.reading.reader import Reader, prefetched
+from segprep.train.reading.reader import Batch, Reader, prefetched
 from segprep.train.runs.processes import Processes
 
-__all__ = ["Prediction", "SourceLabels", "confusion_at_network_size", "original_rows", "predicted_ids", "predictions"]
+__all__ = [
+    "Prediction",
+    "Score",
+    "SourceLabels",
+    "confusion_at_network_size",
+    "original_rows",
+    "predicted_ids",
+    "predictions",
+]
+
+Score = Callable[[Batch], Tensor]
+"""(N, classes, H, W) probabilities of a batch, at its size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +46,7 @@ class Prediction:
         index: Its row in the store.
         prediction_HW: uint8, at the size that was asked for.
         label_HW: uint8 of the same size, 255 = ignore.
+        confidence_HW: float32 probability of the class that is predicted.
         network_prediction_HW: uint8 at the store's size.
         network_label_HW: uint8 at the store's size.
     """
@@ -40,6 +55,7 @@ class Prediction:
     index: int
     prediction_HW: Array
     label_HW: Array
+    confidence_HW: npt.NDArray[np.float32]
     network_prediction_HW: Array
     network_label_HW: Array
 
@@ -50,10 +66,13 @@ class SourceLabels:
     Args:
         store: Holds the paths, and the class map that turns the files' ids into train ids.
         root: The dataset's root.
+
+    Attributes:
+        root: The same.
     """
 
     def __init__(self, store: ShardStore, root: Path) -> None:
-        self._store, self._root = store, root
+        self._store, self.root = store, root
         self._code = RawLabelCode(store.class_map.reading)
 
     def why_unreachable(self) -> str | None:
@@ -65,7 +84,7 @@ class SourceLabels:
         relative = self._store.source_paths(0).get("label")
         if relative is None:
             return "the store does not say where its labels came from"
-        path = self._root / relative
+        path = self.root / relative
         try:
             path.stat()
         except OSError as error:
@@ -81,7 +100,7 @@ class SourceLabels:
             SizeMismatchError: If it has another size than when the store was made.
             LabelIdError: If it holds ids or colours that the class map does not know.
         """
-        path = self._root / self._store.source_paths(index)["label"]
+        path = self.root / self._store.source_paths(index)["label"]
         width, height = self._store.source_size(index)
         try:
             raw, _ = self._code.from_file(read_image(path, palette_colors=self._code.shows_palette))
@@ -134,27 +153,41 @@ def confusion_at_network_size(
 
 @torch.inference_mode()
 def predictions(
-    segmenter: Segmenter, reader: Reader, source: SourceLabels | None, dataset: int = 0
+    score: Score, reader: Reader, source: SourceLabels | None, only: OnlyClasses | None = None
 ) -> Iterator[Prediction]:
     """Yield the prediction of every original sample, at the size of its original label if `source` is given.
 
     There the class probabilities are enlarged bilinearly and the likeliest class is taken last: enlarged ids would have
     the steps of the network's grid.
+
+    Args:
+        score: Gives (N, classes, H, W) probabilities of a batch, at its size.
+        reader: Of the store.
+        source: The original labels.
+        only: Which pixels count; None for all that have a label.
     """
-    segmenter.eval()
-    device = segmenter.centre.device
     rows = original_rows(reader)
     batches: Sequence[Sequence[Row]] = [[row] for row in rows]
     for row, batch in zip(rows, prefetched(reader.read, batches), strict=True):
-        probabilities_NCHW = segmenter.logits(batch.to(device).inputs_NHWC, dataset).softmax(1)
+        probabilities_NCHW = score(batch)
         network_prediction_HW, network_label_HW = predicted_ids(probabilities_NCHW)[0], batch.labels_NHW[0].numpy()
-        prediction_HW, label_HW = network_prediction_HW, network_label_HW
+        label_HW = network_label_HW if source is None else source.read(row.index)
+        if only is not None:
+            label_HW, network_label_HW = (only.applied(row.index, each) for each in (label_HW, network_label_HW))
         if source is not None:
-            label_HW = source.read(row.index)
-            enlarged = F.interpolate(probabilities_NCHW, size=label_HW.shape, mode="bilinear", align_corners=False)
-            prediction_HW = predicted_ids(enlarged)[0]
-        key = reader.store.keys[row.index]
-        yield Prediction(key, row.index, prediction_HW, label_HW, network_prediction_HW, network_label_HW)
+            probabilities_NCHW = F.interpolate(
+                probabilities_NCHW, size=label_HW.shape, mode="bilinear", align_corners=False
+            )
+        confidence_HW, prediction_HW = (each[0].cpu() for each in probabilities_NCHW.max(1))
+        yield Prediction(
+            reader.store.keys[row.index],
+            row.index,
+            prediction_HW.to(torch.uint8).numpy(),
+            label_HW,
+            confidence_HW.float().numpy(),
+            network_prediction_HW,
+            network_label_HW,
+        )
 
 
 def predicted_ids(scores_NCHW: Tensor) -> Array:

@@ -31,8 +31,11 @@ from segprep.train.network.description import read_described
 from segprep.train.network.named import named_weights
 from segprep.train.network.segmenter import Segmenter, build_segmenter, default_device, input_columns
 from segprep.train.predict.columns import takes
+from segprep.train.predict.views import Views, scored
 
-__all__ = ["Encoded", "Model", "Prediction", "load"]
+__all__ = ["Encoded", "Model", "Prediction", "Views", "load"]
+
+_ONE_VIEW = Views()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +60,12 @@ class Encoded:
     Attributes:
         stored_HWC: The codes of all input columns beside each other, in their order; float32 where their dtypes differ.
         clipped: By input column how many pixels its code could not express; they got its nearest value.
+        valid: By input column (H, W) bool where it holds something, of those whose code has a mask.
     """
 
     stored_HWC: Array
     clipped: Mapping[str, int]
+    valid: Mapping[str, Mask]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,27 +110,39 @@ class Model:
         valid: Mapping[str, Mask] | None = None,
         *,
         dataset: str | None = None,
+        views: Views = _ONE_VIEW,
+        batch_size: int = 1,
     ) -> Prediction:
         """Predict one sample of any size.
 
         Columns are coded and scaled as they were in the shards. The network sees the sample at the size that it has:
-        it knows things best at about the size at which they were in training, see `size`.
+        it knows things best at about the size at which they were in training, see `size`. Larger ones it can see by
+        windows of that size: `views=Views(window=model.size)`. Memory for the network is bounded by the window then,
+        and the probabilities are summed on the CPU.
 
         Args:
             sample: By column (H, W, C) or (H, W) in the units of its kind: RGB images uint8, depth in metres, flow
                 (u, v) in pixels. Columns that the network does not take are let pass.
             valid: By column (H, W) bool; of a `Sample` its own unless given. NaN is invalid anyway.
             dataset: Whose classes, of a network that learned several data sets; the first one by default.
+            views: Windows, scales and flips whose probabilities are averaged.
+            batch_size: How many windows the network sees at once.
 
         Raises:
             MissingInputError: If a column is missing; says what it must hold.
             SizeMismatchError: If the columns differ in size.
             CodeRangeError: If an array does not fit its column's code.
-            ConfigurationError: If there is no such data set.
+            ConfigurationError: If there is no such data set, or a column cannot follow the views.
         """
         encoded = self.encoded(sample, valid)
-        inputs_NHWC = torch.from_numpy(encoded.stored_HWC[None])
-        probabilities_CHW: npt.NDArray[np.float32] = self.probabilities(inputs_NHWC, dataset=dataset)[0].cpu().numpy()
+        found_NCHW = self.probabilities(
+            torch.from_numpy(encoded.stored_HWC[None]),
+            dataset=dataset,
+            views=views,
+            batch_size=batch_size,
+            valid_NHW={name: torch.tensor(mask)[None] for name, mask in encoded.valid.items()},
+        )
+        probabilities_CHW: npt.NDArray[np.float32] = found_NCHW[0].cpu().numpy()
         return Prediction(probabilities_CHW.argmax(0).astype(np.uint8), probabilities_CHW, encoded.clipped)
 
     def encoded(self, sample: Sample | Mapping[str, Array], valid: Mapping[str, Mask] | None = None) -> Encoded:
@@ -133,10 +150,13 @@ class Model:
         arrays = sample.arrays if isinstance(sample, Sample) else sample
         masks = valid if valid is not None else (sample.valid if isinstance(sample, Sample) else {})
         clipped: dict[str, int] = {}
+        known: dict[str, Mask] = {}
         stored_HWC = []
         for column in self.columns:
-            codes, count = _coded(column, arrays, masks.get(column.name))
+            codes, mask, count = _coded(column, arrays, masks.get(column.name))
             clipped[column.name] = count
+            if mask is not None:
+                known[column.name] = mask
             stored_HWC.append(codes if codes.ndim == 3 else codes[..., None])
         sizes = {column.name: codes.shape[:2] for column, codes in zip(self.columns, stored_HWC, strict=True)}
         if len(set(sizes.values())) > 1:
@@ -144,17 +164,38 @@ class Model:
             raise SizeMismatchError(f"the columns of a sample must have one size, not {found}")
         mixed = len({each.dtype for each in stored_HWC}) > 1
         whole_HWC = np.concatenate([each.astype(np.float32) if mixed else each for each in stored_HWC], -1)
-        return Encoded(np.ascontiguousarray(whole_HWC), clipped)
+        return Encoded(np.ascontiguousarray(whole_HWC), clipped, known)
 
-    @torch.inference_mode()
-    def probabilities(self, stored_NHWC: Tensor, *, dataset: str | None = None) -> Tensor:
-        """Return (N, classes, H, W) float32 probabilities of samples as `encoded` gives them, on the network's device.
+    def probabilities(
+        self,
+        stored_NHWC: Tensor,
+        *,
+        dataset: str | None = None,
+        views: Views = _ONE_VIEW,
+        batch_size: int | None = None,
+        valid_NHW: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """Return (N, classes, H, W) float32 probabilities of samples as `encoded` gives them.
+
+        They lie on the network's device; of windows, which pictures have that may be too large for it, where
+        `stored_NHWC` lies.
+
+        Args:
+            stored_NHWC: The samples.
+            dataset: See `predict`.
+            views: See `predict`.
+            batch_size: How many windows or samples the network sees at once; all samples by default.
+            valid_NHW: By column (N, H, W) bool; see `scored`.
 
         Raises:
-            ConfigurationError: If there is no such data set.
+            ConfigurationError: If there is no such data set, or a column cannot follow the views.
         """
         head = self._head(dataset)
-        return self.segmenter.logits(stored_NHWC.to(self.segmenter.centre.device), head).softmax(1)
+        if views.window is None:
+            stored_NHWC = stored_NHWC.to(self.segmenter.centre.device)
+        valid_NHW = {name: mask.to(stored_NHWC.device) for name, mask in (valid_NHW or {}).items()}
+        size = batch_size or len(stored_NHWC)
+        return scored(self.segmenter, self.columns, stored_NHWC, views, head, size, valid_NHW=valid_NHW)
 
     def _head(self, dataset: str | None) -> int:
         names = list(self.class_maps)
@@ -228,7 +269,7 @@ def _columns(path: Path, state: RunState, config: RunConfig) -> tuple[ArraySpec,
         ) from error
 
 
-def _coded(column: ArraySpec, arrays: Mapping[str, Array], valid: Mask | None) -> tuple[Array, int]:
+def _coded(column: ArraySpec, arrays: Mapping[str, Array], valid: Mask | None) -> tuple[Array, Mask | None, int]:
     if column.name not in arrays:
         raise MissingInputError(f"the sample has no column {column.name!r}, {takes(column)}")
     values = np.asarray(arrays[column.name])
@@ -240,4 +281,4 @@ def _coded(column: ArraySpec, arrays: Mapping[str, Array], valid: Mask | None) -
         encoded = code.encode(values, valid)
     except CodeRangeError as error:
         raise CodeRangeError(f"column {column.name!r}, {takes(column)}: {error}") from error
-    return encoded.stored, encoded.clipped
+    return encoded.stored, encoded.valid, encoded.clipped

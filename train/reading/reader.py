@@ -20,7 +20,7 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.train.reading.buffers import Buffers
 from segprep.train.reading.order import Row
 
-__all__ = ["Batch", "Reader", "prefetched"]
+__all__ = ["Batch", "Reader", "beside_each_other", "prefetched"]
 
 _PREFETCHED_BATCHES = 2
 _THREADS = 2  # worker processes read slower, because a batch of theirs is copied once more (docs/benchmarks.md)
@@ -57,13 +57,8 @@ class Batch:
         """All columns with their channels concatenated, made where the columns are.
 
         Interleaving the channels of two columns takes longer on the CPU than reading them: `to` a GPU comes first.
-        Columns of several dtypes become float32, which holds all their values.
         """
-        columns_NHWC = tuple(self.columns_NHWC.values())
-        if len(columns_NHWC) == 1:
-            return columns_NHWC[0]
-        mixed = len({column.dtype for column in columns_NHWC}) > 1
-        return torch.cat([column.float() if mixed else column for column in columns_NHWC], -1)
+        return beside_each_other(tuple(self.columns_NHWC.values()))
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
@@ -149,6 +144,14 @@ class Reader:
                         f"the label of {key} in {self.store.path} holds the ids {unknown[:8]}, but there are {classes} "
                         f"classes, 0 to {classes - 1}, and {IGNORE_ID} for what is ignored: shard anew"
                     )
+
+
+def beside_each_other(columns_NHWC: Sequence[Tensor]) -> Tensor:
+    """Return columns with their channels concatenated, float32 where their dtypes differ, which holds all values."""
+    if len(columns_NHWC) == 1:
+        return columns_NHWC[0]
+    mixed = len({column.dtype for column in columns_NHWC}) > 1
+    return torch.cat([column.float() if mixed else column for column in columns_NHWC], -1)
 
 
 def prefetched(read: Callable[[Wanted], Found], wanted: Iterable[Wanted], threads: int = _THREADS) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from typing import Final
 from segprep.datasets.classes import ClassMap, Color, SemanticClass
 from segprep.datasets.errors import UnknownNameError
 
-__all__ = ["CLASS_SHARES", "SCHEMES", "scheme_classes"]
+__all__ = ["CATEGORIES", "CLASS_SHARES", "INSTANCE_PIXELS", "SCHEMES", "SMALLEST_INSTANCE", "scheme_classes"]
 
 # Raw id: name and colour in the colour-coded files.
 _LABELS: Final[Mapping[int, tuple[str, Color]]] = {
@@ -46,6 +46,38 @@ _LABELS: Final[Mapping[int, tuple[str, Color]]] = {
     33: ("bicycle", (119, 11, 32)),
 }
 _MASKED: Final = (1, 2, 3)  # the own vehicle, the rectification border and what lies outside the region of interest
+
+SMALLEST_INSTANCE: Final = 1000
+"""Smaller ids of instance files are the class ids of pixels that belong to no single instance."""
+
+# Categories and mean sizes are those of cityscapesScripts 2.3.0, helpers/labels.py and
+# evaluation/evalPixelLevelSemanticLabeling.py. Scheme "11" has a class of riders and what they ride, and so none.
+CATEGORIES: Final[Mapping[str, str]] = {
+    name: category
+    for category, names in {
+        "flat": ("road", "sidewalk"),
+        "construction": ("building", "wall", "fence"),
+        "object": ("pole", "traffic light", "traffic sign"),
+        "nature": ("vegetation", "terrain"),
+        "sky": ("sky",),
+        "human": ("person", "rider"),
+        "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+    }.items()
+    for name in names
+}
+"""Class name of scheme "19" to its category."""
+
+INSTANCE_PIXELS: Final[Mapping[str, float]] = {
+    "person": 3462.4756337644,
+    "rider": 3930.4788056518,
+    "car": 12794.0202738185,
+    "truck": 27855.1264367816,
+    "bus": 35732.1511111111,
+    "train": 67583.7075812274,
+    "motorcycle": 6298.7200839748,
+    "bicycle": 4672.3249222261,
+}
+"""Class name to the mean size of its instances in pixels of 2048x1024."""
 
 # The 19 classes of the benchmark in the order of its train ids.
 _NINETEEN: Final = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)

@@ -18,6 +18,7 @@ from segprep.datasets.catalog._cityscapes.calibration import (
     read_odometry,
     read_timestamp,
 )
+from segprep.datasets.catalog._cityscapes.classes import SMALLEST_INSTANCE
 from segprep.datasets.catalog._cityscapes.layout import FrameName, Part
 from segprep.datasets.catalog._common.broken_files import BrokenFiles
 from segprep.datasets.catalog._common.recordings import assumed_rate
@@ -34,7 +35,7 @@ __all__ = ["scan_cityscapes"]
 _CODES: Final[Mapping[Kind, JsonDict]] = {
     Kind.IMAGE: PlainCode().to_json(),
     Kind.LABEL: RawLabelCode().to_json(),
-    Kind.INSTANCE: IdCode(bits=16, smallest=1000).to_json(),  # smaller ids are classes of pixels without an instance
+    Kind.INSTANCE: IdCode(bits=16, smallest=SMALLEST_INSTANCE).to_json(),
     Kind.DISPARITY: DisparityCode(step=1 / 256, zero_code=1).to_json(),
 }
 

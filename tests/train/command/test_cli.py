@@ -47,7 +47,15 @@ def test_eval_reads_the_original_labels(trained: Path, capfd: pytest.CaptureFixt
         assert word in out
     folder = trained / "runs" / "run-001" / "eval-val"
     made = {p.name for p in folder.iterdir() if not p.name.startswith(".writer.")}
-    assert made == {"metrics.json", "confusion.csv", "panel.png", "predictions", "ids"}
+    assert made == {
+        "metrics.json",
+        "confusion.csv",
+        "confusion.png",
+        "images.csv",
+        "panel.png",
+        "predictions",
+        "ids",
+    }
     metrics = json.loads((folder / "metrics.json").read_text())
     assert (metrics["run"], metrics["split"], metrics["at"]) == ("run-001", "val", "source")
     assert metrics["pixels"] == 2 * (20 * 28 - 6) * 4

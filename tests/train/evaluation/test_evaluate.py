@@ -17,7 +17,7 @@ from segprep.datasets.imageio import read_image, write_image
 from segprep.datasets.label_reading import LabelReading
 from segprep.datasets.shards import ShardStore
 from segprep.train.evaluation.panel import PanelRow, draw_panel, error_tile, input_tile
-from segprep.train.evaluation.predictions import SourceLabels, confusion_at_network_size, original_rows
+from segprep.train.evaluation.predictions import Score, SourceLabels, confusion_at_network_size, original_rows
 from segprep.train.evaluation.report import write_report
 from segprep.train.evaluation.subject import Subject
 from segprep.train.models._network import Features, InputScaling, Logits, Network
@@ -65,6 +65,10 @@ def _segmenter(shift: int = 0) -> Segmenter:
     return _segmenter_of(_ReadsTheAnswer(shift))
 
 
+def _score(segmenter: Segmenter) -> Score:
+    return lambda batch: segmenter.logits(batch.inputs_NHWC).softmax(1)
+
+
 @pytest.fixture
 def answers(tmp_path: Path, classes: ClassMap) -> Reader:
     """A store whose images hold the class in their first channel, with its original labels at twice the size."""
@@ -81,7 +85,7 @@ def answers(tmp_path: Path, classes: ClassMap) -> Reader:
 def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path: Path) -> None:
     source = SourceLabels(answers.store, tmp_path)
     assert source.why_unreachable() is None
-    report = write_report(tmp_path / "eval", _segmenter(), answers, source, _SUBJECT)
+    report = write_report(tmp_path / "eval", _score(_segmenter()), answers, source, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 1
     assert report.metrics["mean_iou_at_network_size"] == 1
     assert report.metrics["absent"] == []
@@ -89,13 +93,13 @@ def test_a_perfect_predictor_scores_one_at_both_sizes(answers: Reader, tmp_path:
 
 
 def test_a_predictor_that_is_always_wrong_scores_zero(answers: Reader, tmp_path: Path) -> None:
-    report = write_report(tmp_path / "eval", _segmenter(shift=1), answers, None, _SUBJECT)
+    report = write_report(tmp_path / "eval", _score(_segmenter(shift=1)), answers, None, _SUBJECT)
     assert report.metrics["mean_iou"] == report.metrics["pixel_accuracy"] == 0
 
 
 def test_the_files_of_an_evaluation_agree_with_each_other(answers: Reader, tmp_path: Path, classes: ClassMap) -> None:
     folder = tmp_path / "eval"
-    report = write_report(folder, _segmenter(), answers, SourceLabels(answers.store, tmp_path), _SUBJECT)
+    report = write_report(folder, _score(_segmenter()), answers, SourceLabels(answers.store, tmp_path), _SUBJECT)
     assert json.loads((folder / "metrics.json").read_text()) == report.metrics
     header, *rows = csv.reader((folder / "confusion.csv").read_text().splitlines())
     assert header[1:] == list(classes.names)
@@ -117,7 +121,7 @@ def test_absent_classes_are_listed_and_not_averaged(tmp_path: Path) -> None:
     columns["label"][columns["label"] == 1] = 255
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
-    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _SUBJECT)
+    report = write_report(tmp_path / "eval", _score(_segmenter()), reader, None, _SUBJECT)
     assert report.metrics["absent"] == ["car"]
     assert report.metrics["mean_iou"] == 1
     assert [c["iou"] for c in report.metrics["classes"]] == [1, None, 1]
@@ -129,7 +133,7 @@ def test_classes_that_are_predicted_but_in_no_label_are_0_in_the_mean(tmp_path: 
     columns["image"][..., 0] = np.where(columns["label"] == 255, 0, columns["label"])
     columns["label"][columns["label"] == 1] = 0
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns)), ["image"])
-    report = write_report(tmp_path / "eval", _segmenter(), reader, None, _SUBJECT)
+    report = write_report(tmp_path / "eval", _score(_segmenter()), reader, None, _SUBJECT)
     ious = [c["iou"] for c in report.metrics["classes"]]
     assert ious[1] == 0 < ious[0] < ious[2] == 1
     assert report.metrics["mean_iou"] == pytest.approx(sum(ious) / 3)
@@ -151,7 +155,7 @@ def test_probabilities_are_enlarged_and_not_ids(tmp_path: Path, classes: ClassMa
     write_image(tmp_path / "labels" / "s000.png", np.full((8, 16), 7, np.uint8))
     reader = Reader(ShardStore.open(write_store(tmp_path / "val.zarr", columns, source_scale=8)), ["image"])
     segmenter = _segmenter_of(Unsure())
-    write_report(tmp_path / "eval", segmenter, reader, SourceLabels(reader.store, tmp_path), _SUBJECT)
+    write_report(tmp_path / "eval", _score(segmenter), reader, SourceLabels(reader.store, tmp_path), _SUBJECT)
     ids_HW = classes.to_train_ids(read_image(tmp_path / "eval" / "ids" / "s000.png"))
     assert ids_HW.shape == (8, 16)
     assert (ids_HW[0] == 1).sum() > 9

@@ -24,6 +24,7 @@ from segprep.datasets.program.command_line import run_app
 from segprep.datasets.sample import Sample, SampleKey
 from segprep.datasets.shards import ShardStore
 from segprep.train.cli import app
+from segprep.train.predict.views import scored
 from support.runs import checkpoint_of
 from support.scenes import HEIGHT, WIDTH, make_scenes, write_store
 
@@ -173,3 +174,18 @@ def test_info_says_what_goes_in_and_what_comes_out(
     said = capsys.readouterr().out
     for word in ("frrn", "base_channels = 2", "(H, W, 3) uint8 RGB image", *info["datasets"][0]["classes"]):
         assert word in said
+
+
+def test_a_larger_picture_is_seen_by_windows_of_the_size_in_training(workspace: Path) -> None:
+    """The views go to the shared scorer, masks with them."""
+    assert _train("run", "-C", workspace, "--steps", "1", "--batch-size", "2", "--base-channels", "2") == 0
+    model = segprep.train.load("run-001", runs=workspace / "runs")
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (HEIGHT + 9, WIDTH + 14, 3)).astype(np.uint8)
+    views = segprep.train.Views(window=model.size, scales=(0.5, 1.0), flip=True)
+    found = model.predict({"image": picture}, views=views, batch_size=3)
+    inputs = torch.from_numpy(picture[None])
+    expected = scored(model.segmenter, model.columns, inputs, views)[0].numpy()
+    np.testing.assert_allclose(found.probabilities_CHW, expected, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities_CHW.sum(0), 1, atol=1e-5)
+    assert found.ids_HW.shape == picture.shape[:2]
