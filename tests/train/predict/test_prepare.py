@@ -42,7 +42,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pictures_and_their_depth_become_what_the_workspace_holds(ready: Path, tmp_path: Path) -> None:
-    """Depth is given in the workspace's own files: those of the dataset have a code of their own for the sky."""
+    """Depth is given in the workspace's own steps, with the sky where it is: in no integers that people have."""
     cells = ready / "train"
     names = sorted(path.name for path in (cells / "image_data").iterdir())
     K = np.array(_intrinsics(ready, names[0]))
@@ -51,10 +51,9 @@ def test_pictures_and_their_depth_become_what_the_workspace_holds(ready: Path, t
     depth.mkdir()
     for name in names:
         stored = read_image(cells / "depth_data" / name)
-        metres = np.where(stored == 65535, np.inf, stored * 0.005).astype(np.float32)
-        np.save(depth / f"{Path(name).stem}.npy", metres)
+        np.save(depth / f"{Path(name).stem}.npy", np.where(stored == 65535, np.inf, stored))
     pictures = cells / "image_data"
-    given = ("--columns", f"depth={depth}", "--depth-unit", "m", "--camera", camera)
+    given = ("--columns", f"depth={depth}", "--depth-unit", "1/200", "--camera", camera)
     out = tmp_path / "pictures"
     assert _train("predict", "run-001", pictures, *given, "--prepare", "--out", out, "-C", ready) == 0
     assert _train("predict", "run-001", ready, "--out", tmp_path / "workspace", "-C", ready) == 0
