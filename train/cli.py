@@ -7,6 +7,7 @@ from segprep.datasets.program.command_line import new_app, run_app
 from segprep.train.command.compare_command import compare_command
 from segprep.train.command.eval_command import eval_command
 from segprep.train.command.info_command import info_command
+from segprep.train.command.predict_command import predict_command
 from segprep.train.command.run_command import run_command
 
 __all__ = ["app", "main"]
@@ -14,13 +15,15 @@ __all__ = ["app", "main"]
 app = new_app(
     "train",
     "Train segmentation networks on the shards of a workspace, evaluate them and use them.",
-    "0 done, 1 bug, 2 usage, 3 bad input, 5 conflict with what exists, 6 damaged store, 130 interrupted.",
+    "0 done, 1 bug, 2 usage, 3 bad input, 4 too many bad samples, 5 conflict with what exists, 6 damaged store, "
+    "130 interrupted.",
 )
 
 app.command("run")(run_command)
 app.command("eval")(eval_command)
 app.command("compare")(compare_command)
 app.command("info")(info_command)
+app.command("predict")(predict_command)
 
 
 def main() -> None:

@@ -1,22 +1,25 @@
-"""NumPy's .npz in: one array of an archive of .npy files."""
+"""NumPy's .npz: one array of an archive of .npy files in, archives out."""
 
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Final
+
+import numpy as np
 
 from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.floats import decode_npy, read_npy_length, read_npy_size
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURES", "decode", "read_size"]
+__all__ = ["SIGNATURES", "decode", "encode", "read_size"]
 
 SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 
 _WANTED = ("flow", "depth")
 _SUFFIX = ".npy"
+_FAST: Final = 1  # higher levels take several times as long for a few percent
 
 
 def read_size(file: IO[bytes]) -> tuple[int, int]:
@@ -41,6 +44,16 @@ def decode(data: bytes) -> Array:
         member.seek(0)
         # One byte more shows the end, where the checksum is compared; all of it could be more than the memory holds.
         return decode_npy(member.read(length + 1))
+
+
+def encode(arrays: Mapping[str, Array]) -> bytes:
+    """Return a compressed archive of arrays by name; equal arrays give equal bytes."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:
+        for name, array in arrays.items():
+            with archive.open(name + _SUFFIX, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+    return whole.getvalue()
 
 
 @contextmanager

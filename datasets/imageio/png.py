@@ -11,7 +11,15 @@ from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_exif_orientation", "read_size"]
+__all__ = [
+    "SIGNATURE",
+    "decode",
+    "decode_colors",
+    "encode",
+    "encode_with_palette",
+    "read_exif_orientation",
+    "read_size",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -131,6 +139,21 @@ def encode(picture: Array) -> bytes:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     _, buffer = cv2.imencode(".png", picture, _ENCODE)
     return buffer.tobytes()
+
+
+def encode_with_palette(indices_HW: Array, colors_N3: Array) -> bytes:
+    """Encode (H, W) uint8 indices with their colours: programs that know palettes show these, readers get the indices.
+
+    Args:
+        indices_HW: Each below N.
+        colors_N3: (N, 3) uint8 RGB, at most 256.
+    """
+    grey = encode(indices_HW)
+    header, names, offsets = _walk(grey)
+    head = struct.pack(">IIBBBBB", *header._replace(color=_PALETTE))
+    rest = [_raw_chunk(grey, offset) for offset, name in zip(offsets, names, strict=True) if name != b"IHDR"]
+    palette = np.ascontiguousarray(colors_N3, np.uint8).tobytes()
+    return b"".join([SIGNATURE, _chunk(b"IHDR", head), _chunk(b"PLTE", palette), *rest])
 
 
 def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:

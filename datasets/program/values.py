@@ -17,6 +17,7 @@ __all__ = [
     "at_least",
     "choices_of",
     "finite",
+    "parse_share",
     "parse_size",
     "phrase_of",
     "read_text",
@@ -163,6 +164,21 @@ def parse_size(text: str | None) -> list[int] | None:
     if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
         raise ConfigurationError(f"a size is WIDTHxHEIGHT, for example 768x384, not {text!r}")
     return [int(p) for p in parts]
+
+
+def parse_share(text: str) -> float:
+    """Return the share that a text such as "1%" or "0.01" means.
+
+    Raises:
+        ConfigurationError: If it is no number in 0..1 (0..100 %).
+    """
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigurationError(f"--max-bad takes a share such as 1% or 0.01, not {text!r}")
+    return share
 
 
 def phrase_of(hint: Any, several: bool = False) -> str:  # noqa: ANN401

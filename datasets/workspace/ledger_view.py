@@ -13,7 +13,16 @@ from segprep.datasets.workspace.cells import Column
 from segprep.datasets.workspace.folder import Workspace
 from segprep.datasets.workspace.ledger_file import checked, no_samples, open_to_read, reading
 
-__all__ = ["WHOLE_STORE", "DoneCell", "FileRow", "KnownSplit", "read_cells", "read_columns", "read_split"]
+__all__ = [
+    "WHOLE_STORE",
+    "DoneCell",
+    "FileRow",
+    "KnownSplit",
+    "read_cells",
+    "read_columns",
+    "read_source_sizes",
+    "read_split",
+]
 
 WHOLE_STORE: Final = -1
 """Stands among the numbers of a split's shards for the finished store: its attributes and keys."""
@@ -87,6 +96,18 @@ def read_columns(workspace: Workspace) -> tuple[list[str], list[Column]]:
         splits = [split for (split,) in ledger.execute("SELECT DISTINCT split FROM samples ORDER BY split")]
         specs = [json.loads(checked(row)[1]) for row in ledger.execute("SELECT * FROM columns ORDER BY name")]
         return splits, [Column.from_json(spec) for spec in specs]
+
+
+def read_source_sizes(workspace: Workspace) -> dict[SampleKey, tuple[int, int]]:
+    """Return (width, height) of the original image of each sample whose image is done. Errors as `read_cells`."""
+    with _reading(workspace) as ledger:
+        rows = map(checked, ledger.execute("""SELECT * FROM cells WHERE "column" = 'image'"""))
+        facts = {
+            SampleKey(key): json.loads(facts) for key, _, state, _, _, _, _, _, facts, *_ in rows if state == "done"
+        }
+    return {
+        key: (each["source_size"][0], each["source_size"][1]) for key, each in facts.items() if "source_size" in each
+    }
 
 
 def read_split(workspace: Workspace, split: str) -> KnownSplit | None:

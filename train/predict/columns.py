@@ -4,11 +4,11 @@ from typing import Final
 
 import numpy as np
 
-from segprep.datasets.codes import code_from_json
+from segprep.datasets.codes import SourceCode, code_from_json
 from segprep.datasets.kinds import Kind
 from segprep.datasets.shards.columns import ArraySpec
 
-__all__ = ["takes"]
+__all__ = ["kind_of_values", "takes"]
 
 _UNITS: Final = {
     Kind.DEPTH: "depth in metres, inf where infinitely far",
@@ -16,6 +16,12 @@ _UNITS: Final = {
     Kind.FLOW: "motion (u, v) in pixels",
     Kind.NORMALS: "unit normals",
 }
+
+
+def kind_of_values(kind: Kind, code: SourceCode) -> Kind:
+    """Return how geometry treats what a code decodes to: of pictures for the eye the values that they show."""
+    shows: Kind | None = getattr(code, "shows", None)
+    return shows or kind
 
 
 def takes(column: ArraySpec) -> str:

@@ -99,6 +99,14 @@ class Model:
         """The classes of the first data set, of most networks the only one."""
         return next(iter(self.class_maps.values()))
 
+    def classes_of(self, dataset: str | None) -> ClassMap:
+        """Return the classes of a data set; of the first one by default.
+
+        Raises:
+            ConfigurationError: If there is no such data set.
+        """
+        return list(self.class_maps.values())[self._head(dataset)]
+
     @property
     def parameters(self) -> int:
         """How many numbers it learned."""

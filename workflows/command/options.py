@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.parameters import offer
 from segprep.datasets.program.values import parse_size
 from segprep.workflows.command.completion import augmentation_presets, splits
@@ -29,7 +28,6 @@ __all__ = [
     "Workers",
     "parse_names",
     "parse_pair",
-    "parse_share",
 ]
 
 ListsRoot = Annotated[
@@ -102,21 +100,6 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say where each p
 def parse_names(text: str | None) -> tuple[str, ...] | None:
     """Return the names in a text such as "pole, traffic sign"."""
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def parse_share(text: str) -> float:
-    """Return the share that a text such as "1%" or "0.01" means.
-
-    Raises:
-        ConfigurationError: If it is no number in 0..1 (0..100 %).
-    """
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ConfigurationError(f"--max-bad takes a share such as 1% or 0.01, not {text!r}")
-    return share
 
 
 def parse_pair(text: str | None) -> tuple[int, int] | None:

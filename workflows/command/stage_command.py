@@ -12,6 +12,7 @@ from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.layers import parse_setting
 from segprep.datasets.program.parameters import offer, parameters, said_by
 from segprep.datasets.program.tables import options_of
+from segprep.datasets.program.values import parse_share
 from segprep.workflows.command.completion import LOOK_UP, datasets
 from segprep.workflows.command.options import (
     DryRun,
@@ -24,7 +25,6 @@ from segprep.workflows.command.options import (
     SplitNames,
     Verbose,
     Workers,
-    parse_share,
 )
 
 __all__ = ["SHARED_NAMES", "Named", "stage_command", "with_shared_options"]
