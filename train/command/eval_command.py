@@ -10,6 +10,7 @@ from rich.console import Console
 from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.train.command.completion import checkpoints, runs, splits
+from segprep.train.command.device import DeviceName
 from segprep.train.command.said import say
 
 __all__ = ["eval_command"]
@@ -40,6 +41,7 @@ def eval_command(
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The original dataset, if the workspace does not know it.")
     ] = None,
+    device: DeviceName = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/.
@@ -50,7 +52,7 @@ def eval_command(
     from segprep.train.command.place import find_place
 
     place = find_place(workspace, [] if shards is None else [shards])
-    report = evaluate_run(place, name, checkpoint, split, at, root, dataset, say)
+    report = evaluate_run(place, name, checkpoint, split, at, root, dataset, say, device)
     if as_json:
         typer.echo(json.dumps(report.metrics))
         return

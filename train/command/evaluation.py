@@ -16,8 +16,9 @@ from segprep.train.evaluation.subject import Subject, evaluation_folder
 from segprep.train.learning.config import RunConfig, parse_config, read_toml
 from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import checkpoint_name, load_checkpoint, load_into
+from segprep.train.network.device import chosen_device
 from segprep.train.network.pointers import checkpoint_path
-from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
+from segprep.train.network.segmenter import build_segmenter, input_columns
 from segprep.train.reading.reader import Reader
 from segprep.train.reading.sources import identity, shards_name
 from segprep.train.runs.folder import Run, find_run
@@ -34,6 +35,7 @@ def evaluate_run(
     root: Path | None,
     dataset: str | None = None,
     say: Callable[[str], None] = lambda _: None,
+    device: str | None = None,
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
@@ -49,12 +51,14 @@ def evaluate_run(
         root: Folder of the original dataset; None asks the workspace of the shards.
         dataset: Which data set's head, of a run that learned several; its name is part of the folder's, too.
         say: Gets sentences for the user.
+        device: Name of the device; None leaves it to torch.
 
     Raises:
         ConflictError: If the configuration is another than the run was trained by.
         DamagedStoreError: If the checkpoint is damaged.
-        ConfigurationError: If there is no checkpoint, the classes differ, or `at` is `source` and cannot be.
+        ConfigurationError: If there is no checkpoint or device, the classes differ, or `at` is `source` and cannot be.
     """
+    where = chosen_device(device)
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
     there = [each for each in ("best", "last") if checkpoint_path(run.checkpoints, each) is not None]
@@ -100,7 +104,7 @@ def evaluate_run(
     files = evaluation_folder(run.root, subject, *marks)
     remedy = "end other programs" if source is None else "end other programs, or evaluate with --at network"
     with memory_explained(remedy):
-        return write_report(files, segmenter.to(default_device()), reader, source, subject, head)
+        return write_report(files, segmenter.to(where), reader, source, subject, head)
 
 
 def _own_folders(run: Run, config: RunConfig) -> list[Path]:

@@ -54,7 +54,7 @@ class Checkpoint:
         state: JSON: `step` and whatever else the loop wants to find again.
         averaged: Moving averages of `weights`; None where the run makes none.
         scaler: `state_dict` of the scaler of fp16's gradients; None without.
-        cuda_random_states: Of torch's generators on the GPUs, in their order.
+        cuda_random_states: Of torch's generators on the GPUs that train, in the order of the processes.
         path: Where it was read from.
         has_checksums: Whether its files were compared with their digests; earlier versions wrote none.
     """
