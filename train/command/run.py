@@ -223,6 +223,7 @@ def _resumed(
             say(why)
         if saved is not None:
             training.restore(run, saved, say)
+            del saved  # its averages are as large as the network
         processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")
