@@ -10,6 +10,7 @@ from rich.console import Console
 from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.train.command.completion import checkpoints, runs, splits
+from segprep.train.command.device import DeviceName
 from segprep.train.command.said import say
 from segprep.train.command.view_options import Flip, Scales, Stride, Window, numbers, views_of
 
@@ -56,6 +57,7 @@ def eval_command(
     bands: Annotated[
         str, typer.Option(metavar="A,B,...", help="Limits of bands of distance in metres, where the store has depth.")
     ] = "20,40,60",
+    device: DeviceName = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Evaluate a run: a table here; numbers, predictions and a panel in runs/<name>/eval-<split>/.
@@ -78,6 +80,7 @@ def eval_command(
         views=views_of(window, stride, scales, flip),
         only_classes=tuple(each.strip() for each in (only_classes or "").split(",") if each.strip()),
         bands=numbers("--bands", bands),
+        device=device,
     )
     if as_json:
         typer.echo(json.dumps(report.metrics))

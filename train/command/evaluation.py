@@ -20,8 +20,9 @@ from segprep.train.evaluation.subject import Subject, evaluation_folder
 from segprep.train.learning.config import RunConfig, parse_config, read_toml
 from segprep.train.learning.state import RunState
 from segprep.train.network.checkpoint import checkpoint_name, load_checkpoint, load_into
+from segprep.train.network.device import chosen_device
 from segprep.train.network.pointers import checkpoint_path
-from segprep.train.network.segmenter import build_segmenter, default_device, input_columns
+from segprep.train.network.segmenter import build_segmenter, input_columns
 from segprep.train.predict.views import Views, check_views, scored
 from segprep.train.reading.reader import Batch, Reader
 from segprep.train.reading.sources import identity, shards_name
@@ -45,6 +46,7 @@ def evaluate_run(
     views: Views = _ONE_VIEW,
     only_classes: tuple[str, ...] = (),
     bands: tuple[float, ...] = DEFAULT_BANDS,
+    device: str | None = None,
 ) -> Report:
     """Evaluate a run on a split and write `eval-<split>/` into its folder.
 
@@ -63,13 +65,15 @@ def evaluate_run(
         views: Windows, scales and flips that are averaged.
         only_classes: The classes that count; all if there are none.
         bands: Limits of the bands of distance in metres.
+        device: Name of the device; None leaves it to torch.
 
     Raises:
         ConflictError: If the configuration is another than the run was trained by.
         DamagedStoreError: If the checkpoint is damaged.
-        ConfigurationError: If there is no checkpoint, the classes differ, `at` is `source` and cannot be, or a column
-            cannot follow the views.
+        ConfigurationError: If there is no checkpoint or device, the classes differ, `at` is `source` and cannot be, or
+            a column cannot follow the views.
     """
+    where = chosen_device(device)
     run = find_run(place.runs, name)
     config = parse_config(read_toml(run.config_path), str(run.config_path))
     there = [each for each in ("best", "last") if checkpoint_path(run.checkpoints, each) is not None]
@@ -121,7 +125,7 @@ def evaluate_run(
     )
     files = evaluation_folder(run.root, subject, *marks)
     remedy = "end other programs" if source is None else "end other programs, or evaluate with --at network"
-    segmenter = segmenter.to(default_device()).eval()
+    segmenter = segmenter.to(where).eval()
 
     def score(batch: Batch) -> Tensor:
         """On the network's device; by windows, which larger pictures need, the sum lies where the batch is."""

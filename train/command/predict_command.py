@@ -11,6 +11,7 @@ from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.datasets.program.values import parse_share, parse_size
 from segprep.train.command.completion import checkpoints, runs
+from segprep.train.command.device import DeviceName
 from segprep.train.command.said import say
 from segprep.train.command.view_options import Flip, Scales, Stride, Window, views_of
 
@@ -132,15 +133,7 @@ def predict_command(
         Literal["fp32", "bf16", "fp16"] | None,
         typer.Option(help="Default: that of the training.", show_default=False, rich_help_panel=_SEEING),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="cpu, cuda, cuda:1, ... Default: the first GPU, else the CPU.",
-            show_default=False,
-            rich_help_panel=_SEEING,
-        ),
-    ] = None,
+    device: DeviceName = None,
     save: Annotated[
         str,
         typer.Option(
@@ -172,16 +165,16 @@ def predict_command(
 
     The same command again goes on where it was stopped, and predicts what is new or has changed.
     """
-    from segprep.train.command.device import named_device
     from segprep.train.command.place import runs_of
     from segprep.train.command.prediction import Request, predict
+    from segprep.train.network.device import chosen_device
     from segprep.train.predict.model import load
     from segprep.train.predict.network_size import NetworkSize
     from segprep.train.predict.outputs import OutputFiles, parse_outputs
 
     most_bad = parse_share(max_bad)
     views, outputs = views_of(window, stride, scales, flip), parse_outputs(save)
-    model = load(named, checkpoint, runs=runs_of(workspace), device=named_device(device), say=say)
+    model = load(named, checkpoint, runs=runs_of(workspace), device=chosen_device(device), say=say)
     request = Request(
         out=out,
         size=NetworkSize(model.size, rescale, _pair(size)),

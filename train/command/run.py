@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from segprep.datasets.atomic import remove_partials
 from segprep.datasets.errors import ClusterLostError, ConfigurationError, ConflictError, DamagedStoreError
 from segprep.datasets.program.writer_lock import writer_lock
 from segprep.datasets.standing import store_notices
+from segprep.train.command.device import device_of_resume
 from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
 from segprep.train.learning.loop import RunOutcome, Training
-from segprep.train.learning.protocols import ProtocolStage, stages_of
+from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_unused
+from segprep.train.network.device import chosen_device
 from segprep.train.network.pointers import checkpoint_kept
-from segprep.train.network.segmenter import default_device
+from segprep.train.network.segmenter import native_precision
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
@@ -57,9 +61,16 @@ class TrainedRun:
 
 
 def read_configuration(
-    place: TrainingPlace, name: str, file: Path | None, flags: Mapping[str, Any]
+    place: TrainingPlace, name: str, file: Path | None, flags: Mapping[str, Any], device: torch.device | None = None
 ) -> list[tuple[str, RunConfig]]:
     """Return the name and the configuration of each run that a file and flags, which win, describe.
+
+    Args:
+        place: Where.
+        name: Of the run, or of the protocol.
+        file: TOML, or None.
+        flags: Tables as in the TOML file.
+        device: Decides the precision where nobody says it; None leaves it to torch.
 
     Raises:
         ConfigurationError: If an entry makes no sense.
@@ -68,7 +79,10 @@ def read_configuration(
     origin = "the command line" if file is None else str(file)
     shards = {"shards": [str(folder) for folder in place.shards]} if place.given else {}
     return [
-        (stage.run, parse_config(stage.table, _where(origin, stage, table), {**flags, **shards}))
+        (
+            stage.run,
+            parse_config(_with_precision(stage.table, device), _where(origin, stage, table), {**flags, **shards}),
+        )
         for stage in stages_of(table, name)
     ]
 
@@ -80,6 +94,7 @@ def start_run(
     flags: Mapping[str, Any],
     max_minutes: float | None,
     say: Say = lambda _: None,
+    device: str | None = None,
 ) -> list[TrainedRun]:
     """Begin a new run, or the runs of a protocol one after the other.
 
@@ -90,12 +105,17 @@ def start_run(
         flags: Tables as in the TOML file; they win.
         max_minutes: See `Training.train`; it ends the protocol, too.
         say: Gets sentences for the user.
+        device: Name of the device; None leaves it to torch.
+
+    Raises:
+        ConfigurationError: If there is no such device.
     """
-    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
+    chosen = chosen_device(device)
+    with memory_explained(_LESS_MEMORY), joined_processes(chosen) as processes:
         say = say if processes.first else _silent
         name = processes.gathered(name or next_name(place.runs))[0]
         trained = []
-        for run_name, config in read_configuration(place, name, file, flags):
+        for run_name, config in read_configuration(place, name, file, flags, chosen):
             trained.append(_started(place, run_name, config, processes, max_minutes, say))
             if trained[-1].outcome.why in ("interrupted", "time"):
                 break
@@ -109,6 +129,7 @@ def resume_run(
     max_minutes: float | None,
     say: Say = lambda _: None,
     checkpoint: str = "last",
+    device: str | None = None,
 ) -> list[TrainedRun]:
     """Go on with the named run or the last one, by its own configuration, from one of its checkpoints.
 
@@ -119,15 +140,18 @@ def resume_run(
         max_minutes: See `Training.train`.
         say: Gets sentences for the user.
         checkpoint: Of the one run, as people write it.
+        device: Name of the device; None goes on where the run, or the last run of the protocol, was trained.
 
     Raises:
-        ConfigurationError: If there is no such checkpoint.
+        ConfigurationError: If there is no such checkpoint or device.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
-    with memory_explained(_LESS_MEMORY), joined_processes(default_device()) as processes:
+    run = find_run(place.runs, name) if file is None else _last_of_protocol(place, name or "", file)
+    chosen = chosen_device(device) if run is None else device_of_resume(device, run, checkpoint, say)
+    with memory_explained(_LESS_MEMORY), joined_processes(chosen) as processes:
         say = say if processes.first else _silent
         if file is None:
-            run = find_run(place.runs, name)
+            assert run is not None
             config = parse_config(read_toml(run.config_path), str(run.config_path))
             return [_resumed(place, run, config, processes, max_minutes, say, checkpoint)]
         trained = []
@@ -142,6 +166,18 @@ def resume_run(
             if trained[-1].outcome.why in ("interrupted", "time"):
                 break
     return trained
+
+
+def _last_of_protocol(place: TrainingPlace, name: str, file: Path) -> Run | None:
+    runs = [Run(place.runs / stage.run) for stage in stages_of(read_toml(file), name)]
+    return next((run for run in reversed(runs) if run.config_path.exists()), None)
+
+
+def _with_precision(table: Mapping[str, Any], device: torch.device | None) -> Mapping[str, Any]:
+    """Return a configuration whose network computes as the device does natively, unless the table says how."""
+    if device is None:
+        return table
+    return merged_tables({"model": {"precision": native_precision(device)}}, table)
 
 
 def _started(
@@ -187,6 +223,7 @@ def _resumed(
             say(why)
         if saved is not None:
             training.restore(run, saved, say)
+            del saved  # its averages are as large as the network
         processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")

@@ -12,6 +12,7 @@ from segprep.datasets.errors import ConfigurationError, ExitCode
 from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.train.command.completion import checkpoints, runs
+from segprep.train.command.device import DeviceName
 from segprep.train.command.run_options import said_tables, takes_run_options
 from segprep.train.command.said import say
 
@@ -62,6 +63,7 @@ def run_command(
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop and save after so much time; --resume goes on.", min=0)
     ] = None,
+    device: DeviceName = None,
     as_json: JsonOutput = False,
     **given: Any,  # noqa: ANN401  (the options of the configuration)
 ) -> None:
@@ -72,26 +74,28 @@ def run_command(
     from segprep.train.command import run as commands
     from segprep.train.command.place import find_place
     from segprep.train.learning.config import config_toml
+    from segprep.train.network.device import chosen_device
 
     flags = said_tables(given, settings or ())
     place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
     if print_config and resume:
         raise ConfigurationError("--print-config shows what a new run would take; that of a run is in its config.toml")
     if print_config:
-        for _, each in commands.read_configuration(place, name or "run", config, flags):
+        where = None if device is None else chosen_device(device)
+        for _, each in commands.read_configuration(place, name or "run", config, flags, where):
             typer.echo(config_toml(each))
         return
     if resume and flags:
         raise ConfigurationError(
             "--resume goes on by the run's own configuration: leave out every option but --name, --config of a "
-            "protocol, --checkpoint, --shards and --max-minutes"
+            "protocol, --checkpoint, --shards, --device and --max-minutes"
         )
     if checkpoint is not None and (config is not None or not resume):
         raise ConfigurationError("--checkpoint says from where --resume goes on with one run: give it with --resume")
     if resume:
-        trained = commands.resume_run(place, name, config, max_minutes, say, checkpoint or "last")
+        trained = commands.resume_run(place, name, config, max_minutes, say, checkpoint or "last", device)
     else:
-        trained = commands.start_run(place, name, config, flags, max_minutes, say)
+        trained = commands.start_run(place, name, config, flags, max_minutes, say, device)
     _report(trained, max_minutes, as_json)
 
 

@@ -28,7 +28,7 @@ def fresh_segmenter(config: RunConfig, sources: Sequence[Source], processes: Pro
     Raises:
         ConfigurationError: If a column does not suit, or the configuration names what does not exist.
     """
-    device = default_device()
+    device = processes.device or default_device()
     torch.manual_seed(config.seed)
     segmenter = build_segmenter(
         config.model, _columns(config, sources[0]), [len(source.classes) for source in sources], blank=config.data.blank

@@ -300,6 +300,7 @@ class Training:
             rule=MEAN_RULE,
             columns=tuple(column.to_json() for column in self._readers[0].columns),
             provenance=tuple(source.train.provenance for source in self.sources),
+            device=str(self.device) if self.processes.count == 1 else self.device.type,
         )
         if entry is not None:
             entry = {**entry, **scores.entry}

@@ -9,12 +9,14 @@ from torch import Tensor
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.shards.statistics import LabelStatistics
+from segprep.train.learning.region_losses import dice_losses, lovasz_losses
 from segprep.train.learning.sections import ClassWeights, LossConfig
 
-__all__ = ["Loss", "class_weights"]
+__all__ = ["Loss", "class_weights", "exact_dtype"]
 
 _SMALLEST: Final = torch.finfo(torch.float32).tiny
 _NEVER_CHOSEN: Final = -1.0  # below every loss of a pixel
+_OF_REGIONS: Final = {"dice": dice_losses, "lovasz": lovasz_losses}
 
 
 class Loss:
@@ -38,17 +40,20 @@ class Loss:
         self._weight_of_id[IGNORE_ID] = 0
 
     def count(self, labels_NHW: Tensor) -> Tensor:
-        """Return the denominator that these labels contribute, a float64 scalar on their device.
+        """Return the denominator that these labels contribute, a scalar of `exact_dtype` on their device.
 
         Args:
             labels_NHW: (N, H, W) train ids of any integer dtype, 255 = ignore.
         """
+        exact = exact_dtype(labels_NHW.device)
         if self._config.kind == "bootstrapped":
             valid_P = (labels_NHW != IGNORE_ID).flatten(self._ranked_from).sum(-1)
-            return valid_P.clamp(max=self._chosen(labels_NHW)).sum().double()
+            return valid_P.clamp(max=self._chosen(labels_NHW)).sum().to(exact)
+        if self._config.kind in _OF_REGIONS:
+            return (self._pixel_weights(labels_NHW) > 0).flatten(1).any(1).sum().to(exact)
         if self._config.mean == "all":
-            return torch.tensor(labels_NHW.numel(), dtype=torch.float64, device=labels_NHW.device)
-        return self._pixel_weights(labels_NHW).sum(dtype=torch.float64)
+            return torch.tensor(labels_NHW.numel(), dtype=exact, device=labels_NHW.device)
+        return self._pixel_weights(labels_NHW).sum(dtype=exact)
 
     def total(self, logits_NCHW: Tensor, labels_NHW: Tensor) -> Tensor:
         """Return the sum that belongs to `count`, a float32 scalar; 0 with zero gradients without a labelled pixel.
@@ -62,7 +67,13 @@ class Loss:
         p_y = 0.5 and gamma 2 give 0.25 * 0.693 = 0.173. `bootstrapped`: sum of the k largest w_y (-ln p_y), k =
         max(1, floor(share * pixels)) and at most the labelled pixels. Source: Pohlen, Hermans, Mathias, Leibe:
         Full-resolution residual networks. CVPR 2017.
+
+        `dice` and `lovasz`: sum over the pictures with labels of the mean of `dice_losses` or `lovasz_losses` over the
+        classes that are labelled in the picture, weighted by the weights of the classes; plus `cross_entropy` times the
+        picture's mean cross-entropy, weighted alike. Pixels of a class of weight 0 are left out as ignored ones are.
         """
+        if self._config.kind in _OF_REGIONS:
+            return self._regions(logits_NCHW, labels_NHW)
         loss_NHW = F.cross_entropy(logits_NCHW.float(), labels_NHW.long(), ignore_index=IGNORE_ID, reduction="none")
         if self._config.kind == "focal":
             # The power has no finite slope at 0 for gamma below 1; -expm1 keeps the digits of 1 - p near 0.
@@ -75,6 +86,25 @@ class Loss:
         ranked = loss_NHW.masked_fill(labels_NHW == IGNORE_ID, _NEVER_CHOSEN).flatten(self._ranked_from)
         largest = ranked.topk(self._chosen(labels_NHW), sorted=False).values
         return largest.masked_fill(largest == _NEVER_CHOSEN, 0).sum()
+
+    def _regions(self, logits_NCHW: Tensor, labels_NHW: Tensor) -> Tensor:
+        losses_of = _OF_REGIONS[self._config.kind]
+        class_weights = self._weight_of_id.to(labels_NHW.device)
+        total = logits_NCHW[:, :, :0].float().sum()  # 0, with gradients of 0
+        for logits_CHW, label_HW in zip(logits_NCHW, labels_NHW.long(), strict=True):
+            counted_HW = class_weights[label_HW] > 0
+            ids_P = label_HW[counted_HW]
+            if not len(ids_P):
+                continue
+            log_p_CP = logits_CHW[:, counted_HW].float().log_softmax(0)
+            present_K = ids_P.unique()
+            weights_K = class_weights[present_K]
+            losses_K = losses_of(log_p_CP[present_K].exp(), ids_P == present_K[:, None])
+            total = total + (losses_K * weights_K).sum() / weights_K.sum()
+            if self._config.cross_entropy:
+                mean = F.nll_loss(log_p_CP.T, ids_P, class_weights[: len(log_p_CP)])
+                total = total + self._config.cross_entropy * mean
+        return total
 
     @property
     def _ranked_from(self) -> int:
@@ -89,6 +119,11 @@ class Loss:
         if self._weight_of_id.device != labels_NHW.device:
             self._weight_of_id = self._weight_of_id.to(labels_NHW.device)
         return self._weight_of_id[labels_NHW.long()]
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """Return float64 where the device has it; Apple's GPUs count in float32."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def class_weights(kind: ClassWeights, statistics: LabelStatistics) -> Tensor | None:

@@ -46,7 +46,8 @@ class Saver:
         Raises:
             WriteFailedError: If the disk is full; the last good checkpoint stays.
         """
-        states = self._processes.gathered((torch.get_rng_state(), _gpu_state()))
+        device = self._segmenter.centre.device
+        states = self._processes.gathered((torch.get_rng_state(), _device_state(device)))
         if self._processes.first:
             checkpoint = Checkpoint(
                 weights=self._segmenter.network.state_dict(),
@@ -82,9 +83,10 @@ class Saver:
                 "the random numbers that they draw"
             )
         torch.set_rng_state(states[rank].clone())  # torch reads a view of a row past its end, and crashes
-        if len(checkpoint.cuda_random_states) == len(states) and torch.cuda.is_available():
-            torch.cuda.set_rng_state(checkpoint.cuda_random_states[rank])
+        device = self._segmenter.centre.device
+        if device.type != "cpu" and len(checkpoint.cuda_random_states) == len(states):
+            torch.get_device_module(device).set_rng_state(checkpoint.cuda_random_states[rank])
 
 
-def _gpu_state() -> Tensor | None:
-    return torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+def _device_state(device: torch.device) -> Tensor | None:
+    return None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()

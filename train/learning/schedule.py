@@ -48,7 +48,8 @@ class Plateau:
 def learning_rate(config: ScheduleConfig, step: int, steps: int, halvings: int = 0) -> float:
     """Return the learning rate of step `step` of `steps`; `step == steps` is the end, which no update uses.
 
-    `poly`: (lr - end_lr) (1 - step / steps)^power + end_lr. `exponential`: lr multiplier^(max(0, step - start) /
+    `poly`: (lr - end_lr) (1 - step / steps)^power + end_lr. `cosine`: (lr - end_lr) (1 + cos(pi step / steps)) / 2 +
+    end_lr (Loshchilov, Hutter: SGDR. ICLR 2017, without restarts). `exponential`: lr multiplier^(max(0, step - start) /
     (steps - start)). At step 55,000 of PARIS' 70,000 with lr 1e-3 that is 1e-3 * 1e-3^0.5 = 3.16e-5. `plateau`: lr
     0.5^halvings. In the warm-up each is multiplied by (step + 1) / warmup_steps.
 
@@ -66,6 +67,8 @@ def _full_rate(config: ScheduleConfig, step: int, steps: int, halvings: int) -> 
     match config.kind:
         case "poly":
             return float((config.lr - config.end_lr) * (1 - step / steps) ** config.power + config.end_lr)
+        case "cosine":
+            return (config.lr - config.end_lr) * (1 + math.cos(math.pi * step / steps)) / 2 + config.end_lr
         case "exponential":
             start = config.decay_start_step or config.decay_start * steps
             share = max(0.0, step - start) / (steps - start) if start < steps else 0.0

@@ -65,11 +65,13 @@ class RunEntries:
 class LossConfig:
     """What is minimised.
 
-    `focal` weighs a pixel by (1 - p)^gamma, where p is the probability of its class.
+    `focal` weighs a pixel by (1 - p)^gamma, where p is the probability of its class. `dice` and `lovasz` measure how
+    much of each class overlaps: of a picture the mean over the classes that are labelled in it, weighted by
+    `class_weights`; of a batch the mean over the pictures with labels.
     """
 
-    kind: Literal["cross_entropy", "bootstrapped", "focal"] = option(
-        "cross_entropy", flag="--loss", metavar="", help="cross_entropy, bootstrapped or focal."
+    kind: Literal["cross_entropy", "bootstrapped", "focal", "dice", "lovasz"] = option(
+        "cross_entropy", flag="--loss", metavar="", help="cross_entropy, bootstrapped, focal, dice or lovasz."
     )
     class_weights: ClassWeights = option(
         "none",
@@ -94,9 +96,16 @@ class LossConfig:
         "together (PARIS).",
     )
     gamma: float = option(2.0, accept=at_least(0, "a number"), help="Exponent of focal; 0 is cross-entropy.")
+    cross_entropy: float = option(
+        0.0,
+        accept=at_least(0, "a number"),
+        help="Of dice and lovasz: how many times a picture's mean cross-entropy is added; 1 is the usual sum.",
+    )
 
     def __post_init__(self) -> None:
         check_accepted(self)
+        if self.kind in ("dice", "lovasz") and self.mean == "all":
+            raise ConfigurationError(f"{self.kind} is a mean over pictures, not over pixels: leave mean at 'valid'")
         if self.kind == "bootstrapped" and self.mean == "all":
             raise ConfigurationError("a bootstrapped loss is the mean over the pixels it takes: leave mean at 'valid'")
 
@@ -140,20 +149,20 @@ class OptimizerConfig:
 class ScheduleConfig:
     """The learning rate by step.
 
-    `poly` falls from the first step and ends at `end_lr`; `exponential` is PARIS': constant, then exponential;
-    `plateau` is FCN8s': halved when validations no longer improve.
+    `poly` and `cosine` fall from the first step and end at `end_lr`; `exponential` is PARIS': constant, then
+    exponential; `plateau` is FCN8s': halved when validations no longer improve.
     """
 
-    kind: Literal["poly", "exponential", "plateau", "constant"] = option(
+    kind: Literal["poly", "cosine", "exponential", "plateau", "constant"] = option(
         "poly",
         flag="--schedule",
         metavar="",
-        help="poly (falls to 0), exponential (PARIS), plateau (halves) or constant.",
+        help="poly or cosine (fall to 0), exponential (PARIS), plateau (halves) or constant.",
     )
     # After the warm-up, if there is one.
     lr: float = option(1e-3, flag="--lr", accept=above(0), help="Learning rate of the first step.")
     power: float = option(0.9, accept=above(0), help="Exponent of poly.")
-    end_lr: float = option(0.0, accept=at_least(0, "a number"), help="Where poly ends.")
+    end_lr: float = option(0.0, accept=at_least(0, "a number"), help="Where poly and cosine end.")
     decay_start: float = option(
         4 / 7,
         accept=within(0, 1, but=1),

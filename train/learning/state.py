@@ -42,6 +42,7 @@ class RunState:
         rule: Over which classes `best` and `scores` have their means, see `MEAN_RULE`.
         columns: The input columns as the stores describe them; empty in checkpoints of earlier versions.
         provenance: Where the samples of each data set came from, as its store says; empty like `columns`.
+        device: That trained it; a matter of the machine, not of the run. Empty like `columns`.
     """
 
     step: int
@@ -57,6 +58,7 @@ class RunState:
     rule: str = "present"
     columns: tuple[JsonDict, ...] = ()
     provenance: tuple[JsonDict, ...] = ()
+    device: str = ""
 
     @property
     def class_counts(self) -> tuple[int, ...]:

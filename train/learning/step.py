@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from segprep.train.learning.losses import Loss
+from segprep.train.learning.losses import Loss, exact_dtype
 from segprep.train.learning.optimizers import hold_frozen_statistics
 from segprep.train.learning.sections import OptimizerConfig
 from segprep.train.models._network import Logits
@@ -92,9 +92,9 @@ class TrainingStep:
         return StepResult(loss, {d: losses[d] for d, share in enumerate(samples.tolist()) if share})
 
     def _counts(self, parts: Sequence[BatchPart]) -> tuple[Tensor, Tensor]:
-        """Return (data sets,) float64: what the losses are divided by, and the samples; of the whole batch."""
+        """Return (data sets,): what the losses are divided by, and the samples; of the whole batch."""
         device = parts[0][0].labels_NHW.device
-        both = torch.zeros(2, len(self._losses), dtype=torch.float64, device=device)
+        both = torch.zeros(2, len(self._losses), dtype=exact_dtype(device), device=device)
         for part in parts:
             for batch in part:
                 both[0, batch.dataset] += self._losses[batch.dataset].count(batch.labels_NHW)

@@ -14,7 +14,9 @@ _KINDS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     ("loss", ("bootstrap_share", "bootstrap_per_image"), ("bootstrapped",)),
     ("optimizer", ("momentum", "nesterov"), ("sgd",)),
     ("optimizer", ("beta1", "beta2", "eps"), ("adam", "adamw")),
-    ("schedule", ("power", "end_lr"), ("poly",)),
+    ("loss", ("cross_entropy",), ("dice", "lovasz")),
+    ("schedule", ("power",), ("poly",)),
+    ("schedule", ("end_lr",), ("poly", "cosine")),
     ("schedule", ("decay_start", "decay_start_step", "decay_multiplier"), ("exponential",)),
     ("schedule", ("patience", "fruitless_halvings"), ("plateau",)),
 )

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from segprep.train.models._easpp import Easpp
 from segprep.train.models._layers import BatchNorm, Freezable, SplitConv2d, conv_norm, draw_weights
+from segprep.train.models._recompute import Recomputable
 
 __all__ = ["EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights"]
 
@@ -59,7 +60,7 @@ class Expert(Freezable):
         return self.easpp(x), self.skip8(eighth), self.skip4(quarter)
 
 
-class _FirstUnit(nn.Module):
+class _FirstUnit(Recomputable):
     """64 to 256 channels; its shortcut goes through the reduced values, not the input."""
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class _FirstUnit(nn.Module):
         return total
 
 
-class _Unit(nn.Module):
+class _Unit(Recomputable):
     """BN, ReLU, then 1x1, 3x3 (strided, in two halves) and 1x1 with BN and ReLU between them, plus the shortcut.
 
     Args:

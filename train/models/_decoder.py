@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS
 from segprep.train.models._layers import BatchNorm, conv_norm, crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import Features, Logits
+from segprep.train.models._recompute import Recomputable
 
 __all__ = ["Decoder", "DecoderHead"]
 
@@ -32,7 +33,7 @@ class Decoder(nn.Module):
         return quarter, enlarged_4, enlarged_8
 
 
-class _Enlargement(nn.Module):
+class _Enlargement(Recomputable):
     def __init__(self, correlated: bool) -> None:
         super().__init__()
         self.enlarge = nn.Sequential(enlarge(_CHANNELS, _CHANNELS, 2), BatchNorm(_CHANNELS))

@@ -5,13 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._layers import BatchNorm, conv_norm
+from segprep.train.models._recompute import Recomputable
 
 __all__ = ["Easpp"]
 
 _REDUCED = 64
 
 
-class Easpp(nn.Module):
+class Easpp(Recomputable):
     """Looks at features through a 1x1 convolution, cascades of two dilated ones, and the mean over the picture.
 
     Args:

@@ -6,13 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segprep.train.models._layers import BatchNorm, SplitConv2d
+from segprep.train.models._recompute import Recomputable
 
 __all__ = ["Rates", "Unit", "residual_stage"]
 
 Rates = tuple[int, int]
 
 
-class Unit(nn.Module):
+class Unit(Recomputable):
     """1x1, 3x3 (in two halves) and 1x1 convolution, each with batch norm, plus the shortcut; ReLU.
 
     Args:

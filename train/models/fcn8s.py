@@ -6,6 +6,7 @@ transposed convolutions. Every size works: pooling rounds up, enlarging crops. 1
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from segprep.train.models._layers import crop, draw_weights, enlarge, make_bilin
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._options import DROPOUT
+from segprep.train.models._recompute import Recomputable, recomputed
 
 __all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
 
@@ -68,10 +70,11 @@ def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
-class _Trunk(nn.Module):
+class _Trunk(Recomputable):
     def __init__(self, config: Config, in_channels: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        self.recomputes = False
         self.ends: list[int] = []  # of each block in `features`, whose numbers are torchvision's
         width = in_channels
         for out_channels, count in _BLOCKS:
@@ -86,11 +89,16 @@ class _Trunk(nn.Module):
         self.behind = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(config.dropout))
         self.apply(draw_weights)
 
+    def recompute(self) -> None:
+        """Keep only what the pools give while training."""
+        self.recomputes = True
+
     def forward(self, x: Tensor) -> Features:
-        _, _, third, fourth, fifth = self.ends
-        pool3 = self.features[:third](x)
-        pool4 = self.features[third:fourth](pool3)
-        x = self.features[fourth:fifth](pool4)
+        pools = [x]
+        for start, end in pairwise([0, *self.ends]):
+            block = self.features[start:end]
+            pools.append(recomputed(self, block, pools[-1]) if self.recomputes else block(pools[-1]))
+        _, _, _, pool3, pool4, x = pools
         return self.behind(self.fc7(self.behind(self.fc6(x)))), pool4, pool3
 
 

@@ -16,6 +16,7 @@ from segprep.train.models._frrn_config import REDUCTION, Config
 from segprep.train.models._layers import BatchNorm, GroupNorm, crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import eight_bit_scaling as input_scaling
+from segprep.train.models._recompute import Recomputable
 
 __all__ = ["Config", "build", "input_scaling"]
 
@@ -78,7 +79,7 @@ class _Head(nn.Conv2d):
         return Logits(crop(super().forward(feature), size))
 
 
-class _Block(nn.Module):
+class _Block(Recomputable):
     """Norm, ReLU, convolution, two or three times, plus the raw input (through 1x1 where the width changes)."""
 
     def __init__(self, config: Config, in_channels: int, out_channels: int) -> None:

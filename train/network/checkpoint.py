@@ -1,7 +1,6 @@
 """Checkpoints: weights that other tools can open, state that people can read, never half written."""
 
 import contextlib
-import io
 import os
 import shutil
 import warnings
@@ -22,6 +21,7 @@ from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
 from segprep.train.network.description import described
 from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS, checkpoint_path, point_at, pointed_at
+from segprep.train.network.recorded import write_recorded
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
 __all__ = [
@@ -54,7 +54,7 @@ class Checkpoint:
         state: JSON: `step` and whatever else the loop wants to find again.
         averaged: Moving averages of `weights`; None where the run makes none.
         scaler: `state_dict` of the scaler of fp16's gradients; None without.
-        cuda_random_states: Of torch's generators on the GPUs, in their order.
+        cuda_random_states: Of torch's generators on the GPUs that train, in the order of the processes.
         path: Where it was read from.
         has_checksums: Whether its files were compared with their digests; earlier versions wrote none.
     """
@@ -104,8 +104,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, best: bool, keep: i
     final = _free_name(folder, checkpoint.state["step"])
     partial = folder / f"{final.name}.{os.getpid()}{PARTIAL_SUFFIX}"
     try:
-        for file, content in _files(checkpoint).items():
-            atomic_write_bytes(partial / file, content)
+        _write(partial, checkpoint)
         partial.rename(final)
         sync_folder(folder)
         if best:  # first: from the former `last` this checkpoint would be made again, but from itself not be the best
@@ -297,7 +296,8 @@ def _load_plain(path: Path) -> dict[str, Any]:
         return saved
 
 
-def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the files of a checkpoint tensor by tensor: together they are larger than the network."""
     averages = checkpoint.averaged is not None
     shown = checkpoint.weights if checkpoint.averaged is None else checkpoint.averaged
     rest = {
@@ -307,13 +307,12 @@ def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
         "scaler": None if checkpoint.scaler is None else dict(checkpoint.scaler),
         "weights": dict(checkpoint.weights) if averages else None,
     }
-    buffer = io.BytesIO()
-    torch.save(rest, buffer)
-    files = {
-        WEIGHTS_FILE: described(shown, checkpoint.state),
-        _OPTIMIZER_FILE: buffer.getvalue(),
+    parts = described(shown, checkpoint.state)
+    records = {
+        WEIGHTS_FILE: write_recorded(folder / WEIGHTS_FILE, lambda stream: stream.writelines(parts)),
+        _OPTIMIZER_FILE: write_recorded(folder / _OPTIMIZER_FILE, lambda stream: torch.save(rest, stream)),
     }
-    return {**files, STATE_FILE: sealed(checkpoint.state, files)}
+    atomic_write_bytes(folder / STATE_FILE, sealed(checkpoint.state, records))
 
 
 def _free_name(folder: Path, step: int) -> Path:

@@ -45,6 +45,11 @@ class NetworkConfig:
         True, help="Whether the channels of a pixel lie together in memory, as in the shards; faster nearly always."
     )
     compile: bool = option(False, flag="--compile", help="Compile the network first: pays in long runs.")
+    gradient_checkpointing: bool = option(
+        False,
+        help="Whether blocks are computed again in the backward pass instead of being kept: less memory, about a third "
+        "more time, equal gradients.",
+    )
     weights: str = option(
         "",
         flag="--weights",
@@ -63,3 +68,10 @@ class NetworkConfig:
         help="A run whose weights an expert begins with.",
         values="expert",
     )
+
+    def __post_init__(self) -> None:
+        if self.gradient_checkpointing and self.compile:
+            raise ConfigurationError(
+                "a compiled network decides for itself what it computes again: leave out compile or "
+                "gradient_checkpointing"
+            )

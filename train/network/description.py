@@ -5,12 +5,11 @@ The header of `weights.safetensors` holds the state of its checkpoint as JSON, a
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
 from segprep.train.network.pointers import CHECKPOINT_NAME
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal
+from segprep.train.network.tensor_file import tensor_file, values_of
 
 __all__ = ["described", "read_described"]
 
@@ -28,16 +28,15 @@ _STATE: Final = "state"
 _DIGEST: Final = "sha256"
 
 
-def described(weights: Mapping[str, Tensor], state: JsonDict) -> bytes:
-    """Return a file of weights that says what they are of.
+def described(weights: Mapping[str, Tensor], state: JsonDict) -> Iterator[bytes | memoryview]:
+    """Yield the parts of a file of weights that says what they are of.
 
     Args:
         weights: By name.
         state: What the checkpoint remembers.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
-    said = {_STATE: state, _DIGEST: _digest(tensors)}
-    return safetensors.torch.save(tensors, {_ENTRY: json.dumps(said, allow_nan=False)})
+    said = {_STATE: state, _DIGEST: _digest(weights)}
+    yield from tensor_file(weights, {_ENTRY: json.dumps(said, allow_nan=False)})
 
 
 def read_described(path: Path, say: Callable[[str], None] = lambda _: None) -> tuple[dict[str, Tensor], JsonDict]:
@@ -94,7 +93,8 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
     """Return a digest over names, types, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
+        tensor = weights[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        for part in values_of(tensor):
+            digest.update(part)
     return digest.hexdigest()

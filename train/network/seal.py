@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DamagedStoreError
-from segprep.datasets.file_records import FileRecord, record_of, wrong_size
+from segprep.datasets.file_records import FileRecord, wrong_size
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import JsonDict
 
@@ -22,14 +22,13 @@ _FILES: Final = "files"
 _DIGEST: Final = "sha256"
 
 
-def sealed(state: JsonDict, files: Mapping[str, bytes]) -> bytes:
+def sealed(state: JsonDict, records: Mapping[str, FileRecord]) -> bytes:
     """Return the text of `state.json`.
 
     Args:
         state: What a checkpoint remembers.
-        files: Name and content of the other files.
+        records: Of the other files, by name.
     """
-    records = {name: record_of(content) for name, content in files.items()}
     content = {**state, _FILES: {name: {"bytes": r.size, "sha256": r.sha256} for name, r in records.items()}}
     return json.dumps({**content, _DIGEST: _digest(content)}, indent=1, allow_nan=False).encode()
 

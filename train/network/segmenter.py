@@ -12,6 +12,7 @@ from segprep.datasets.shards.columns import ArraySpec
 from segprep.datasets.shards.statistics import Statistics, ValueStatistics
 from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn, InputScaling, Logits, Network
+from segprep.train.models._recompute import Recomputable
 from segprep.train.network.config import NetworkConfig, Precision
 
 __all__ = [
@@ -126,6 +127,8 @@ def build_segmenter(
         network = module.build(module.Config(**config.options), columns, classes)
     except ConfigurationError as error:
         raise ConfigurationError(f"network {config.name!r}: {error}") from error
+    if config.gradient_checkpointing:
+        _recompute_blocks(network, config.name)
     segmenter = Segmenter(network, chosen, config.precision, blank)
     if config.channels_last:
         segmenter.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from torch's stubs
@@ -150,6 +153,16 @@ def native_precision(device: torch.device) -> Precision:
     # torch has no public question for this; where this one has gone, the safe answer is the slower one.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bf16" if supported() else "fp32"
+
+
+def _recompute_blocks(network: Network, name: str) -> None:
+    blocks = [each for each in network.modules() if isinstance(each, Recomputable)]
+    if not blocks:
+        raise ConfigurationError(
+            f"network {name!r} has no blocks that could be computed again: leave out gradient_checkpointing"
+        )
+    for block in blocks:
+        block.recompute()
 
 
 def _in_32_bits(logits: Logits) -> Logits:

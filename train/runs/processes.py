@@ -37,14 +37,18 @@ class Processes:
         rank: Number of this process.
         count: How many there are.
         store: Where each can leave word for the others; not asked for one process.
+        device: Where this process computes, if somebody chose.
 
     Attributes:
         rank: Number of this process.
         count: How many there are.
+        device: Where this process computes; None leaves it to torch.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1, store: Store | None = None) -> None:
-        self.rank, self.count, self._store = rank, count, store
+    def __init__(
+        self, rank: int = 0, count: int = 1, store: Store | None = None, device: torch.device | None = None
+    ) -> None:
+        self.rank, self.count, self._store, self.device = rank, count, store, device
 
     @property
     def first(self) -> bool:
@@ -156,11 +160,14 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
     """Join the processes that torchrun started, or be the only one.
 
     Raises:
-        ConfigurationError: If torchrun's variables are there, but its other processes cannot be reached.
+        ConfigurationError: If torchrun's variables are there, but its other processes cannot be reached, or they cannot
+            talk about what lies on such a device.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Processes()
+        yield Processes(device=device)
         return
+    if device.type not in _BACKENDS:
+        raise ConfigurationError(f"several processes train on {' or '.join(_BACKENDS)}, not on {device.type}")
     try:
         store, rank, count = next(rendezvous("env://"))
         dist.init_process_group(_BACKENDS[device.type], store=store, rank=rank, world_size=count)
@@ -170,7 +177,7 @@ def joined_processes(device: torch.device) -> Iterator[Processes]:
             "them with `torchrun --nproc-per-node N --no-python train run ...`, or unset WORLD_SIZE"
         ) from error
     try:
-        yield Processes(rank, count, PrefixStore("roll call", store))
+        yield Processes(rank, count, PrefixStore("roll call", store), device)
     finally:
         if dist.is_initialized():  # it ends when a process is lost
             dist.destroy_process_group()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from segprep.datasets.errors import ConfigurationError
+from segprep.datasets.file_records import record_of
 from segprep.train.learning.config import parse_config
 from segprep.train.models import segnet, smsnet
 from segprep.train.models._network import InputScaling
@@ -59,7 +60,7 @@ def test_what_differs_from_the_run_that_weights_come_from_is_said(
     weights.write_bytes(b"weights")
     state: dict[str, Any] = {"config": {"model": trained | {"stride_in_3x3": True}, "data": {"inputs": inputs}}}
     state["scalings"] = {"image": {"centre": [centre], "spread": [1.0]}}
-    (folder / "state.json").write_bytes(sealed(state, {weights.name: b"weights"}))
+    (folder / "state.json").write_bytes(sealed(state, {weights.name: record_of(b"weights")}))
     found: list[str] = []
     options = {"decoder_relu": False, "stride_in_3x3": True}
     scalings = {"image": InputScaling((3.0,), (1.0,))}

@@ -23,6 +23,9 @@ _EXACT_CONFIGS = (
     LossConfig(kind="focal"),
     LossConfig(kind="focal", gamma=0.5, mean="all"),
     LossConfig(kind="bootstrapped", bootstrap_per_image=True),
+    LossConfig(kind="dice"),
+    LossConfig(kind="lovasz"),
+    LossConfig(kind="lovasz", cross_entropy=0.5),
 )
 _STATISTICS = LabelStatistics(
     pixels=(500, 250, 250, 0), present=(5, 5, 2, 0), labelled_where_present=(1000, 1000, 400, 0), ignored=77
@@ -95,6 +98,62 @@ def test_bootstrapping_takes_the_worst_pixels_of_the_batch_or_of_each_image(shar
     worst = [ce for image in images for ce in image[:k]]
     single = LossConfig(kind="bootstrapped", bootstrap_share=share, bootstrap_per_image=True)
     assert _value(single, logits, labels) == pytest.approx(np.mean(worst), rel=1e-5)
+
+
+def _plain_region_loss(kind: str, p: list[float], labelled: list[bool]) -> float:
+    """Of one class of one image, by counting pixels."""
+    if kind == "dice":
+        shared = sum(each for each, own in zip(p, labelled, strict=True) if own)
+        return 1 - 2 * shared / (sum(p) + sum(labelled))
+    errors = [1 - each if own else each for each, own in zip(p, labelled, strict=True)]
+    total = former = 0.0
+    wrong: list[bool] = []
+    for pixel in sorted(range(len(p)), key=lambda i: -errors[i]):
+        wrong.append(labelled[pixel])
+        lost = 1 - (sum(labelled) - sum(wrong)) / (sum(labelled) + wrong.count(False))
+        total, former = total + errors[pixel] * (lost - former), lost
+    return total
+
+
+@pytest.mark.parametrize("weights", [None, _WEIGHTS])
+@pytest.mark.parametrize("cross_entropy", [0.0, 0.7])
+@pytest.mark.parametrize("kind", ["dice", "lovasz"])
+def test_regions_are_measured_in_each_image(kind: Any, cross_entropy: float, weights: torch.Tensor | None) -> None:
+    logits, labels = _batch(7)
+    labels[0][labels[0] == 2] = 3  # class 2 is not labelled in the first image, so it has no part in its mean
+    labels[1] = 255
+    w = [1.0] * _CLASSES if weights is None else weights.tolist()
+    means = []
+    for image in (0, 2):
+        ids = labels[image][labels[image] != 255]
+        p = logits[image].double().softmax(0)[:, labels[image] != 255]
+        own = {c: _plain_region_loss(kind, p[c].tolist(), (ids == c).tolist()) for c in set(ids.tolist())}
+        region = sum(w[c] * loss for c, loss in own.items()) / sum(w[c] for c in own)
+        pixels = [(w[c], -np.log(p[c, i].item())) for i, c in enumerate(ids.tolist())]
+        mean = sum(weight * ce for weight, ce in pixels) / sum(weight for weight, _ in pixels)
+        means.append(region + cross_entropy * mean)
+    config = LossConfig(kind=kind, cross_entropy=cross_entropy)
+    assert Loss(config, weights).count(labels).item() == 2
+    assert _value(config, logits, labels, weights) == pytest.approx(np.mean(means), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["dice", "lovasz"])
+def test_sure_answers_lose_what_does_not_overlap(kind: Any) -> None:
+    answered, labels = torch.tensor([[[0, 0, 0, 1]]]), torch.tensor([[[0, 0, 1, 1]]], dtype=torch.uint8)
+    logits = 1000 * F.one_hot(answered, 2).permute(0, 3, 1, 2).float()
+    lost = {"lovasz": (1 / 3 + 1 / 2) / 2, "dice": (1 / 5 + 1 / 3) / 2}[kind]
+    assert _value(LossConfig(kind=kind), logits, labels) == pytest.approx(lost)
+    assert _value(LossConfig(kind=kind), logits, answered.to(torch.uint8)) == 0
+
+
+def test_pixels_of_a_class_without_weight_are_left_out() -> None:
+    logits, labels = _batch(8)
+    without = labels.clone()
+    without[labels == 1] = 255
+    weights = torch.tensor([1.0, 0.0, 2.0, 3.0])
+    for kind in ("dice", "lovasz"):
+        config = LossConfig(kind=kind, cross_entropy=1.0)
+        assert _value(config, logits, labels, weights) == _value(config, logits, without, weights)
 
 
 def test_a_share_that_floats_cannot_hold_takes_the_whole_number() -> None:
@@ -202,5 +261,6 @@ def test_a_loss_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_the_mean_over_all_pixels_is_refused_for_a_choice_of_pixels() -> None:
-    with pytest.raises(ConfigurationError, match="leave mean at 'valid'"):
-        LossConfig(kind="bootstrapped", mean="all")
+    for kind in ("bootstrapped", "dice", "lovasz"):
+        with pytest.raises(ConfigurationError, match="leave mean at 'valid'"):
+            LossConfig(kind=kind, mean="all")

@@ -20,6 +20,12 @@ def test_poly_ends_at_the_end_rate_and_never_below_it() -> None:
     assert [learning_rate(config, s, 10) for s in (0, 5, 10)] == pytest.approx([0.01, 0.00325, 0.001])
 
 
+def test_cosine_falls_by_half_a_wave_to_the_end_rate() -> None:
+    config = ScheduleConfig(kind="cosine", lr=0.01, end_lr=0.002)
+    rates = [learning_rate(config, s, 12) for s in (0, 4, 6, 8, 12)]
+    assert rates == pytest.approx([0.01, 0.008, 0.006, 0.004, 0.002])
+
+
 def test_a_schedule_that_would_rise_is_refused() -> None:
     # TensorFlow's polynomial decay goes up to its end rate of 1e-4 from a lower first rate.
     with pytest.raises(ConfigurationError, match=r"the rate would grow: end_lr is 0\.0001, lr 1e-05"):
@@ -40,7 +46,7 @@ def test_an_exponential_that_begins_after_the_end_stays_constant(steps: int) -> 
     assert {learning_rate(config, step, steps) for step in range(steps + 1)} == {1e-3}
 
 
-@pytest.mark.parametrize("kind", ["poly", "exponential", "plateau", "constant"])
+@pytest.mark.parametrize("kind", ["poly", "cosine", "exponential", "plateau", "constant"])
 def test_the_warm_up_grows_in_a_line_and_then_leaves_the_schedule_alone(kind: Any) -> None:
     cold, warm = ScheduleConfig(kind=kind), ScheduleConfig(kind=kind, warmup_steps=4)
     ratios = [learning_rate(warm, s, 20) / learning_rate(cold, s, 20) for s in range(6)]

@@ -18,6 +18,7 @@ from segprep.datasets.errors import (
     MissingInputError,
     SizeMismatchError,
 )
+from segprep.datasets.file_records import record_of
 from segprep.datasets.imageio import read_image
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.command_line import run_app
@@ -152,8 +153,9 @@ def test_a_checkpoint_of_an_earlier_version_needs_its_store(run: Path, workspace
         del state[name]
     weights = safetensors.torch.save(safetensors.torch.load_file(folder / "weights.safetensors"))
     (folder / "weights.safetensors").write_bytes(weights)
-    files = {"weights.safetensors": weights, "optimizer.pt": (folder / "optimizer.pt").read_bytes()}
-    (folder / "state.json").write_bytes(sealed(state, files))
+    optimizer = (folder / "optimizer.pt").read_bytes()
+    records = {"weights.safetensors": record_of(weights), "optimizer.pt": record_of(optimizer)}
+    (folder / "state.json").write_bytes(sealed(state, records))
     assert segprep.train.load(run).size == (WIDTH, HEIGHT)
     shutil.rmtree(workspace / "shards")
     with pytest.raises(ConfigurationError, match="saved by an earlier version"):
