@@ -72,6 +72,7 @@ class VideoReader:
         damaged: How many packets or frames could not be decoded whole, so far.
         untimed: How many frames had no time stamp, or none after that of the frame before, so far. They got the
             next that the rate, or else the time base, allows.
+        broke_off: Why a stream ended, if it was not by its own end.
 
     Raises:
         MissingInputError: If there is no such file.
@@ -86,6 +87,7 @@ class VideoReader:
     def __init__(self, source: str | Path) -> None:
         self.source = str(source)
         self.damaged = self.untimed = 0
+        self.broke_off: str | None = None
         live = is_live(self.source)
         if not live and not Path(self.source).exists():
             raise MissingInputError(f"{self.source} does not exist, but it is needed: check the path")
@@ -128,7 +130,7 @@ class VideoReader:
         """Yield the frames. What cannot be decoded is left out and counted.
 
         Raises:
-            UnreadableFileError: If the frames change their size, or a stream ends by an error.
+            UnreadableFileError: If the frames change their size.
             MachineError: If the machine is to blame.
         """
         size: tuple[int, ...] | None = None
@@ -155,7 +157,11 @@ class VideoReader:
                 self.damaged += 1
                 return  # behind a hole in the container nothing can be found any more
             except av.FFmpegError as error:
-                raise self._unreadable(error) from error
+                if not is_live(self.source):
+                    raise self._unreadable(error) from error
+                self.broke_off = error.strerror or str(error)
+                yield from self._stream.codec_context.decode(None)  # what the decoder still holds
+                return
             try:
                 decoded = packet.decode()
             except av.error.EOFError:
@@ -198,7 +204,7 @@ class VideoReader:
         return np.ascontiguousarray(np.rot90(rgb_HWC, quarters))  # both count against the clock
 
     def _unreadable(self, error: Exception) -> UnreadableFileError | MachineError:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not is_live(self.source):
             blame_machine(self.source, error)
         why = getattr(error, "strerror", None) or str(error)
         what = "gives no pictures" if is_live(self.source) else "is no readable video"

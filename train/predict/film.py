@@ -222,6 +222,8 @@ def _doubts(film: Film, reader: VideoReader, frames: int, stop: StopRequest) -> 
         yield f"{film.source}: {reader.damaged} packets or frames are damaged; what could not be decoded is left out"
     if reader.untimed:
         yield f"{film.source}: {reader.untimed} frames have no time stamp of their own; they follow the one before"
+    if reader.broke_off is not None:
+        yield f"{film.source} broke off: {reader.broke_off}"
     cut = film.most_frames is not None or stop.why is not None
     if reader.stated is not None and frames != reader.stated and not cut:
         yield f"{film.source} says that it has {reader.stated} frames, {frames} could be read"
