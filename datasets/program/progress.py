@@ -24,7 +24,8 @@ class Progress:
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self._title, self._quiet = title, quiet
-        self._first = self._done = self._total = 0
+        self._first = self._done = 0
+        self._total: int | None = 0
         self._text = ""
         self._started = self._last_line = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -44,8 +45,8 @@ class Progress:
         elif not self._quiet and self._done > self._first:
             self._line()
 
-    def start(self, total: int, done: int = 0) -> None:
-        """Say how much there is to do, and how much of it was done before."""
+    def start(self, total: int | None, done: int = 0) -> None:
+        """Say how much there is to do, None where nobody knows, and how much of it was done before."""
         self._total, self._first, self._done = total, done, done
         self._started = self._last_line = time.monotonic()
         if self._bar is not None:
@@ -71,6 +72,7 @@ class Progress:
     def _line(self) -> None:
         self._last_line = time.monotonic()
         seconds_each = (self._last_line - self._started) / max(self._done - self._first, 1)
-        left = seconds_each * (self._total - self._done)
+        left = 0 if self._total is None else seconds_each * (self._total - self._done)
         eta = f", about {left / 60:.1f} min left" if left else ""
-        self.note(f"{self._title} {self._done}/{self._total}: {self._text or self._rate()}{eta}")
+        of = "" if self._total is None else f"/{self._total}"
+        self.note(f"{self._title} {self._done}{of}: {self._text or self._rate()}{eta}")

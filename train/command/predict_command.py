@@ -40,7 +40,8 @@ def predict_command(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Pictures, patterns ('drive/*.png'), folders, a workspace, a store (val.zarr).",
+            help="Pictures, patterns ('drive/*.png'), folders, a workspace, a store (val.zarr), a video, a stream "
+            "(http://..., rtsp://...), a camera (camera:0).",
             show_default=False,
         ),
     ],
@@ -150,6 +151,13 @@ def predict_command(
         Literal["original", "network"],
         typer.Option(help="Size of what is written: the picture's, or the network's.", rich_help_panel=_WRITING),
     ] = "original",
+    max_frames: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of each video or stream.", show_default=False, rich_help_panel=_READING),
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so much time.", rich_help_panel=_READING)
+    ] = None,
     max_bad: Annotated[
         str,
         typer.Option(
@@ -161,7 +169,7 @@ def predict_command(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
-    """Predict pictures, a workspace or a store with a trained network, into DIR/ids/, DIR/colors/, ...
+    """Predict with a trained network: pictures into DIR/ids/, DIR/colors/, ..., a video into DIR/<name>.ids.mkv, ...
 
     The same command again goes on where it was stopped, and predicts what is new or has changed.
     """
@@ -190,6 +198,8 @@ def predict_command(
         unit=depth_unit,
         camera=_camera(camera),
         prepare=prepare,
+        max_frames=max_frames,
+        max_minutes=max_minutes,
         quiet=quiet,
     )
     _report(predict(model, inputs, request, say), out, most_bad, as_json)
@@ -203,13 +213,15 @@ def _report(predicted: "Predicted", out: Path, most_bad: float, as_json: bool) -
     if as_json:
         about = {"out": str(out), "done": predicted.done, "kept": predicted.kept, "seconds": predicted.seconds}
         bad = [{"source": each.source, "reason": each.reason} for each in predicted.bad]
-        typer.echo(json.dumps({**about, "bad": bad, "interrupted": predicted.interrupted}))
+        typer.echo(json.dumps({**about, "bad": bad, "stopped": predicted.why}))
     else:
         kept = f", {predicted.kept} were there" if predicted.kept else ""
         bad_text = f", {len(predicted.bad)} could not be" if predicted.bad else ""
         typer.echo(f"{out}: {predicted.done} predicted{kept}{bad_text}; {rate:.1f} images/s")
-    if predicted.interrupted:
-        say("interrupted; what is written is whole. The same command goes on")
+    if predicted.why is not None:
+        reason = "interrupted" if predicted.why == "interrupted" else "stopped after --max-minutes"
+        say(f"{reason}; what is written is whole. The same command goes on; of a video it begins anew")
+    if predicted.why == "interrupted":
         raise typer.Exit(ExitCode.INTERRUPTED)
     if len(predicted.bad) > most_bad * predicted.settled:
         raise TooManyBadSamplesError(

@@ -18,6 +18,7 @@ from segprep.datasets.workspace.ledger_view import read_columns
 from segprep.train.command.memory import memory_explained
 from segprep.train.network.config import Precision
 from segprep.train.predict.columns import takes
+from segprep.train.predict.film import FILM_OUTPUTS, Film, is_film, predict_film
 from segprep.train.predict.item import Item
 from segprep.train.predict.items import Predicted, predict_items
 from segprep.train.predict.model import Model
@@ -62,6 +63,8 @@ class Request:
         unit: Of depth files, see `depth_unit`.
         camera: fx, fy, cx and cy in pixels of the pictures.
         prepare: Whether missing columns are made.
+        max_frames: Of each video, None for all.
+        max_minutes: After which to stop.
         quiet: Whether to show no progress.
     """
 
@@ -79,6 +82,8 @@ class Request:
     unit: str | None = None
     camera: tuple[float, float, float, float] | None = None
     prepare: bool = False
+    max_frames: int | None = None
+    max_minutes: float | None = None
     quiet: bool = False
 
 
@@ -87,7 +92,7 @@ def predict(model: Model, inputs: Sequence[str], request: Request, say: Say) -> 
 
     Args:
         model: The network.
-        inputs: Pictures, patterns, folders, workspaces, stores.
+        inputs: Pictures, patterns, folders, workspaces, stores, videos, streams.
         request: How.
         say: Gets sentences for the user.
 
@@ -102,7 +107,8 @@ def predict(model: Model, inputs: Sequence[str], request: Request, say: Say) -> 
         model.segmenter.precision = request.precision
     sources = _Sources(model, request, say)
     tasks = [sources.task(named) for named in inputs]
-    _refuse_twice([item for items, _ in tasks for item in items])
+    found = [each for task, _ in tasks for each in ([task] if isinstance(task, Film) else task)]
+    _refuse_twice([(each.name, each.source) for each in found])
     say(f"the network sees each picture {request.size}")
     for sentence in sources.guessed:
         say(sentence)
@@ -111,11 +117,16 @@ def predict(model: Model, inputs: Sequence[str], request: Request, say: Say) -> 
     except OSError as error:
         raise write_failed(request.out, error) from error
     whole = Predicted()
-    with writer_lock(request.out), StopRequest() as stop, memory_explained(_REMEDY):
+    with writer_lock(request.out), StopRequest(request.max_minutes) as stop, memory_explained(_REMEDY):
         record = Record(request.out, _made_by(model, request))
-        for items, predictor in tasks:
-            whole.add(predict_items(items, predictor, request.out, record, stop, quiet=request.quiet))
-        whole.interrupted = stop.why is not None
+        for task, predictor in tasks:
+            if stop.why is not None:
+                break
+            if isinstance(task, Film):
+                whole.add(predict_film(task, predictor, request.out, record, stop, say, quiet=request.quiet))
+            else:
+                whole.add(predict_items(task, predictor, request.out, record, stop, quiet=request.quiet))
+        whole.why = stop.why
     return whole
 
 
@@ -135,15 +146,14 @@ def _made_by(model: Model, request: Request) -> JsonDict:
     }
 
 
-def _refuse_twice(items: Sequence[Item]) -> None:
+def _refuse_twice(named: Sequence[tuple[str, str]]) -> None:
     known: dict[str, str] = {}
-    for item in items:
-        if item.name in known:
+    for name, source in named:
+        if name in known:
             raise ConfigurationError(
-                f"{known[item.name]} and {item.source} would get the same name, {item.name}: predict them into "
-                "folders of their own"
+                f"{known[name]} and {source} would get the same name, {name}: predict them into folders of their own"
             )
-        known[item.name] = item.source
+        known[name] = source
 
 
 class _Sources:
@@ -154,18 +164,42 @@ class _Sources:
         self._takes = [column.name for column in model.columns]
         self.guessed: dict[str, None] = {}
 
-    def task(self, named: str) -> tuple[list[Item], Predictor]:
-        """Return the items of an input, and what predicts them."""
+    def task(self, named: str) -> tuple[list[Item] | Film, Predictor]:
+        """Return what an input holds, and what predicts it."""
         path = Path(named).expanduser()
         if named.rstrip("/").endswith(_STORE_SUFFIX):
             return self._store(named if "://" in named else path)
         if (path / CONFIG_NAME).is_file():
             return self._workspace(path)
+        if is_film(named):
+            return self._film(named)
         return self._pictures(named)
+
+    def _film(self, named: str) -> tuple[Film, Predictor]:
+        request = self._request
+        unfit = [output for output in request.files.save if output not in FILM_OUTPUTS]
+        if unfit:
+            raise ConfigurationError(
+                f"{named}: {unfit[0]} of a video would fill a disk; of it can be saved {', '.join(FILM_OUTPUTS)}"
+            )
+        primary = self._primary()
+        given = {primary, *_NEIGHBOURS, *((_CAMERA,) if request.camera is not None else ())}
+        preparation = self._preparation(given, named, None)
+        neighbour = next((name for name in _NEIGHBOURS if name in preparation.reads), None)
+        if neighbour is not None:
+            end = "first" if neighbour is Direction.PREVIOUS else "last"
+            self.guessed[f"the {end} frame of a video is paired with itself, as if nothing moved"] = None
+        film = Film(named, primary, neighbour, request.camera, request.max_frames)
+        return film, self._predictor(preparation)
+
+    def _primary(self) -> str:
+        """Return the column that pictures and frames are."""
+        usual = "image" if "image" in self._takes or self._request.prepare else self._takes[0]
+        return self._request.primary or usual
 
     def _pictures(self, named: str) -> tuple[list[Item], Predictor]:
         request = self._request
-        primary = request.primary or ("image" if "image" in self._takes or request.prepare else self._takes[0])
+        primary = self._primary()
         owners = {f"{name}_valid" for name in (primary, *request.folders)}
         masks = [name for name in request.folders if name in owners]
         named_columns = [primary, *(name for name in request.folders if name not in masks)]

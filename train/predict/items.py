@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segprep.datasets.atomic import StagedFile, commit, discard, remove_partials, stage
 from segprep.datasets.errors import MachineError, SegprepError
-from segprep.datasets.program.interrupt import StopRequest
+from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
 from segprep.train.predict.enlarging import Answer
@@ -41,7 +41,7 @@ class Predicted:
         bad: Those that could not be.
         seconds: How long it took.
         clipped: By column how many pixels its code could not express; they got its nearest value.
-        interrupted: Whether something was left because somebody asked to stop.
+        why: Why it was stopped before all was done; None if it was not.
     """
 
     done: int = 0
@@ -49,7 +49,7 @@ class Predicted:
     bad: list[Bad] = field(default_factory=list)
     seconds: float = 0.0
     clipped: dict[str, int] = field(default_factory=dict)
-    interrupted: bool = False
+    why: Why | None = None
 
     def add(self, other: "Predicted") -> None:
         """Add what became of further items."""

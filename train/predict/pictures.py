@@ -15,7 +15,7 @@ from segprep.datasets.sample import Array, Camera, JsonDict, Mask, Sample, Sampl
 from segprep.train.predict.item import Item, LoadedItem
 from segprep.train.predict.source_columns import ColumnFiles, FileColumn, read_column, same_files
 
-__all__ = ["PictureReading", "find_pictures", "picture_items"]
+__all__ = ["PictureReading", "camera_of", "find_pictures", "picture_items"]
 
 _PATTERN: Final = re.compile(r"[*?\[]")
 _SUFFIXES: Final = (*PICTURES, ".npy", ".npz", ".pfm", ".flo", ".h5", ".hdf5", ".mat")
@@ -154,12 +154,13 @@ def _reader(name: str, files: ColumnFiles, reading: PictureReading) -> Callable[
             valid[column] = known & valid.get(column, known)
             del kinds[mask_name]
         height, width = arrays[reading.primary].shape[:2]
-        camera = None if reading.camera is None else _camera(reading.camera, width, height)
+        camera = None if reading.camera is None else camera_of(reading.camera, width, height)
         return LoadedItem(Sample(SampleKey(name), arrays, kinds, valid, camera), (width, height), inputs)
 
     return read
 
 
-def _camera(numbers: Sequence[float], width: int, height: int) -> Camera:
+def camera_of(numbers: Sequence[float], width: int, height: int) -> Camera:
+    """Return the camera of fx, fy, cx and cy in pixels, of a picture of this size."""
     fx, fy, cx, cy = numbers
     return Camera([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], width, height)  # type: ignore[arg-type]  # it is converted
