@@ -153,10 +153,15 @@ class Model:
         Raises:
             ConfigurationError: If there is no such data set.
         """
-        head = self._head(dataset)
+        head = self.head(dataset)
         return self.segmenter.logits(stored_NHWC.to(self.segmenter.centre.device), head).softmax(1)
 
-    def _head(self, dataset: str | None) -> int:
+    def head(self, dataset: str | None = None) -> int:
+        """Return the number of a data set's head, of the first one by default.
+
+        Raises:
+            ConfigurationError: If there is no such data set.
+        """
         names = list(self.class_maps)
         if dataset is None:
             return 0
