@@ -6,6 +6,7 @@ Whatever needs torch or Zarr is imported when a command runs, so that `train --h
 from segprep.datasets.program.command_line import new_app, run_app
 from segprep.train.command.compare_command import compare_command
 from segprep.train.command.eval_command import eval_command
+from segprep.train.command.export_command import export_command
 from segprep.train.command.info_command import info_command
 from segprep.train.command.predict_command import predict_command
 from segprep.train.command.run_command import run_command
@@ -24,6 +25,7 @@ app.command("eval")(eval_command)
 app.command("compare")(compare_command)
 app.command("info")(info_command)
 app.command("predict")(predict_command)
+app.command("export")(export_command)
 
 
 def main() -> None:

@@ -118,9 +118,12 @@ def enlarge(in_channels: int, out_channels: int, factor: int, *, bias: bool = Fa
 
 
 def crop(x_NCHW: Tensor, size: Iterable[int]) -> Tensor:
-    """Return the top left part of this height and width: encoders round sizes up, enlarging makes multiples."""
+    """Return the top left part of this height and width: encoders round sizes up, enlarging makes multiples.
+
+    A slice would do the same, but also for what is too small: exporters would carry along that case, too.
+    """
     height, width = size
-    return x_NCHW[..., :height, :width]
+    return x_NCHW.narrow(-2, 0, height).narrow(-1, 0, width)
 
 
 def draw_weights(module: nn.Module) -> None:

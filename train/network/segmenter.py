@@ -16,6 +16,7 @@ from segprep.train.models._recompute import Recomputable
 from segprep.train.network.config import NetworkConfig, Precision
 
 __all__ = [
+    "AUTOCAST",
     "Segmenter",
     "build_segmenter",
     "default_device",
@@ -23,7 +24,8 @@ __all__ = [
     "native_precision",
 ]
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""What autocast computes in, by the precisions that are not `fp32`."""
 
 
 class Segmenter(nn.Module):
@@ -71,7 +73,7 @@ class Segmenter(nn.Module):
         The view of NHWC as NCHW is the layout that is fastest.
         """
         x = (inputs_NHWC.permute(0, 3, 1, 2).float() - self.centre) / self.spread
-        with torch.autocast(x.device.type, _AUTOCAST.get(self.precision), enabled=self.precision in _AUTOCAST):
+        with torch.autocast(x.device.type, AUTOCAST.get(self.precision), enabled=self.precision in AUTOCAST):
             outputs = self._forward(x, counts)
         return tuple(None if each is None else _in_32_bits(each) for each in outputs)
 

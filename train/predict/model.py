@@ -105,7 +105,7 @@ class Model:
         Raises:
             ConfigurationError: If there is no such data set.
         """
-        return list(self.class_maps.values())[self._head(dataset)]
+        return list(self.class_maps.values())[self.head(dataset)]
 
     @property
     def parameters(self) -> int:
@@ -198,14 +198,19 @@ class Model:
         Raises:
             ConfigurationError: If there is no such data set, or a column cannot follow the views.
         """
-        head = self._head(dataset)
+        head = self.head(dataset)
         if views.window is None:
             stored_NHWC = stored_NHWC.to(self.segmenter.centre.device)
         valid_NHW = {name: mask.to(stored_NHWC.device) for name, mask in (valid_NHW or {}).items()}
         size = batch_size or len(stored_NHWC)
         return scored(self.segmenter, self.columns, stored_NHWC, views, head, size, valid_NHW=valid_NHW)
 
-    def _head(self, dataset: str | None) -> int:
+    def head(self, dataset: str | None = None) -> int:
+        """Return the number of a data set's head, of the first one by default.
+
+        Raises:
+            ConfigurationError: If there is no such data set.
+        """
         names = list(self.class_maps)
         if dataset is None:
             return 0
