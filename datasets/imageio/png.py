@@ -11,7 +11,7 @@ from segprep.datasets.imageio.bounds import check_decoded
 from segprep.datasets.imageio.exif import UPRIGHT, oriented, oriented_size, read_orientation
 from segprep.datasets.sample import Array
 
-__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_exif_orientation", "read_size"]
+__all__ = ["SIGNATURE", "decode", "decode_colors", "encode", "read_exif_orientation", "read_size", "with_palette"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -131,6 +131,14 @@ def encode(picture: Array) -> bytes:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
     _, buffer = cv2.imencode(".png", picture, _ENCODE)
     return buffer.tobytes()
+
+
+def with_palette(grey: bytes, colors_N3: Array) -> bytes:
+    """Let a file of (H, W) uint8, as `encode` gives it, show each number in a colour; its pixels stay as they are."""
+    header, names, offsets = _walk(grey)
+    kept = [_raw_chunk(grey, offset) for name, offset in zip(names, offsets, strict=True) if name != b"IHDR"]
+    body = struct.pack(">IIBBBBB", *header._replace(color=_PALETTE))
+    return b"".join([SIGNATURE, _chunk(b"IHDR", body), _chunk(b"PLTE", colors_N3.astype(np.uint8).tobytes()), *kept])
 
 
 def _walk(data: bytes) -> tuple[_Header, list[bytes], list[int]]:
