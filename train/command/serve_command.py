@@ -77,14 +77,17 @@ def serve_command(
         batch_size=batch_size,
         batch_s=batch_ms / 1e3,
     )
-    place = bound(host, port)
-    folder = runs_of(workspace)
-    chosen = named or str(find_run(folder, None).root)
-    model = load(chosen, checkpoint, runs=folder, say=say)
-    if not is_loopback(place):
-        say(f"{host} can be reached from other machines, and nobody is asked who they are: anybody there can use it")
-    path = Path(chosen)
-    service = Service(model, name or (path.stem if path.is_file() else path.resolve().name), limits, threads)
-    service.warm_up()
-    if serve(service, place, say) is signal.SIGINT:
+    with bound(host, port) as place:
+        folder = runs_of(workspace)
+        chosen = named or str(find_run(folder, None).root)
+        model = load(chosen, checkpoint, runs=folder, say=say)
+        if not is_loopback(place):
+            say(
+                f"{host} can be reached from other machines, and nobody is asked who they are: anybody there can use it"
+            )
+        path = Path(chosen)
+        service = Service(model, name or (path.stem if path.is_file() else path.resolve().name), limits, threads)
+        service.warm_up()
+        ended_by = serve(service, place, say)
+    if ended_by is signal.SIGINT:
         raise typer.Exit(ExitCode.INTERRUPTED)

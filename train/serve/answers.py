@@ -100,7 +100,8 @@ def runs_of(ids_HW: Array) -> list[list[int]]:
     flat = ids_HW.reshape(-1)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1])
     lengths = np.diff(np.append(starts, len(flat)))
-    return np.stack([flat[starts].astype(np.int64), lengths], 1).tolist()
+    runs: list[list[int]] = np.stack([flat[starts].astype(np.int64), lengths], 1).tolist()
+    return runs
 
 
 def _at(plane_HW: Array, size: tuple[int, int]) -> Array:

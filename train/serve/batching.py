@@ -53,6 +53,7 @@ class Batcher:
         self._model, self._limits, self._threads, self._batched = model, limits, threads, batched
         self._waiting: deque[_Job] = deque()
         self._changed = threading.Condition()
+        self._finishing = False
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
@@ -80,6 +81,12 @@ class Batcher:
             self._changed.notify()
         return job.answer
 
+    def finish(self) -> None:
+        """Let no sample wait for others any more. A handler of signals may call it."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify()
+
     def stop(self) -> None:
         """Compute what waits, then end the thread."""
         with self._changed:
@@ -103,7 +110,7 @@ class Batcher:
                 return []
             sort = self._waiting[0].sort
             end = time.monotonic() + self._limits.batch_s
-            while self._count(sort) < self._limits.batch_size and not self._stopping:
+            while self._count(sort) < self._limits.batch_size and not (self._finishing or self._stopping):
                 left = end - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break

@@ -52,6 +52,19 @@ def url_of(place: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Server(uvicorn.Server):
+    """Lets the service know when the end begins."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._service.finish()
+        super().handle_exit(sig, frame)
+
+
 def serve(service: Service, place: socket.socket, say: Callable[[str], None]) -> signal.Signals | None:
     """Answer requests until SIGTERM or Ctrl-C, finish those that run, and return the signal.
 
@@ -75,7 +88,7 @@ def serve(service: Service, place: socket.socket, say: Callable[[str], None]) ->
         timeout_graceful_shutdown=_FINISH_S,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, service)
     # Uvicorn has handlers of its own while it serves, and afterwards raises again what it caught.
     former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -85,7 +98,6 @@ def serve(service: Service, place: socket.socket, say: Callable[[str], None]) ->
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-        place.close()
     if caught:
         say("every request that ran was answered")
     return caught[-1] if caught else None

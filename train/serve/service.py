@@ -70,9 +70,14 @@ class Service:
         """Whether a request that comes now would be taken."""
         return self.alive and not self._stopping and self._in_hand < self.limits.queue
 
+    def finish(self) -> None:
+        """Be ready for nothing new, and let nothing in hand wait for company."""
+        self._stopping = True
+        self._batcher.finish()
+
     def stop(self) -> None:
         """Finish what was begun, then end the threads."""
-        self._stopping = True
+        self.finish()
         self._batcher.stop()
         self._pictures.shutdown()
 

@@ -13,7 +13,7 @@ import struct
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, get_args
+from typing import Final, cast, get_args
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -114,16 +114,14 @@ async def _receive(socket: WebSocket, service: Service, latest: _Latest) -> None
         sequence += 1
 
 
-async def _answer(
-    socket: WebSocket, service: Service, latest: _Latest, output: Output, size: Size, opacity: float
-) -> None:
+async def _answer(socket: WebSocket, service: Service, latest: _Latest, output: str, size: str, opacity: float) -> None:
     column = service.model.columns[0].name
     while (frame := await latest.take()) is not None:
         message: bytes | str
         try:
             with service.admitted():
                 parts = {column: Part(frame.data)}
-                picture, _ = await service.answered(parts, output, size, None, opacity)
+                picture, _ = await service.answered(parts, cast(Output, output), cast(Size, size), None, opacity)
             end = "answered"
             message = HEADER.pack(frame.sequence, 1e3 * (time.perf_counter() - frame.arrived)) + picture
         except Exception as error:  # noqa: BLE001  (whoever sent the frame gets the answer)

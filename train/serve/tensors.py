@@ -137,7 +137,7 @@ def written_outputs(head: JsonDict, outputs: Mapping[str, tuple[str, Array, bool
 
 def _tensor(each: Mapping[str, Any], raw: memoryview) -> tuple[Tensor, memoryview]:
     """Return an input, and the binary part that is left behind it."""
-    name, datatype = str(each.get("name")), each.get("datatype")
+    name, datatype = str(each.get("name")), str(each.get("datatype"))
     shape = tuple(_list(each.get("shape"), f"the shape of input {name!r}"))
     if not shape or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape):
         raise bad_request(f"the shape of input {name!r} must be numbers above 0, not {list(shape)}")
