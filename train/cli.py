@@ -10,6 +10,7 @@ from segprep.train.command.export_command import export_command
 from segprep.train.command.info_command import info_command
 from segprep.train.command.predict_command import predict_command
 from segprep.train.command.run_command import run_command
+from segprep.train.command.serve_command import serve_command
 
 __all__ = ["app", "main"]
 
@@ -26,6 +27,7 @@ app.command("compare")(compare_command)
 app.command("info")(info_command)
 app.command("predict")(predict_command)
 app.command("export")(export_command)
+app.command("serve")(serve_command)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "SUFFIXES",
     "decode_image",
     "encode_image",
+    "encode_palette",
     "image_orientation",
     "image_size",
     "read_image",
@@ -162,15 +163,19 @@ def decode_image(data: bytes, path: Path, *, palette_colors: bool = False) -> Ar
         raise UnreadableFileError(f"{path} is no readable {reader.name} file: {error}") from error
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path, data: bytes | None = None) -> tuple[int, int]:
     """Return (width, height) of the upright picture from the headers alone; the pixels are neither read nor checked.
+
+    Args:
+        path: The file.
+        data: All its bytes, if they were read already.
 
     Raises:
         MissingInputError: If the file does not exist.
         UnreadableFileError: If its header is truncated, damaged or of a foreign format.
         MachineError: If the machine is to blame that it cannot be read.
     """
-    return _from_headers(path, lambda reader, file: reader.read_size(file))
+    return _from_headers(path, lambda reader, file: reader.read_size(file), data)
 
 
 def image_orientation(path: Path, data: bytes | None = None) -> int:
@@ -217,6 +222,23 @@ def encode_image(suffix: str, array: Array) -> bytes:
     if channels not in writer.channels or (array.ndim == 3 and not channels):
         raise CodeRangeError(f"a {suffix} file cannot hold an array of shape {array.shape}")
     return writer.encode(np.ascontiguousarray(array))
+
+
+def encode_palette(indices_HW: Array, colors_N3: Array) -> bytes:
+    """Return the bytes of a PNG whose pixels are numbers and which shows them in colours.
+
+    Args:
+        indices_HW: uint8; what `read_image` gives back.
+        colors_N3: (N, 3) uint8 RGB by number, at most 256; numbers without a colour are black.
+
+    Raises:
+        CodeRangeError: If the numbers are not (H, W) uint8.
+    """
+    if indices_HW.dtype != np.uint8 or indices_HW.ndim != 2 or not indices_HW.size:
+        raise CodeRangeError(f"a palette is for uint8 of shape (H, W), not {indices_HW.dtype} of {indices_HW.shape}")
+    table_N3 = np.zeros((256, 3), np.uint8)
+    table_N3[: len(colors_N3)] = colors_N3
+    return png.encode_with_palette(np.ascontiguousarray(indices_HW), table_N3)
 
 
 def _upright(file: BinaryIO) -> int:

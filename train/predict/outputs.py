@@ -12,7 +12,7 @@ from segprep.datasets.codes import code_from_json
 from segprep.datasets.codes.column import ColumnFacts
 from segprep.datasets.drawing.columns import draw_column
 from segprep.datasets.errors import ConfigurationError
-from segprep.datasets.imageio import encode_image, npz, png
+from segprep.datasets.imageio import encode_image, encode_palette, npz
 from segprep.datasets.kinds import Kind
 from segprep.datasets.names import nearest_name
 from segprep.datasets.sample import Array
@@ -140,4 +140,4 @@ def _encoded_ids(ids_HW: Array, classes: ClassMap, ids: Ids) -> bytes:
     colors_N3 = np.zeros((256, 3), np.uint8)
     places = ids_picture(np.arange(len(classes.names), dtype=np.uint8)[None], classes, ids)[0]
     colors_N3[places] = [each.color for each in classes.classes]
-    return png.encode_with_palette(picture_HW, colors_N3)
+    return encode_palette(picture_HW, colors_N3)

@@ -1,1 +1,1 @@
-"""A trained network behind HTTP, and as a node of ROS."""
+"""A trained network as a server: pictures in, classes out, over HTTP, WebSocket and ROS 2."""
