@@ -59,14 +59,15 @@ def first_segmenter(
         UnreadableFileError, DamagedStoreError: If a file is.
     """
     module = MODELS.load(config.model.name)
+    columns = _columns(config, sources[0])
     if hasattr(module, "check_columns"):
         try:
-            module.check_columns(_columns(config, sources[0]))
+            module.check_columns(columns)
         except ConfigurationError as error:
             raise ConfigurationError(f"network {config.model.name!r}: {error}") from error
     segmenter = fresh_segmenter(config, sources, processes)
     filled: set[str] = set()
-    for report in load_start(segmenter, config.model, runs, say):
+    for report in load_start(segmenter, config.model, columns, runs, say):
         say(report.sentence)
         filled.update(report.loaded)
     freeze(config.optimizer.frozen, segmenter.network)

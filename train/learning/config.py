@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import tomlkit
@@ -27,6 +27,7 @@ from segprep.train.learning.sections import (
     ScheduleConfig,
 )
 from segprep.train.models import MODELS
+from segprep.train.models._published import published_options
 from segprep.train.network.config import NetworkConfig
 from segprep.train.reading.config import DataConfig
 
@@ -138,6 +139,13 @@ def _parse_network(table: Mapping[str, Any], place: Place) -> NetworkConfig:
     rest = {key: value for key, value in table.items() if key not in own}
     module = MODELS.load(config.name)
     options = from_table(module.Config, rest, place, known=_NETWORK_KEYS)
-    by_weights = getattr(module, "BACKBONE_OPTIONS", {}) if config.weights else {}
+    by_weights = _options_of_weights(module, config)
     unsaid = {key: value for key, value in by_weights.items() if key not in rest}
     return dataclasses.replace(config, options={**dataclasses.asdict(options), **unsaid})
+
+
+def _options_of_weights(module: ModuleType, config: NetworkConfig) -> Mapping[str, Any]:
+    """Return the options of a network that the weights it begins with need."""
+    if config.takes_published:
+        return published_options(module)
+    return getattr(module, "BACKBONE_OPTIONS", {}) if config.weights else {}

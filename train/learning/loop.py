@@ -99,7 +99,7 @@ class Training:
         decay = config.checkpoint.average
         self._average = MovingAverage(self.segmenter.network, decay) if decay else None
         # Those of a whole network that was trained are right from the beginning; a compiled one would be compiled anew.
-        fresh = not config.model.start and not config.model.compile
+        fresh = not config.model.start and not config.model.takes_published and not config.model.compile
         self._statistics = MovingStatistics(self.segmenter.network) if fresh else None
         self._optimizer = optimizer
         self._saver = Saver(config.checkpoint, self.segmenter, optimizer, scaler, self._average, self.processes)

@@ -5,12 +5,20 @@ from torch import Tensor, nn
 
 from segprep.train.models._easpp import Easpp
 from segprep.train.models._layers import BatchNorm, Freezable, SplitConv2d, conv_norm, draw_weights
+from segprep.train.models._padding import Padding, pad_as_tensorflow
+from segprep.train.models._published import Names, conv, conv_norm_names, norm
 from segprep.train.models._recompute import Recomputable
 
-__all__ = ["EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights"]
+__all__ = ["BLUE_FIRST", "EASPP_CHANNELS", "SKIP_CHANNELS", "Expert", "expert_weights", "published_expert"]
 
 EASPP_CHANNELS = 256
 SKIP_CHANNELS = 24
+
+BLUE_FIRST = (
+    *(f"norm0.{part}" for part in ("weight", "bias", "running_mean", "running_var")),
+    "stem.0.weight",
+)
+"""Of an `Expert`: what a picture's channels meet. The published programs read them as BGR."""
 
 
 class Expert(Freezable):
@@ -21,10 +29,16 @@ class Expert(Freezable):
         easpp_rates: Dilation of the eASPP's cascades.
         block4_rates: Dilation of the second half of block 4's three units; the first half has 2.
         dropout: Share of the last unit's residual that is dropped while training.
+        padding: Of the strided layers.
     """
 
     def __init__(
-        self, in_channels: int, easpp_rates: tuple[int, ...], block4_rates: tuple[int, ...], dropout: float
+        self,
+        in_channels: int,
+        easpp_rates: tuple[int, ...],
+        block4_rates: tuple[int, ...],
+        dropout: float,
+        padding: Padding,
     ) -> None:
         super().__init__()
         self.norm0 = BatchNorm(in_channels)
@@ -50,6 +64,8 @@ class Expert(Freezable):
         self.skip4 = conv_norm(256, SKIP_CHANNELS, 1, relu=False)
         self.skip8 = conv_norm(512, SKIP_CHANNELS, 1, relu=False)
         self.apply(draw_weights)
+        if padding == "tensorflow":
+            pad_as_tensorflow(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return (eASPP at 1/16, skip at 1/8, skip at 1/4)."""
@@ -138,3 +154,41 @@ def expert_weights(name: str, tensor: Tensor) -> dict[str, Tensor]:
     if layer == "downsample" and pieces[2] == "0" and part != "layer1":
         return {f"{part}.{unit}.shortcut.{pieces[3]}": tensor}
     return {}
+
+
+_UNITS = (3, 4, 6, 3)
+_EASPP = {
+    "conv256": "point",
+    "conv57": "whole",
+    "conv10": "join",
+    **{
+        f"conv{number}": f"cascades.{cascade}.{layer}"
+        for cascade, numbers in enumerate(((70, 7, 247, 71), (80, 8, 248, 81), (90, 9, 249, 91)))
+        for layer, number in enumerate(numbers)
+    },
+}
+
+
+def published_expert(theirs: str, ours: str) -> Names:
+    """Return the names of an `Expert` of the published AdapNet++, of SSMA's two as well.
+
+    Their batch norm before a unit stands in the last convolution's scope of the unit before it.
+
+    Args:
+        theirs: Scope of its variables, with a slash behind it.
+        ours: Name of our module.
+    """
+    names = norm("conv0/BatchNorm", "norm0") | conv_norm_names("conv1", "stem")
+    for block, units in enumerate(_UNITS, 1):
+        for unit in range(1, units + 1):
+            scope, own = f"block{block}/unit_{unit}", f"layer{block}.{unit - 1}"
+            for number in (1, 2):
+                names |= conv(f"{scope}/conv{number}", f"{own}.conv{number}")
+                names |= norm(f"{scope}/conv{number}/BatchNorm", f"{own}.bn{number}")
+            names |= conv(f"{scope}/conv3", f"{own}.conv3") | conv(f"{scope}/shortcut", f"{own}.shortcut")
+            following = f"layer{block}.{unit}.norm.0" if unit < units else f"norm{block}"
+            names |= norm(f"{scope}/conv3/BatchNorm", "layer4.0.norm.0" if following == "norm3" else following)
+    names |= conv_norm_names("conv32", "skip4") | conv_norm_names("conv174", "skip8")
+    for layer, own in _EASPP.items():
+        names |= conv_norm_names(layer, f"easpp.{own}")
+    return {theirs + name: f"{ours}.{own}" for name, own in names.items()}

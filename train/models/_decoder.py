@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS
 from segprep.train.models._layers import BatchNorm, conv_norm, crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import Features, Logits
+from segprep.train.models._published import Names, conv_norm_names
 from segprep.train.models._recompute import Recomputable
 
-__all__ = ["Decoder", "DecoderHead"]
+__all__ = ["Decoder", "DecoderHead", "published_decoder"]
 
 _CHANNELS = EASPP_CHANNELS
 
@@ -85,3 +86,16 @@ class DecoderHead(nn.Module):
             logits = F.interpolate(score(feature), scale_factor=factor, mode="bilinear")
             auxiliary.append((weight, crop(logits, size)))
         return Logits(main, tuple(auxiliary))
+
+
+def published_decoder() -> Names:
+    """Return the names of the decoder and its head of the published AdapNet++ and SSMA."""
+    layers = {"conv78": "heads.0.scores", "conv5": "heads.0.enlarge"}
+    layers |= {"conv911": "heads.0.auxiliary.0", "conv912": "heads.0.auxiliary.1"}
+    for own, numbers in (("to_8", (41, 550, 89, 96)), ("to_4", (16, 551, 88, 95))):
+        parts = ("enlarge", "correlation", "refine.0", "refine.1")
+        layers |= {f"conv{n}": f"trunk.decoder.{own}.{part}" for n, part in zip(numbers, parts, strict=True)}
+    names: Names = {}
+    for layer, module in layers.items():
+        names |= conv_norm_names(layer, module)
+    return names

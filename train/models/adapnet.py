@@ -6,17 +6,20 @@ auxiliary heads help to train it. Every size works: strides round up, the decode
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from torch import Tensor, nn
 
 from segprep.datasets.program.tables import check_accepted, option
-from segprep.train.models._adapnet import Expert, expert_weights
-from segprep.train.models._decoder import Decoder, DecoderHead
+from segprep.train.models._adapnet import BLUE_FIRST, Expert, expert_weights, published_expert
+from segprep.train.models._decoder import Decoder, DecoderHead, published_decoder
 from segprep.train.models._network import Features, InputColumn, InputScaling, Network, eight_bit_scaling
 from segprep.train.models._options import DROPOUT, dilation_rates
+from segprep.train.models._padding import PADDING_HELP, Padding
+from segprep.train.models._published import Names, Published, by_scope, raw_rgb
 
-__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+__all__ = ["BACKBONE", "PUBLISHED", "Config", "build", "from_imagenet", "input_scaling"]
 
 BACKBONE: Final = "resnet50"
 
@@ -46,8 +49,9 @@ class Config:
     relu_scores: bool = option(
         False,
         help="Whether the class scores are cut at 0 before they are enlarged, as in the published code. The classes "
-        "below 0 then lose their order, so it is off.",
+        "below 0 then lose their order, so it is off. Published weights, if given, make it true.",
     )
+    padding: Padding = option("symmetric", metavar="", help=PADDING_HELP)
 
     def __post_init__(self) -> None:
         check_accepted(self)
@@ -78,10 +82,23 @@ def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return own
 
 
+def _published_names(network: Network, given: Mapping[str, tuple[int, ...]]) -> Names:
+    return by_scope(published_expert("", "trunk.expert") | published_decoder(), given)
+
+
+PUBLISHED: Final = Published(
+    system="AdapNet++",
+    names=_published_names,
+    options=MappingProxyType({"padding": "tensorflow", "relu_scores": True}),
+    scaling=lambda _, column: raw_rgb(column),  # the first batch norm scales
+    blue_first=tuple(f"trunk.expert.{name}" for name in BLUE_FIRST),
+)
+
+
 class _Trunk(nn.Module):
     def __init__(self, config: Config, in_channels: int) -> None:
         super().__init__()
-        self.expert = Expert(in_channels, config.easpp_rates, config.block4_rates, config.dropout)
+        self.expert = Expert(in_channels, config.easpp_rates, config.block4_rates, config.dropout, config.padding)
         self.decoder = Decoder(correlated=False)
 
     def forward(self, x: Tensor) -> Features:

@@ -7,6 +7,7 @@ transposed convolutions. Every size works: pooling rounds up, enlarging crops. 1
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from torch import Tensor, nn
@@ -17,9 +18,10 @@ from segprep.train.models._layers import crop, draw_weights, enlarge, make_bilin
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._options import DROPOUT
+from segprep.train.models._published import CAFFE_MEAN, Names, Published, numbered, raw_rgb
 from segprep.train.models._recompute import Recomputable, recomputed
 
-__all__ = ["BACKBONE", "Config", "build", "from_imagenet", "input_scaling"]
+__all__ = ["BACKBONE", "PUBLISHED", "Config", "build", "from_imagenet", "input_scaling"]
 
 BACKBONE: Final = "vgg16"
 
@@ -68,6 +70,43 @@ def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 tensor = tensor.reshape(len(tensor), -1, kernel, kernel)
             own[f"trunk.{'fc6' if layer == 'classifier.0' else 'fc7'}.{which}"] = tensor
     return own
+
+
+def _published_names(network: Network, given: Mapping[str, tuple[int, ...]]) -> Names:
+    """The encoder's names are tensorflow-fcn's, the head's those that tf.layers gives.
+
+    Which score belongs to which pool is told by the width that it sees.
+    """
+    layers, number = {"fc6": "trunk.fc6", "fc7": "trunk.fc7"}, 0
+    for block, (_, count) in enumerate(_BLOCKS, 1):
+        for i in range(1, count + 1):
+            layers[f"conv{block}_{i}"] = f"trunk.features.{number}"
+            number += 2
+        number += 1
+    own = network.state_dict()
+    widths = {own[f"heads.0.scores.{i}.weight"].shape[1]: f"heads.0.scores.{i}" for i in range(3)}
+    for layer in numbered(given, "conv2d"):
+        shape = given.get(f"{layer}/kernel", ())
+        if len(shape) == 4 and shape[2] in widths:
+            layers[layer] = widths[shape[2]]
+    layers |= {layer: f"heads.0.enlarge.{i}" for i, layer in enumerate(numbered(given, "conv2d_transpose"))}
+    names = {}
+    for name in given:
+        layer, _, which = name.removesuffix(":0").rpartition("/")
+        if layer in layers and which in _WEIGHTS:
+            names[name] = f"{layers[layer]}.{_WEIGHTS[which]}"
+    return names
+
+
+_WEIGHTS: Final = {"filter": "weight", "weights": "weight", "kernel": "weight", "biases": "bias", "bias": "bias"}
+
+PUBLISHED: Final = Published(
+    system="the course project's FCN-8s",
+    names=_published_names,
+    options=MappingProxyType({}),
+    scaling=lambda _, column: raw_rgb(column, CAFFE_MEAN),
+    blue_first=("trunk.features.0.weight",),
+)
 
 
 class _Trunk(Recomputable):

@@ -5,20 +5,24 @@ the encoder's features; the output has the size of the input. Every size works: 
 Weights begin as He et al. propose; PARIS' batch norm (decay 0.9, epsilon 1e-5) is torch's default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segprep.datasets.errors import ConfigurationError
 from segprep.train.models._frrn_config import REDUCTION, Config
 from segprep.train.models._layers import BatchNorm, GroupNorm, crop, draw_weights
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import eight_bit_scaling as input_scaling
+from segprep.train.models._published import Names, Published, by_scope, conv, norm
 from segprep.train.models._recompute import Recomputable
 
-__all__ = ["Config", "build", "input_scaling"]
+__all__ = ["PUBLISHED", "Config", "build", "input_scaling"]
 
 # (blocks, width in units of the base channels), one row per resolution: 1, 1/2, 1/4, 1/8, 1/16 and back
 _ENCODER = ((2, 1), (3, 2), (4, 4), (2, 8))
@@ -30,6 +34,48 @@ def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]
     """Make the network with fresh weights from torch's random generator, one head per number of classes."""
     trunk = _Trunk(config, sum(column.channels for column in columns))
     return Network(trunk, [_Head(config.base_channels, count) for count in classes])
+
+
+def _published_names(network: Network, given: Mapping[str, tuple[int, ...]]) -> Names:
+    if any("group_normalization" in name for name in given):
+        raise ConfigurationError(
+            "PARIS' groups of channels lie in one another, ours side by side, so that its weights with group norm do "
+            "not fit: take weights with batch norm"
+        )
+    names = conv("input_conv", "trunk.stem") | norm("BatchNorm", "trunk.norm")
+    for number, own in enumerate(_block_names(), 1):
+        scope = f"resblock_v2_{number}"
+        names |= _convolution(f"{scope}/res_skip1x1_conv", f"{own}.skip")
+        for i in range(3):
+            names |= norm(f"{scope}/BatchNorm" + (f"_{i}" if i else ""), f"{own}.norms.{i}")
+            names |= _convolution(f"{scope}/res_conv{i + 1}", f"{own}.convs.{i}")
+    heads = sorted({name.partition("/")[0] for name in given if name.startswith("output_conv")})
+    if len(heads) == len(network.heads):  # else nothing says which is whose
+        for i, head in enumerate(heads):
+            names |= conv(head, f"heads.{i}")
+    return by_scope(names, given)
+
+
+def _block_names() -> Iterator[str]:
+    """Yield our names of PARIS' residual blocks in their order."""
+    parts = [(f"encoder.{i}", blocks) for i, (blocks, _) in enumerate(_ENCODER)]
+    parts += [("bottom", _BOTTOM[0]), *((f"decoder.{i}", blocks) for i, (blocks, _) in enumerate(_DECODER))]
+    for part, blocks in parts:
+        yield from (f"trunk.{part}.{block}" for block in range(blocks))
+
+
+def _convolution(theirs: str, ours: str) -> Names:
+    """Return the names of a convolution, or of the two that a separable one consists of."""
+    separable = {f"{theirs}/depthwise_weights": f"{ours}.0.weight", f"{theirs}/pointwise_weights": f"{ours}.1.weight"}
+    return conv(theirs, ours) | separable
+
+
+PUBLISHED: Final = Published(
+    system="PARIS",
+    names=_published_names,
+    options=MappingProxyType({}),
+    scaling=lambda _, column: input_scaling(column),
+)
 
 
 class _Trunk(nn.Module):
@@ -96,8 +142,8 @@ class _Block(Recomputable):
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
-        for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = conv(F.relu(norm(y), inplace=True))
+        for layer, convolution in zip(self.norms, self.convs, strict=True):
+            y = convolution(F.relu(layer(y), inplace=True))
         total: Tensor = y + self.skip(x)
         return total
 

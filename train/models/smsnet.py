@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.program.tables import check_accepted, option
+from segprep.datasets.program.values import Accept
 from segprep.train.models._layers import BatchNorm, Freezable, conv_norm, crop, draw_weights, enlarge, make_bilinear
 from segprep.train.models._network import (
     Features,
@@ -28,9 +29,20 @@ from segprep.train.models._network import (
     two_columns,
 )
 from segprep.train.models._options import DROPOUT
+from segprep.train.models._padding import PADDING_HELP, Padding, pad_as_tensorflow
+from segprep.train.models._published import Names, Published, by_scope, conv, conv_norm_names, norm, raw_rgb
 from segprep.train.models._resnet import Rates, residual_stage
 
-__all__ = ["BACKBONE", "BACKBONE_OPTIONS", "Config", "build", "check_columns", "from_imagenet", "input_scaling"]
+__all__ = [
+    "BACKBONE",
+    "BACKBONE_OPTIONS",
+    "PUBLISHED",
+    "Config",
+    "build",
+    "check_columns",
+    "from_imagenet",
+    "input_scaling",
+]
 
 BACKBONE: Final = "resnet50"
 BACKBONE_OPTIONS: Final = MappingProxyType({"stride_in_3x3": True})
@@ -52,6 +64,7 @@ _FUSION_512: tuple[Rates, ...] = ((2, 2), (2, 2), (2, 2))
 _FUSION_1024: tuple[Rates, ...] = ((2, 2), (2, 4), (2, 8))
 _FUSION_2048: tuple[Rates, ...] = ((4, 16), (4, 16))
 _STRIDE = 16
+_WRAP = 256.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +92,18 @@ class Config:
         help="Share of the last fusion unit's residual that is dropped while training; 0.6 in the port.",
     )
     image_dropout: float = option(0.45, accept=DROPOUT, help="The same in the image's stream; 0 in the port.")
+    padding: Padding = option("symmetric", metavar="", help=PADDING_HELP)
+    wrapped_motion: bool = option(
+        False,
+        help="Whether u and v of the motion image below their zero become 256 larger, as in the port, which subtracts "
+        "128 from 8-bit numbers. Its published weights have learned from such numbers and make it true.",
+    )
+    published_mean: tuple[float, ...] = option(
+        (),
+        accept=Accept("three numbers or none", lambda mean: len(mean) in (0, 3)),
+        help="R, G and B of the mean that the port's program subtracted from the image before the published weights "
+        "that you give were trained; none, if it subtracted none.",
+    )
 
     def __post_init__(self) -> None:
         if self.variant not in _BLOCK3:
@@ -133,11 +158,55 @@ def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"trunk.image.{name}": tensor for name, tensor in state.items() if not name.startswith("fc.")}
 
 
+def _published_scaling(config: Config, column: InputColumn) -> InputScaling:
+    if column.kind is Kind.CODED:
+        return raw_rgb(column, (128.0, 128.0, 0.0))
+    return raw_rgb(column, config.published_mean or (0.0, 0.0, 0.0))
+
+
+def _published_names(network: Network, given: Mapping[str, tuple[int, ...]]) -> Names:
+    names = conv_norm_names("conv0", "trunk.image.conv0")
+    names |= conv("conv1", "trunk.image.conv1") | norm("conv1/BatchNorm", "trunk.image.bn1")
+    names |= conv_norm_names("SMSnet/conv1", "trunk.motion.0") | conv_norm_names("SMSnet/conv3", "heads.0.scores")
+    names |= conv("SMSnet/conv5", "heads.0.enlarge") | norm("SMSnet/conv5/BatchNorm", "heads.0.norm")
+    units = {
+        f"block{block}/unit_{unit + 1}": f"trunk.image.layer{block}.{unit}"
+        for block, count in enumerate((3, 4, 6, 3), 1)
+        for unit in range(count)
+    }
+    motion = (
+        ("motion.2", 3, "block1", 1),
+        ("motion.3", 2, "block2", 1),
+        ("motion.4", 1, "block2", 3),
+        ("fusion.0", 3, "block2", 4),
+        ("fusion.1", 3, "block3", 1),
+        ("fusion.2", 2, "block4", 1),
+    )
+    for own, count, block, first in motion:
+        units |= {f"SMSnet/{block}/unit_{first + unit}": f"trunk.{own}.{unit}" for unit in range(count)}
+    for theirs, own in units.items():
+        for number in (1, 2, 3):
+            names |= conv(f"{theirs}/conv{number}", f"{own}.conv{number}")
+            names |= norm(f"{theirs}/conv{number}/BatchNorm", f"{own}.bn{number}")
+        names |= conv_norm_names(f"{theirs}/shortcut", f"{own}.downsample")
+    return by_scope(names, given)
+
+
+PUBLISHED: Final = Published(
+    system="SMSnet's port to TensorFlow",
+    names=_published_names,
+    options=MappingProxyType({"variant": "tensorflow", "padding": "tensorflow", "wrapped_motion": True}),
+    scaling=_published_scaling,
+    blue_first=("trunk.image.conv0.0.weight",),
+)
+
+
 class _Trunk(nn.Module):
     def __init__(self, config: Config, image_channels: int, motion_channels: int) -> None:
         super().__init__()
         self.caffe = config.variant == "caffe"
         self.channels = [image_channels, motion_channels]
+        self.wrapped_motion = config.wrapped_motion
         self.image = _ImageStream(config, image_channels)
         in_3x3 = config.stride_in_3x3
         self.motion = nn.Sequential(
@@ -152,11 +221,16 @@ class _Trunk(nn.Module):
             residual_stage(1024, 2048, _FUSION_2048, dropout=config.dropout),
         )
         self.apply(draw_weights)
+        if config.padding == "tensorflow":
+            pad_as_tensorflow(self)
         if config.frozen_image:
             self.image.freeze()
 
     def forward(self, x: Tensor) -> Features:
         image, motion = torch.split(x, self.channels, dim=1)
+        if self.wrapped_motion:
+            uv, magnitude = motion[:, :2], motion[:, 2:]
+            motion = torch.cat([torch.where(uv < 0, uv + _WRAP, uv), magnitude], dim=1)
         image, motion = self.image(image), self.motion(motion)
         return (self.fusion(torch.cat([motion, image] if self.caffe else [image, motion], dim=1)),)
 

@@ -6,19 +6,23 @@ gates the channels of both at each place; the decoder is AdapNet++'s, with skips
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from segprep.datasets.program.tables import check_accepted, option
-from segprep.train.models._adapnet import EASPP_CHANNELS, SKIP_CHANNELS, Expert
-from segprep.train.models._decoder import Decoder, DecoderHead
+from segprep.train.models._adapnet import BLUE_FIRST, EASPP_CHANNELS, SKIP_CHANNELS, Expert, published_expert
+from segprep.train.models._decoder import Decoder, DecoderHead, published_decoder
 from segprep.train.models._layers import conv_norm, draw_weights
 from segprep.train.models._network import Features, InputColumn, Network, two_columns
 from segprep.train.models._options import DROPOUT, dilation_rates
+from segprep.train.models._padding import PADDING_HELP, Padding
+from segprep.train.models._published import Names, Published, by_scope, conv, conv_norm_names, raw_rgb
 from segprep.train.models.adapnet import input_scaling
 
-__all__ = ["Config", "build", "from_expert", "input_scaling"]
+__all__ = ["PUBLISHED", "Config", "build", "from_expert", "input_scaling"]
 
 _BIAS = 0.01  # what the biases of the fusion begin with
 
@@ -36,6 +40,7 @@ class Config:
         "weights from a file, so it is off.",
     )
     relu_scores: bool = option(False, help="As in adapnet.")
+    padding: Padding = option("symmetric", metavar="", help=PADDING_HELP)
 
     def __post_init__(self) -> None:
         check_accepted(self)
@@ -57,13 +62,39 @@ def from_expert(column: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {own + name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
 
 
+def _published_names(network: Network, given: Mapping[str, tuple[int, ...]]) -> Names:
+    names = published_decoder()
+    experts: nn.ModuleDict = network.get_submodule("trunk.experts")  # type: ignore[assignment]
+    for theirs, column in zip(("rgb/", "depth/"), experts, strict=True):
+        names |= published_expert(theirs, f"trunk.experts.{column}")
+    for (reduce, gate, reduction), own in _FUSIONS.items():
+        names |= conv(f"conv{reduce}", f"trunk.{own}.gate.0") | conv(f"conv{gate}", f"trunk.{own}.gate.2")
+        names |= conv(f"conv{reduction}", f"trunk.{own}.reduction")
+    return by_scope(names | conv_norm_names("conv515", "trunk.fuse_easpp.reduction"), given)
+
+
+_FUSIONS: Final = {
+    (511, 512, 515): "fuse_easpp",
+    (513, 514, 552): "fuse_skip8",
+    (518, 519, 553): "fuse_skip4",
+}
+
+PUBLISHED: Final = Published(
+    system="SSMA",
+    names=_published_names,
+    options=MappingProxyType({"padding": "tensorflow", "relu_scores": True}),
+    scaling=lambda _, column: raw_rgb(column),
+    blue_first=tuple(f"trunk.experts.*.{name}" for name in BLUE_FIRST),
+)
+
+
 class _Trunk(nn.Module):
     def __init__(self, config: Config, columns: tuple[InputColumn, InputColumn]) -> None:
         super().__init__()
         self.channels = [column.channels for column in columns]
         self.experts = nn.ModuleDict()
         for column in columns:
-            expert = Expert(column.channels, config.easpp_rates, config.block4_rates, config.dropout)
+            expert = Expert(column.channels, config.easpp_rates, config.block4_rates, config.dropout, config.padding)
             if config.frozen_experts:
                 expert.freeze()
             self.experts[column.name] = expert

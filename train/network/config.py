@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import option
 from segprep.train.models import MODELS
 
-__all__ = ["NetworkConfig", "Precision"]
+__all__ = ["IMAGENET", "TORCH_SUFFIXES", "NetworkConfig", "Precision"]
+
+IMAGENET: Final = "imagenet"
+"""In place of a file of weights: those that torchvision publishes."""
+
+TORCH_SUFFIXES: Final = (".pth", ".pt", ".safetensors")
+"""Of files of weights with PyTorch's tensors."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -54,8 +61,8 @@ class NetworkConfig:
         "",
         flag="--weights",
         metavar="FILE|imagenet",
-        help="ImageNet weights of the encoder; imagenet downloads them.",
-        values=lambda: ("imagenet",),
+        help="ImageNet weights of the encoder (imagenet downloads them), or a checkpoint of the published network.",
+        values=lambda: (IMAGENET,),
     )
     start: str = option(
         "", flag="--start", metavar="RUN|FILE", help="A run whose weights the network begins with.", values="run"
@@ -75,3 +82,8 @@ class NetworkConfig:
                 "a compiled network decides for itself what it computes again: leave out compile or "
                 "gradient_checkpointing"
             )
+
+    @property
+    def takes_published(self) -> bool:
+        """Whether the weights are those of a published network, in a file of TensorFlow or Keras."""
+        return self.weights not in ("", IMAGENET) and Path(self.weights).suffix not in TORCH_SUFFIXES

@@ -1,31 +1,34 @@
 """What a network begins with, if not with fresh weights."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
-from segprep.train.network.config import NetworkConfig
+from segprep.train.models._network import InputColumn
+from segprep.train.network.config import IMAGENET, NetworkConfig
 from segprep.train.network.named import named_weights
 from segprep.train.network.origin import check_backbone_options, check_origin
+from segprep.train.network.published import load_published, published_scalings
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.network.weights import LoadReport, imagenet_file, load_backbone, load_expert, load_network
 
 __all__ = ["load_start"]
 
-_IMAGENET: Final = "imagenet"
-
 
 def load_start(
-    segmenter: Segmenter, config: NetworkConfig, runs: Path, say: Callable[[str], None]
+    segmenter: Segmenter, config: NetworkConfig, columns: Sequence[InputColumn], runs: Path, say: Callable[[str], None]
 ) -> Iterator[LoadReport]:
     """Load what `weights`, `start` and `experts` name, and yield what became of each file.
+
+    Columns are scaled as published weights want it: where they are loaded, and where a run began with them whose
+    weights are loaded.
 
     Args:
         segmenter: With fresh weights.
         config: Of its network.
+        columns: Its inputs.
         runs: Folder of the runs that may be named.
         say: Gets sentences about where the weights come from.
 
@@ -35,8 +38,10 @@ def load_start(
         DamagedStoreError: If a run's checkpoint is damaged.
     """
     module, network = MODELS.load(config.name), segmenter.network
-    if config.weights:
-        named = config.weights == _IMAGENET
+    if config.takes_published:
+        yield load_published(segmenter, module, config, columns, say)
+    elif config.weights:
+        named = config.weights == IMAGENET
         if not hasattr(module, "BACKBONE"):
             raise ConfigurationError(
                 f"network {config.name!r} has no encoder that ImageNet weights fit: leave out weights"
@@ -44,16 +49,18 @@ def load_start(
         check_backbone_options(module, config.options)
         path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
         yield load_backbone(network, module, path)
+    foreign = published_scalings(module, config, columns)
     if config.start:
         path = named_weights(config.start, runs)
-        check_origin(path, module, config.options, segmenter.scalings, say)
+        segmenter.scale_by(check_origin(path, module, config.options, segmenter.scalings, foreign, say))
         yield load_network(network, path)
     for column, expert in config.experts.items():
         if not hasattr(module, "from_expert"):
             raise ConfigurationError(f"network {config.name!r} has no experts: leave out experts")
         path = named_weights(expert, runs)
         own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
-        check_origin(path, module, config.options, own, say)
+        own = dict(check_origin(path, module, config.options, own, foreign, say))
+        segmenter.scale_by({**segmenter.scalings, **own})
         yield load_expert(network, module, column, path)
 
 

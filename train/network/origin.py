@@ -37,8 +37,9 @@ def check_origin(
     module: ModuleType,
     options: Mapping[str, Any],
     scalings: Mapping[str, InputScaling],
+    published: Mapping[str, InputScaling],
     say: Callable[[str], None],
-) -> None:
+) -> Mapping[str, InputScaling]:
     """Compare weights that lie in a checkpoint with their digest, and the options of their run with those of today.
 
     A file that lies elsewhere says nothing of its origin.
@@ -48,7 +49,11 @@ def check_origin(
         module: Of the network that takes them.
         options: Of that network.
         scalings: Of the columns of the part that takes them.
+        published: Those that published weights of the network want; a run that began with such weights has them.
         say: Gets a sentence for what differs, and where there are no checksums.
+
+    Returns:
+        The scalings, those of published weights where that run has them.
 
     Raises:
         ConfigurationError: If an option differs by which the same weights compute something else.
@@ -56,7 +61,7 @@ def check_origin(
     """
     folder = path.resolve().parent
     if path.name != WEIGHTS_FILE or not (CHECKPOINT_NAME.fullmatch(folder.name) or folder.name in POINTERS):
-        return
+        return scalings
     try:
         state, has_checksums = open_seal(folder, [path.name])
     except DamagedStoreError as error:
@@ -75,12 +80,16 @@ def check_origin(
     inputs = tables.get("data", {}).get("inputs", list(scalings))
     if inputs != list(scalings):
         changed["inputs"] = f"inputs {','.join(inputs)} (now {','.join(scalings)})"
+    suited = dict(scalings)
     for name, own in scalings.items():
         former = state.get("scalings", {}).get(name)
-        if former is not None and former != json_of(own):
+        if name in published and former == json_of(published[name]):
+            suited[name] = published[name]
+        elif former is not None and former != json_of(own):
             changed[f"scaling of {name}"] = f"another scaling of {name}: its shards have other statistics"
     if changed:
         say(f"{folder} was trained with {', '.join(changed.values())}")
+    return suited
 
 
 def _config(file: Path) -> dict[str, Any]:

@@ -17,9 +17,19 @@ from segprep.datasets.machine import machine_error
 from segprep.train.models._network import Network
 from segprep.train.network.backbones import backbone_shapes
 from segprep.train.network.checkpoint import check_names
+from segprep.train.network.config import TORCH_SUFFIXES
 from segprep.train.network.imagenet import imagenet_file
 
-__all__ = ["LoadReport", "imagenet_file", "load_backbone", "load_expert", "load_network", "part_of", "read_weights"]
+__all__ = [
+    "LoadReport",
+    "fill_network",
+    "imagenet_file",
+    "load_backbone",
+    "load_expert",
+    "load_network",
+    "part_of",
+    "read_weights",
+]
 
 _DAMAGE = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError)  # what pickles end in
 _WRAPPERS: Final = ("state_dict", "model")
@@ -45,6 +55,7 @@ class LoadReport:
             meant to be in the file.
         mismatched: (name of the network, shape in the file, shape in the network) of what was left out for its shape.
         averaged: Names of the network that got the mean over the colours.
+        of_training: How many entries of the file only its training needed.
     """
 
     path: Path
@@ -54,6 +65,7 @@ class LoadReport:
     unfilled: tuple[str, ...] = ()
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
     averaged: tuple[str, ...] = ()
+    of_training: int = 0
 
     @property
     def sentence(self) -> str:
@@ -67,6 +79,8 @@ class LoadReport:
         found = [f"{sort}: {', '.join(names)}" for sort, names in sorts.items() if names]
         fresh = len(self.unfilled)
         counted = [f"{fresh} of the network begin fresh, heads not counted"] if fresh else []
+        if self.of_training:
+            counted.append(f"{self.of_training} of their optimizer and counters left out")
         return "; ".join([f"{self.path}: {len(self.loaded)} tensors loaded", *counted, *found])
 
 
@@ -84,7 +98,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         MissingInputError: If there is no such file.
         UnreadableFileError: If it is damaged or holds other things than named tensors.
     """
-    if path.suffix not in (".pth", ".pt", ".safetensors"):
+    if path.suffix not in TORCH_SUFFIXES:
         raise ConfigurationError(f"weights are read from .pth, .pt and .safetensors, not from {path}")
     if not path.is_file():
         raise MissingInputError(f"the weights {path} do not exist: check the path")
@@ -138,7 +152,7 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
             if inner in own and _sees_one_channel(own[inner], each):
                 given[name][inner] = each.mean(1, keepdim=True)
                 averaged.append(inner)
-    return _load(
+    return fill_network(
         network,
         path,
         given,
@@ -170,7 +184,7 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
     state = read_weights(path)
     given = {name: module.from_expert(column, {name: tensor}) for name, tensor in state.items()}
     needless = [name for name, inner in given.items() if not inner and name.startswith((_TRUNK, _HEADS))]
-    return _load(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
+    return fill_network(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
 
 
 def load_network(network: Network, path: Path) -> LoadReport:
@@ -191,10 +205,10 @@ def load_network(network: Network, path: Path) -> LoadReport:
         for each in (network.state_dict(), state)
     )
     check_names(own, given, str(path))
-    return _load(network, path, {name: {name: tensor} for name, tensor in state.items()}, "of a run")
+    return fill_network(network, path, {name: {name: tensor} for name, tensor in state.items()}, "of a run")
 
 
-def _load(
+def fill_network(
     network: Network,
     path: Path,
     given: Mapping[str, Mapping[str, Tensor]],
@@ -205,7 +219,7 @@ def _load(
     averaged: Sequence[str] = (),
     part_only: bool = False,
 ) -> LoadReport:
-    """Copy what each name of the file gives.
+    """Copy what each name of a file gives.
 
     Args:
         network: Its tensors are written in place.

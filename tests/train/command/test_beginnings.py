@@ -1,5 +1,6 @@
 """What a run begins with: weights decide the options they need, and nothing is swapped or guessed in silence."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from segprep.train.network.origin import check_backbone_options, check_origin
 from segprep.train.network.seal import sealed
 from support.networks import make_column
 
+_PUBLISHED = Path(__file__).parents[1] / "network" / "published.zip"
 _STEP = ("--steps", "1", "--batch-size", "2", "--precision", "fp32")
 
 
@@ -64,10 +66,11 @@ def test_what_differs_from_the_run_that_weights_come_from_is_said(
     found: list[str] = []
     options = {"decoder_relu": False, "stride_in_3x3": True}
     scalings = {"image": InputScaling((3.0,), (1.0,))}
-    check_origin(weights, segnet, options, scalings, found.append)
+    published = {"image": InputScaling((5.0,), (1.0,))}
+    assert check_origin(weights, segnet, options, scalings, published, found.append) == scalings
     assert found == [f"{folder} was trained with {text}" for text in said]
     with pytest.raises(ConfigurationError, match=r"was trained with stride_in_3x3 = true \(now false\): set it alike"):
-        check_origin(weights, segnet, options | {"stride_in_3x3": False}, scalings, found.append)
+        check_origin(weights, segnet, options | {"stride_in_3x3": False}, scalings, published, found.append)
 
 
 def test_weights_of_others_say_nothing_of_their_origin_wherever_they_lie(tmp_path: Path) -> None:
@@ -75,7 +78,45 @@ def test_weights_of_others_say_nothing_of_their_origin_wherever_they_lie(tmp_pat
     weights.parent.mkdir()
     weights.touch()
     (tmp_path / "last").write_text("no pointer of ours")
-    check_origin(weights, segnet, {}, {}, pytest.fail)
+    check_origin(weights, segnet, {}, {}, {}, pytest.fail)
+
+
+def test_inputs_stay_scaled_as_published_weights_want_it(tmp_path: Path) -> None:
+    folder = tmp_path / "step-00000004"
+    folder.mkdir()
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    state = {"config": {"data": {"inputs": ["image"]}}, "scalings": {"image": {"centre": [5.0], "spread": [1.0]}}}
+    (folder / "state.json").write_bytes(sealed(state, {"weights.safetensors": b"weights"}))
+    own, published = ({"image": InputScaling((centre,), (1.0,))} for centre in (3.0, 5.0))
+    assert check_origin(folder / "weights.safetensors", segnet, {}, own, published, pytest.fail) == published
+
+
+def test_a_run_begins_with_published_weights(
+    train: Callable[..., int], workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(_PUBLISHED) as archive:
+        archive.extract("weights.pb", workspace)
+    frrn_ = ("--base-channels", 1, "--weights", workspace / "weights.pb")
+    assert train("run", *_STEP, *frrn_) == 0
+    said = capfd.readouterr().err
+    assert "weights.pb: 224 tensors loaded\n" in said
+    assert "image enters as (value - (128, 128, 128)) / (128, 128, 128), as in PARIS" in said
+    (workspace / "weights.pb").write_bytes(b"\x0a\xff")
+    for weights, code, text in (
+        (workspace / "weights.pb", 3, "weights.pb cannot be read (no whole number ends behind byte 1)"),
+        (workspace / "model.ckpt-3", 3, "model.ckpt-3 do not exist"),
+    ):
+        assert train("run", *_STEP, "--base-channels", 1, "--weights", weights) == code
+        assert text in capfd.readouterr().err
+    assert [path.name for path in (workspace / "runs").iterdir()] == ["run-001"]
+
+
+def test_published_weights_bring_their_options() -> None:
+    for name, weights, padding in (("adapnet", "model.ckpt-7", "tensorflow"), ("adapnet", "imagenet", "symmetric")):
+        model = parse_config({"model": {"name": name, "weights": weights}}, "test").model
+        assert model.options["padding"] == padding
+    segnet_ = {"name": "segnet", "weights": "x.h5", "padding": "symmetric"}
+    assert parse_config({"model": segnet_}, "test").model.options["padding"] == "symmetric"
 
 
 def test_smsnet_refuses_the_motion_image_in_the_first_place(
