@@ -1,7 +1,7 @@
 """What `train predict` does, between the command line and the parts."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,14 @@ from segprep.train.predict.prepare import Preparation, plan_preparation
 from segprep.train.predict.record import Record
 from segprep.train.predict.source_columns import file_columns
 from segprep.train.predict.stored import store_items, workspace_items
+from segprep.train.predict.submission import (
+    BENCHMARKS,
+    Benchmark,
+    SubmissionName,
+    check_classes,
+    submission_names,
+    write_archive,
+)
 from segprep.train.predict.views import Views, check_views
 
 __all__ = ["Request", "predict"]
@@ -42,6 +50,7 @@ _REMEDY: Final = (
 )
 
 Say = Callable[[str], None]
+Task = tuple[list[Item] | Film, Predictor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +72,7 @@ class Request:
         unit: Of depth files, see `depth_unit`.
         camera: fx, fy, cx and cy in pixels of the pictures.
         prepare: Whether missing columns are made.
+        submission: For which benchmark; `files.ids` must be what it wants.
         max_frames: Of each video, None for all.
         max_minutes: After which to stop.
         quiet: Whether to show no progress.
@@ -82,6 +92,7 @@ class Request:
     unit: str | None = None
     camera: tuple[float, float, float, float] | None = None
     prepare: bool = False
+    submission: SubmissionName | None = None
     max_frames: int | None = None
     max_minutes: float | None = None
     quiet: bool = False
@@ -107,6 +118,8 @@ def predict(model: Model, inputs: Sequence[str], request: Request, say: Say) -> 
         model.segmenter.precision = request.precision
     sources = _Sources(model, request, say)
     tasks = [sources.task(named) for named in inputs]
+    if request.submission is not None:
+        tasks = _submitted(tasks, BENCHMARKS[request.submission], request)
     found = [each for task, _ in tasks for each in ([task] if isinstance(task, Film) else task)]
     _refuse_twice([(each.name, each.source) for each in found])
     say(f"the network sees each picture {request.size}")
@@ -127,7 +140,40 @@ def predict(model: Model, inputs: Sequence[str], request: Request, say: Say) -> 
             else:
                 whole.add(predict_items(task, predictor, request.out, record, stop, quiet=request.quiet))
         whole.why = stop.why
+        if request.submission is not None:
+            whole.archive = _archived(request, request.submission, whole, [each.name for each in found], say)
     return whole
+
+
+def _submitted(tasks: Sequence[Task], benchmark: Benchmark, request: Request) -> list[Task]:
+    """Return the tasks with the names of the archive; refuse what a server would."""
+    if request.at != "original":
+        raise ConfigurationError(f"{benchmark.title} wants predictions at the size of its pictures: omit --at network")
+    check_classes(benchmark, request.files.classes)
+    paths = []
+    for task, _ in tasks:
+        for each in [task] if isinstance(task, Film) else task:
+            if isinstance(each, Film) or not Path(each.source).is_file():
+                raise ConfigurationError(f"{each.source}: a submission is made of the pictures of {benchmark.title}")
+            paths.append(Path(each.source))
+    names = submission_names(benchmark, paths)
+    return [
+        ([replace(each, name=names[Path(each.source)]) for each in task], predictor)
+        for task, predictor in tasks
+        if not isinstance(task, Film)
+    ]
+
+
+def _archived(
+    request: Request, submission: SubmissionName, whole: Predicted, names: Sequence[str], say: Say
+) -> Path | None:
+    if whole.why is not None or whole.bad:
+        say("the archive is not written: predictions are missing")
+        return None
+    archive = request.out / f"{submission}.zip"
+    files = {name: request.out / request.files.names(name)["ids"] for name in names}
+    write_archive(BENCHMARKS[submission], files, archive)
+    return archive
 
 
 def _made_by(model: Model, request: Request) -> JsonDict:
@@ -142,6 +188,7 @@ def _made_by(model: Model, request: Request) -> JsonDict:
         "views": request.views.to_json(),
         "prepare": request.prepare,
         "depth_unit": request.unit,
+        "submission": request.submission,
         "camera": None if request.camera is None else list(request.camera),
     }
 
@@ -164,7 +211,7 @@ class _Sources:
         self._takes = [column.name for column in model.columns]
         self.guessed: dict[str, None] = {}
 
-    def task(self, named: str) -> tuple[list[Item] | Film, Predictor]:
+    def task(self, named: str) -> Task:
         """Return what an input holds, and what predicts it."""
         path = Path(named).expanduser()
         if named.rstrip("/").endswith(_STORE_SUFFIX):
