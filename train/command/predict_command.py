@@ -190,7 +190,8 @@ def predict_command(
     """
     from segprep.train.command.device import named_device
     from segprep.train.command.place import runs_of
-    from segprep.train.command.prediction import Request, predict
+    from segprep.train.command.prediction import predict
+    from segprep.train.command.prediction_request import Request
     from segprep.train.predict.model import load
     from segprep.train.predict.network_size import NetworkSize
     from segprep.train.predict.outputs import OutputFiles, parse_outputs

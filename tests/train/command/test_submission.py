@@ -72,8 +72,8 @@ def test_an_archive_of_raw_ids(
     write_image(tmp_path / "small" / "ulm_000001_000019_leftImg8bit.png", np.zeros((4, 4, 3), np.uint8))
     for words, (arguments, code) in refusals.items():
         capfd.readouterr()
-        command = ("predict", run.root, *arguments, "--submission", "cityscapes", "--out", tmp_path / "no")
-        assert train(*command) == code
+        given = (*arguments, "--submission", "cityscapes", "--out", tmp_path / "no")
+        assert train("predict", run.root, *given) == code
         assert words in capfd.readouterr().err
         assert not (tmp_path / "no").exists()
 
