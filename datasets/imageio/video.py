@@ -15,18 +15,12 @@ from av.video.frame import VideoFrame as DecodedFrame
 
 from segprep.datasets.errors import MachineError, MissingInputError, UnreadableFileError
 from segprep.datasets.imageio.files import MAX_PIXELS
+from segprep.datasets.imageio.video_names import CAMERA, is_live
 from segprep.datasets.machine import blame_machine
 from segprep.datasets.sample import Array
 
-__all__ = ["VIDEO_SUFFIXES", "Frame", "VideoReader", "is_live"]
+__all__ = ["Frame", "VideoReader"]
 
-VIDEO_SUFFIXES: Final = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
-    *(".mxf", ".dv", ".wmv", ".flv", ".3gp", ".ogv", ".mjpeg", ".y4m"),
-)
-"""Of the files that are taken for videos."""
-
-_CAMERA: Final = "camera:"
 _CLOCKLESS: Final = "mpjpeg"  # JPEG files one after the other: FFmpeg takes 25 of them for a second
 _MILLISECONDS: Final = Fraction(1, 1000)
 _SECONDS_TO_ANSWER: Final = 20.0
@@ -48,11 +42,6 @@ class Frame:
     pts: int
     seconds: Fraction
     rgb_HWC: Array
-
-
-def is_live(source: str) -> bool:
-    """Whether a source is a stream or a camera, which gives each frame but once."""
-    return "://" in source or source.startswith(_CAMERA)
 
 
 class VideoReader:
@@ -92,8 +81,8 @@ class VideoReader:
         if not live and not Path(self.source).exists():
             raise MissingInputError(f"{self.source} does not exist, but it is needed: check the path")
         name, kind = self.source, None
-        if name.startswith(_CAMERA):
-            name, kind = f"/dev/video{name.removeprefix(_CAMERA)}", "v4l2"
+        if name.startswith(CAMERA):
+            name, kind = f"/dev/video{name.removeprefix(CAMERA)}", "v4l2"
         try:
             self._container = av.open(name, format=kind, timeout=_SECONDS_TO_ANSWER if live else None)
         except (av.FFmpegError, ValueError) as error:

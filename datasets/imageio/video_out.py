@@ -13,12 +13,11 @@ from av.video.frame import VideoFrame as CodedFrame
 
 from segprep.datasets.atomic import PARTIAL_SUFFIX, StagedFile, commit, discard, write_failed
 from segprep.datasets.errors import CodeRangeError, WriteFailedError
+from segprep.datasets.imageio.video_names import IDS_SUFFIX, PICTURES_SUFFIX
 from segprep.datasets.sample import Array
 
-__all__ = ["IDS_SUFFIX", "PICTURES_SUFFIX", "VideoWriter"]
+__all__ = ["VideoWriter"]
 
-PICTURES_SUFFIX: Final = ".mp4"
-IDS_SUFFIX: Final = ".mkv"
 
 _USUAL_RATE: Final = Fraction(25)
 _BT709, _LIMITED = 1, 1  # as FFmpeg numbers them

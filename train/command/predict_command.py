@@ -151,6 +151,14 @@ def predict_command(
         Literal["original", "network"],
         typer.Option(help="Size of what is written: the picture's, or the network's.", rich_help_panel=_WRITING),
     ] = "original",
+    submission: Annotated[
+        Literal["cityscapes", "kitti", "kitti360", "bdd", "mapillary", "scannet"] | None,
+        typer.Option(
+            help="Names, ids and an archive as the server of this benchmark wants them; decides --ids.",
+            show_default=False,
+            rich_help_panel=_WRITING,
+        ),
+    ] = None,
     max_frames: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Of each video or stream.", show_default=False, rich_help_panel=_READING),
@@ -174,13 +182,17 @@ def predict_command(
     The same command again goes on where it was stopped, and predicts what is new or has changed.
     """
     from segprep.train.command.place import runs_of
-    from segprep.train.command.prediction import Request, predict
+    from segprep.train.command.prediction import predict
+    from segprep.train.command.prediction_request import Request
     from segprep.train.network.device import chosen_device
     from segprep.train.predict.model import load
     from segprep.train.predict.network_size import NetworkSize
     from segprep.train.predict.outputs import OutputFiles, parse_outputs
+    from segprep.train.predict.submission import BENCHMARKS
 
     most_bad = parse_share(max_bad)
+    if submission is not None:
+        save, ids = f"ids,{save}", BENCHMARKS[submission].ids
     views, outputs = views_of(window, stride, scales, flip), parse_outputs(save)
     model = load(named, checkpoint, runs=runs_of(workspace), device=chosen_device(device), say=say)
     request = Request(
@@ -198,6 +210,7 @@ def predict_command(
         unit=depth_unit,
         camera=_camera(camera),
         prepare=prepare,
+        submission=submission,
         max_frames=max_frames,
         max_minutes=max_minutes,
         quiet=quiet,
@@ -213,11 +226,14 @@ def _report(predicted: "Predicted", out: Path, most_bad: float, as_json: bool) -
     if as_json:
         about = {"out": str(out), "done": predicted.done, "kept": predicted.kept, "seconds": predicted.seconds}
         bad = [{"source": each.source, "reason": each.reason} for each in predicted.bad]
-        typer.echo(json.dumps({**about, "bad": bad, "stopped": predicted.why}))
+        archive = None if predicted.archive is None else str(predicted.archive)
+        typer.echo(json.dumps({**about, "bad": bad, "stopped": predicted.why, "archive": archive}))
     else:
         kept = f", {predicted.kept} were there" if predicted.kept else ""
         bad_text = f", {len(predicted.bad)} could not be" if predicted.bad else ""
         typer.echo(f"{out}: {predicted.done} predicted{kept}{bad_text}; {rate:.1f} images/s")
+        if predicted.archive is not None:
+            typer.echo(f"to be sent: {predicted.archive}")
     if predicted.why is not None:
         reason = "interrupted" if predicted.why == "interrupted" else "stopped after --max-minutes"
         say(f"{reason}; what is written is whole. The same command goes on; of a video it begins anew")

@@ -42,6 +42,7 @@ class Predicted:
         seconds: How long it took.
         clipped: By column how many pixels its code could not express; they got its nearest value.
         why: Why it was stopped before all was done; None if it was not.
+        archive: What is to be sent to the server of a benchmark.
     """
 
     done: int = 0
@@ -50,6 +51,7 @@ class Predicted:
     seconds: float = 0.0
     clipped: dict[str, int] = field(default_factory=dict)
     why: Why | None = None
+    archive: Path | None = None
 
     def add(self, other: "Predicted") -> None:
         """Add what became of further items."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from segprep.datasets.errors import CodeRangeError, MissingInputError, UnreadableFileError, WriteFailedError
-from segprep.datasets.imageio.video import Frame, VideoReader, is_live
+from segprep.datasets.imageio.video import Frame, VideoReader
+from segprep.datasets.imageio.video_names import is_live
 from segprep.datasets.imageio.video_out import VideoWriter
 from segprep.datasets.sample import Array
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,6 +194,23 @@ def test_a_stream_is_predicted_as_it_comes(
     assert "gives no pictures" in capfd.readouterr().err
 
 
+def test_pictures_need_no_pyav_and_videos_say_so(run: Run, film: Path, out: Path, tmp_path: Path) -> None:
+    """In a process of its own, where `av` is not installed."""
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(encode_image(".png", np.zeros((20, 28, 3), np.uint8)))
+    without = "import sys; sys.modules['av'] = None; from segprep.train.cli import main; main()"
+
+    def predicted(named: Path) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-c", without, "predict", str(run.root), str(named), "--out", str(out)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    refused = predicted(film)
+    assert refused.returncode == 2
+    assert "needs av: install it with `pip install 'segprep[video]'`" in refused.stderr
+    assert not out.exists()
+    assert predicted(picture).returncode == 0
+
+
 def test_max_minutes_ends_a_stream(run: Run, train: Callable[..., int], film: Path, out: Path) -> None:
     assert train("predict", run.root, film, "--out", out, "--max-minutes", "0", "-q", "--save", "ids") == 0
     assert not (out / "film.ids.mkv").exists()
@@ -202,6 +221,7 @@ def test_a_real_drive_keeps_its_frames(run: Run, train: Callable[..., int], out:
     options = ("--at", "network", "--save", "ids", "--max-frames", "40", "-q")
     assert train("predict", run.root, _REAL, "--out", out, *options) == 0
     with VideoReader(_REAL) as reader:
-        assert (reader.stated, reader.rate) == (221, 25)
+        assert reader.stated == 221
+        assert reader.rate == Fraction(25)
         expected = [frame.seconds for _, frame in zip(range(40), reader.frames(), strict=False)]
     assert [at for at, _ in _decoded(out / "solidWhiteRight.ids.mkv", "gray")] == expected

@@ -74,7 +74,7 @@ def test_what_is_missing_is_told(ready: Path, tmp_path: Path, capfd: pytest.Capt
     pictures, out = ready / "train" / "image_data", ("--out", tmp_path / "out", "-C", ready)
     refusals: dict[tuple[object, ...], str] = {
         (): "the network takes column 'flow', (H, W, 2) float32 motion (u, v) in pixels, optical_flow, which nobody "
-        "gives: give it with --columns flow=DIR, or let --prepare make it from previous, depth, camera",
+        "gives: give it with --columns flow=DIR, or let --prepare make it from depth, camera",
         ("--prepare",): "there is no column 'depth', from which jet is made. Give it with --columns depth=DIR",
         ("--prepare", "--columns", f"depth={pictures}"): "normals is made with the camera: say --camera FX,FY,CX,CY",
         ("--prepare", "--columns", f"depth={pictures}", "--camera", "9,9,9,9"): "say what the numbers in the files of "
