@@ -8,6 +8,7 @@ from segprep.train.command.eval_command import eval_command
 from segprep.train.command.export_command import export_command
 from segprep.train.command.info_command import info_command
 from segprep.train.command.run_command import run_command
+from segprep.train.command.time_command import time_command
 
 __all__ = ["app", "main"]
 
@@ -21,6 +22,7 @@ app.command("run")(run_command)
 app.command("eval")(eval_command)
 app.command("info")(info_command)
 app.command("export")(export_command)
+app.command("time")(time_command)
 
 
 def main() -> None:

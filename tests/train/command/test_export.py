@@ -103,7 +103,7 @@ def test_a_file_may_have_8_bits(run: Run, train: Train, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert train("export", "--int8", "--calibration", "3") == 0
     said = capsys.readouterr().out
-    assert re.search(r"32 bits +0\.\d{4} +0\.\d{4} +\d\.\d MB\n +8 bits +0\.\d{4} +0\.\d{4} +\d\.\d MB", said)
+    assert re.search(r"32 bits +0\.\d{4} +0\.\d{4} +\d\.\d MB\n8 bits +0\.\d{4} +0\.\d{4} +\d\.\d MB", said)
     assert re.search(r"on the 2 samples of .*val\.zarr; ranges from 3 of train", said)
     facts = OnnxModel(run.root / "run-001.int8.onnx").facts
     assert facts.precision == "int8"
