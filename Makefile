@@ -97,6 +97,7 @@ demo: install ## Run a user's day on a rendered drive, from images to an evaluat
 	$(BIN)/prep status -C demo/workspace
 	$(BIN)/train run --base-channels 8 --epochs 10 --class-weights enet --name demo -C demo/workspace
 	$(BIN)/train eval --name demo -C demo/workspace
+	$(BIN)/train export demo --out demo/network.onnx -C demo/workspace
 	$(BIN)/prep show 'val*_000012' --out demo/pictures/sample.png -C demo/workspace
 	cp demo/workspace/runs/demo/eval-val/panel.png demo/pictures/predictions.png
 	$(BIN)/train predict demo demo/drive/val/drive00/rgb --out demo/predictions --save ids,colors,overlay -C demo/workspace
@@ -105,6 +106,7 @@ demo: install ## Run a user's day on a rendered drive, from images to an evaluat
 	@echo 'The workspace: demo/workspace               every column as plain files, and ledger.sqlite'
 	@echo 'The shards:    demo/workspace/shards        train.zarr, val.zarr'
 	@echo 'The network:   demo/workspace/runs/demo     checkpoints, log, evaluation'
+	@echo '               demo/network.onnx           the same for other runtimes; its answers were compared'
 	@echo 'Predictions:   demo/predictions/overlay     the pictures of a folder under the colours of their classes; ids/, colors/ beside'
 	@echo 'Pictures:      demo/pictures/sample.png     every column of one sample'
 	@echo '               demo/pictures/predictions.png  image, label, prediction, errors'
@@ -126,6 +128,7 @@ bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/camvid.py
 	$(BIN)/python bench/motion.py
+	$(BIN)/python bench/export.py
 	$(BIN)/python bench/cluster_faults.py
 	$(BIN)/python bench/damage.py
 	$(BIN)/python bench/kills.py

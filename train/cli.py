@@ -11,6 +11,7 @@ from segprep.train.command.info_command import info_command
 from segprep.train.command.predict_command import predict_command
 from segprep.train.command.run_command import run_command
 from segprep.train.command.serve_command import serve_command
+from segprep.train.command.time_command import time_command
 
 __all__ = ["app", "main"]
 
@@ -28,6 +29,7 @@ app.command("info")(info_command)
 app.command("predict")(predict_command)
 app.command("export")(export_command)
 app.command("serve")(serve_command)
+app.command("time")(time_command)
 
 
 def main() -> None:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.errors import ConfigurationError, ConflictError
 from segprep.train.export.facts import ExportFacts, Parity
 from segprep.train.export.formats import FORMATS, FileFormat
+from segprep.train.export.noise import noise
 from segprep.train.export.parity import answers, check_parity, in_32_bits, measured_parity, other_size
 from segprep.train.export.runners import Save
 from segprep.train.export.samples import Samples, Values
-from segprep.train.export.whole import WholeNetwork, noise, whole_network
+from segprep.train.export.whole import WholeNetwork, whole_network
 from segprep.train.predict.model import Model
 
 __all__ = ["Exported", "exported", "facts_of", "noise_samples", "refuse_existing", "write_exported"]
@@ -107,7 +110,7 @@ def facts_of(model: Model, head: int = 0, parity: Parity | None = None) -> Expor
 
 def noise_samples(model: Model) -> Samples:
     """Return samples without any meaning, for where nothing real is at hand."""
-    values = zip(*(each.numpy() for each in noise(model.columns, _NOISE_SAMPLES, model.size)), strict=True)
+    values = zip(*(noise(each, _NOISE_SAMPLES, model.size) for each in model.columns), strict=True)
     return Samples(tuple(values), "noise")
 
 
@@ -145,7 +148,7 @@ def _saver(
     if not why:
         expected = [answers(judge, values, dataset) for values in others.values]
         try:
-            save = to.exported(network, names, noise(judge.columns, 2, _EXAMPLE), any_size=True)
+            save = to.exported(network, names, _example(judge, _EXAMPLE), any_size=True)
             found = measured_parity(expected, to.runner(save("")), others)
             check_parity(found, "")
         except (RuntimeError, ValueError, ConflictError) as error:
@@ -161,9 +164,13 @@ def _saver(
             "give samples of this size"
         )
     try:
-        return to.exported(network, names, noise(judge.columns, 2, judge.size), any_size=False), judge.size
+        return to.exported(network, names, _example(judge, judge.size), any_size=False), judge.size
     except (RuntimeError, ValueError) as error:
         raise ConfigurationError(f"{judge.path} cannot be exported to {to.SUFFIX}: {error}") from error
+
+
+def _example(model: Model, size: tuple[int, int]) -> list[Tensor]:
+    return [torch.from_numpy(noise(each, 2, size)) for each in model.columns]
 
 
 def _size(values: Values) -> tuple[int, int]:

@@ -21,8 +21,10 @@ class FileFormat(Protocol):
         SMALLEST: Width and height below which sizes are not open.
     """
 
-    SUFFIX: Final[str]
-    SMALLEST: Final[int]
+    @property
+    def SUFFIX(self) -> str: ...  # noqa: N802, D102  (a constant of a module)
+    @property
+    def SMALLEST(self) -> int: ...  # noqa: N802, D102  (another one)
 
     def exported(
         self, network: WholeNetwork, names: Sequence[str], example: Sequence[Tensor], *, any_size: bool

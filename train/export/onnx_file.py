@@ -36,7 +36,7 @@ def exported(network: WholeNetwork, names: Sequence[str], example: Sequence[Tens
         torch.onnx.export(
             script,
             tuple(example),
-            file,
+            file,  # type: ignore[arg-type]  # it also takes what can be written to
             dynamo=False,
             input_names=list(names),
             output_names=list(OUTPUTS),

@@ -63,7 +63,7 @@ def _sizes_stay_open() -> Iterator[None]:
     if not hasattr(shape_settings, "backed_size_oblivious"):
         yield
         return
-    with shape_settings.patch(backed_size_oblivious=True):
+    with shape_settings.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]  # made at run time
         yield
 
 

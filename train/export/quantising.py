@@ -17,6 +17,7 @@ from segprep.train.export import onnx_file
 from segprep.train.export.exporting import Exported
 from segprep.train.export.parity import answers, in_32_bits, measured_parity
 from segprep.train.export.samples import Samples, original_indices, stored_values
+from segprep.train.export.text_table import text_table
 from segprep.train.export.whole import batch_of
 from segprep.train.predict.model import Model
 from segprep.train.reading.order import Row
@@ -74,10 +75,8 @@ class Comparison:
         for name, each in (("32 bits", self.before), ("8 bits", self.after)):
             size = f"{each.size_bytes / 1e6:.1f} MB"
             rows.append((name, f"{each.mean_iou:.4f}", f"{each.pixel_accuracy:.4f}", size))
-        widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         about = f"onnxruntime on the {self.samples} samples of {self.store}; ranges from {self.calibration} of train"
-        return "\n".join([*lines, about])
+        return f"{text_table(rows)}\n{about}"
 
 
 def quantised(

@@ -28,7 +28,7 @@ def exported(network: WholeNetwork, names: Sequence[str], example: Sequence[Tens
 def runner(file: bytes) -> Runner:
     """Return what runs the file on the CPU."""
     with script_warnings():
-        script = torch.jit.load(io.BytesIO(file), map_location="cpu")
+        script = torch.jit.load(io.BytesIO(file), map_location="cpu")  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def run(columns: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ def traced(network: WholeNetwork, example: Sequence[Tensor]) -> torch.jit.Script
     found by comparing answers at another size.
     """
     with script_warnings(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        script = torch.jit.trace(network, tuple(example), check_trace=False)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]  # absent from torch's stubs
+        script = torch.jit.trace(network, tuple(example), check_trace=False)  # type: ignore[no-untyped-call]
     assert isinstance(script, torch.jit.ScriptModule)
     return script

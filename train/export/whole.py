@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segprep.datasets.codes import code_from_json
 from segprep.datasets.sample import Array
-from segprep.datasets.shards.columns import ArraySpec
 from segprep.train.export.coding import column_coding
-from segprep.train.export.facts import taken_dtype
 from segprep.train.network.config import Precision
 from segprep.train.network.segmenter import AUTOCAST
 from segprep.train.predict.model import Model
 
-__all__ = ["OUTPUTS", "WholeNetwork", "batch_of", "noise", "whole_network"]
+__all__ = ["OUTPUTS", "WholeNetwork", "batch_of", "whole_network"]
 
 OUTPUTS: Final = ("ids", "scores")
 
@@ -72,23 +68,3 @@ def whole_network(model: Model, head: int = 0, precision: Precision = "fp32") ->
 def batch_of(values: Sequence[Array]) -> list[Tensor]:
     """Return the columns of one sample as a batch of one."""
     return [torch.from_numpy(each[None]) for each in values]
-
-
-def noise(columns: Sequence[ArraySpec], samples: int, size: tuple[int, int], seed: int = 0) -> list[Tensor]:
-    """Return random values of each column, as its code reads them from random stored numbers.
-
-    Args:
-        columns: The input columns.
-        samples: How many.
-        size: (width, height).
-        seed: Of the random generator.
-    """
-    rng = np.random.default_rng(seed)
-    arrays = []
-    for column in columns:
-        code, dtype = code_from_json(column.code), np.dtype(column.dtype)
-        shape = (size[1], size[0], *column.shape[2:])
-        stored = [rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True) for _ in range(samples)]
-        values = np.stack([code.decode(each, None)[0] for each in stored])
-        arrays.append(torch.from_numpy(values.astype(taken_dtype(column), copy=False)))
-    return arrays

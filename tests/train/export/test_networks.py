@@ -1,7 +1,9 @@
 """Exported networks answer what the networks answer, at every size."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ from segprep.datasets.errors import (
     SizeMismatchError,
     UnreadableFileError,
 )
-from segprep.datasets.sample import Array
+from segprep.datasets.made_classes import made_class_map
+from segprep.datasets.sample import Array, Mask
 from segprep.train.export.exporting import Exported, exported, noise_samples, write_exported
 from segprep.train.export.facts import EXTRA_FILE, ExportFacts
 from segprep.train.export.formats import FORMATS
@@ -24,7 +27,7 @@ from segprep.train.export.onnx_model import OnnxModel
 from segprep.train.export.tracing import script_warnings
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputScaling, Logits, Network
-from segprep.train.network.segmenter import Segmenter
+from segprep.train.network.segmenter import Segmenter, build_segmenter, input_columns
 from segprep.train.predict.model import Model
 from support.scenes import CLASSES
 from support.untrained import FLOW, IMAGE, SIZE, random_sample, untrained_model
@@ -32,7 +35,7 @@ from support.untrained import FLOW, IMAGE, SIZE, random_sample, untrained_model
 
 def _file(model: Model, to: str, tmp_path: Path, said: list[str] | None = None) -> tuple[Path, Exported]:
     path = tmp_path / f"network{FORMATS[to].SUFFIX}"
-    file = exported(model, to, noise_samples(model), path, None, [].append if said is None else said.append)
+    file = exported(model, to, noise_samples(model), path, None, (list[str]() if said is None else said).append)
     write_exported(file, path)
     return path, file
 
@@ -67,7 +70,7 @@ def test_torchscript_answers_as_the_network_at_every_size(tmp_path: Path) -> Non
         path, _ = _file(model, "torchscript", tmp_path)
         extra = {EXTRA_FILE: ""}
         with script_warnings():
-            script = torch.jit.load(path, _extra_files=extra)
+            script = torch.jit.load(path, _extra_files=extra)  # type: ignore[no-untyped-call]
         _check_answers(model, script, [(29, 45), (7, 5)])
         assert json.loads(extra[EXTRA_FILE])["network"] == name
 
@@ -89,7 +92,7 @@ def _check_answers(
         with torch.inference_mode():
             ids_NHW, scores_NCHW = network(*(torch.from_numpy(sample[c][None]) for c in ("image", "flow")))
         expected = _expected(model, sample)
-        np.testing.assert_allclose(scores_NCHW[0], expected, atol=1e-4)
+        np.testing.assert_allclose(scores_NCHW[0], expected, atol=0.01)
         np.testing.assert_array_equal(ids_NHW[0], scores_NCHW[0].argmax(0))
 
 
@@ -159,7 +162,7 @@ def test_a_file_says_what_it_takes_and_gives(small: Path) -> None:
     facts = loaded.facts
     assert (facts.network, facts.step, facts.target, facts.provenance["title"]) == ("frrn", 7, "label", "Scenes")
     assert facts.parity is not None
-    assert facts.parity.agreement == 1
+    assert facts.parity.agreement > 0.999
     said = facts.to_json()
     assert said["classes"] == ["road", "car", "sky"]
     assert said["colors"][1] == [0, 0, 142]
@@ -182,7 +185,7 @@ def test_a_sample_that_does_not_fit_is_refused(small: Path) -> None:
 
 def test_what_is_invalid_may_be_told_by_a_mask(small: Path) -> None:
     loaded, sample = OnnxModel(small), random_sample(8, 9)
-    valid = ~np.isnan(sample["flow"]).any(-1)
+    valid: Mask = np.isfinite(sample["flow"]).all(-1)
     masked = loaded.prepared({**sample, "flow": np.nan_to_num(sample["flow"])}, {"flow": valid})
     np.testing.assert_array_equal(masked["flow"], sample["flow"])
     rounded = loaded.prepared({**sample, "image": sample["image"] + 0.25})
@@ -204,3 +207,30 @@ def test_files_of_others_are_refused(small: Path, tmp_path: Path) -> None:
         OnnxModel(tmp_path / "foreign.onnx")
     with pytest.raises(UnreadableFileError, match="what a says of itself cannot be used"):
         ExportFacts.from_text('{"version": "1"}', "a")
+
+
+# -- runs of other kinds -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_a_run_in_16_bits_computes_in_32_and_says_so(tmp_path: Path) -> None:
+    model, said = untrained_model("frrn", (IMAGE,), base_channels=2, precision="bf16"), list[str]()
+    path, _ = _file(model, "onnx", tmp_path, said)
+    assert re.match(r"the file computes in 32 bits, the run in bf16: both give \d+\.\d+% of the pixels", said[0])
+    loaded = OnnxModel(path)
+    assert loaded.facts.precision == "fp32"
+    assert loaded.facts.parity is not None
+    assert loaded.facts.parity.max_difference < 0.01
+
+
+def test_of_several_data_sets_one_is_told(tmp_path: Path) -> None:
+    first = untrained_model("frrn", (IMAGE,), base_channels=2)
+    both = build_segmenter(first.config.model, input_columns((IMAGE,), {}), [2, 3]).eval()
+    maps = {"first": made_class_map(("static", "moving"), {}), "second": CLASSES}
+    model = replace(first, segmenter=both, class_maps=maps, state=replace(first.state, provenance=()))
+    file = exported(model, "onnx", noise_samples(model), tmp_path / "a.onnx", "second")
+    write_exported(file, tmp_path / "a.onnx")
+    loaded, sample = OnnxModel(tmp_path / "a.onnx"), random_sample(20, 30)
+    assert loaded.class_maps == {"second": CLASSES}
+    expected = model.predict(sample, dataset="second").probabilities_CHW
+    batch = {"image": loaded.prepared(sample)["image"][None]}
+    np.testing.assert_allclose(loaded.probabilities(batch)[0], expected, atol=0.01)
