@@ -1,6 +1,7 @@
 """Label maps, instances and predictions in the files of Cityscapes: small, drawn, and the same for the same seed."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,12 +41,13 @@ def write_maps(folder: Path, images: int, size: tuple[int, int], seed: int) -> l
         prediction_HW = np.where(np.isin(prediction_HW, (0, 3, 4)), 12, prediction_HW).astype(np.uint8)
         sure_HW = rng.integers(80, 256, label_HW.shape).astype(np.uint8)
         name = f"drawn_{number:06d}_000019"
-        for ending, picture in {
+        pictures: dict[str, npt.NDArray[Any]] = {
             "gtFine_labelIds": label_HW,
             "gtFine_instanceIds": instance_HW,
             "pred": prediction_HW,
             "sure": sure_HW,
-        }.items():
+        }
+        for ending, picture in pictures.items():
             write_image(folder / f"{name}_{ending}.png", picture)
         names.append(name)
     return names
@@ -60,4 +62,5 @@ def _noise(rng: np.random.Generator, size: tuple[int, int], channels: int = 1) -
 
 
 def _blobs(rng: np.random.Generator, size: tuple[int, int]) -> _Ids:
-    return np.array(_IDS, np.uint8)[_noise(rng, size, len(_IDS)).argmax(2)]
+    found: _Ids = np.array(_IDS, np.uint8)[_noise(rng, size, len(_IDS)).argmax(2)]
+    return found

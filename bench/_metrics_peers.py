@@ -4,6 +4,7 @@ Reads the files of `_metrics_maps.py` and prints a JSON object. Knows nothing of
 """
 
 import contextlib
+import importlib
 import io
 import json
 import math
@@ -21,9 +22,7 @@ _Numbers = npt.NDArray[np.float64]
 
 
 def cityscapes(folder: Path, names: list[str]) -> dict[str, Any]:
-    from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling
-
-    evaluation = evalPixelLevelSemanticLabeling
+    evaluation = importlib.import_module("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
     evaluation.args.JSONOutput = False
     evaluation.args.quiet = True
     files = [[str(folder / f"{name}_{what}.png") for name in names] for what in ("pred", "gtFine_labelIds")]
@@ -41,8 +40,7 @@ def cityscapes(folder: Path, names: list[str]) -> dict[str, Any]:
 
 def flat(folder: Path, names: list[str]) -> tuple[_Ids, _Ids, _Numbers, list[str]]:
     """Return labels, predictions (train ids) and probabilities of all pixels that count, and the classes."""
-    from cityscapesscripts.helpers.labels import labels
-
+    labels = importlib.import_module("cityscapesscripts.helpers.labels").labels
     table = np.full(256, 255, np.uint8)
     classes = [""] * 19
     for each in labels:
@@ -59,8 +57,7 @@ def flat(folder: Path, names: list[str]) -> tuple[_Ids, _Ids, _Numbers, list[str
 
 
 def sklearn_scores(label: _Ids, prediction: _Ids, classes: list[str]) -> dict[str, Any]:
-    from sklearn import metrics
-
+    metrics = importlib.import_module("sklearn.metrics")
     ids = list(range(len(classes)))
     present = sorted(set(label.tolist()))
     either = sorted(set(label.tolist()) | set(prediction.tolist()))
@@ -81,17 +78,17 @@ def sklearn_scores(label: _Ids, prediction: _Ids, classes: list[str]) -> dict[st
 
 def torchmetrics_scores(label: _Ids, prediction: _Ids, sure: _Numbers, classes: list[str]) -> dict[str, Any]:
     import torch
-    from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_jaccard_index
 
+    scores = importlib.import_module("torchmetrics.functional.classification")
     number = len(classes)
     probabilities = np.repeat(((1 - sure) / (number - 1))[:, None], number, 1)
     probabilities[np.arange(len(sure)), prediction] = sure
     guess, truth = torch.from_numpy(probabilities), torch.from_numpy(label.astype(np.int64))
     given = torch.from_numpy(prediction.astype(np.int64))
-    iou = multiclass_jaccard_index(given, truth, number, average="none", zero_division=math.nan)
+    iou = scores.multiclass_jaccard_index(given, truth, number, average="none", zero_division=math.nan)
     return {
         "iou": dict(zip(classes, iou.tolist(), strict=True)),
-        "calibration_error": float(multiclass_calibration_error(guess, truth, number, n_bins=15, norm="l1")),
+        "calibration_error": float(scores.multiclass_calibration_error(guess, truth, number, n_bins=15, norm="l1")),
     }
 
 

@@ -63,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         first = first or folder
         interval = "" if folder == first else _interval(run("train", "compare", first, folder, "--json"))
         numbers = [metrics[each] for each in ("mean_iou", "mean_boundary_iou", "calibration_error")]
-        numbers.append(metrics["temporal"]["mean_iou"])
-        rows.append([name, *(f"{each:.4f}" for each in numbers), interval, f"{seconds:.2f}"])
+        numbers.append(metrics["temporal"]["mean_iou"] if "temporal" in metrics else None)
+        shown = ("none" if each is None else f"{each:.4f}" for each in numbers)
+        rows.append([name, *shown, interval, f"{seconds:.2f}"])
     head = ("views", "mean IoU", "boundary IoU", "calibration error", "temporal IoU", "mean IoU more", "s/picture")
     print(f"\n{table(head, rows)}\n\n{load_line('at the end')}")
 
