@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _is(path: Path, metrics: dict[str, object]) -> bool:
-    return json.loads(path.read_text())["views"] == metrics["views"]
+    return bool(json.loads(path.read_text())["views"] == metrics["views"])
 
 
 def _interval(said: str) -> str:
