@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from importlib.util import find_spec
@@ -72,7 +72,7 @@ PEERS: dict[str, Peer] = {
 """By the name of their arms."""
 
 
-def environment(name: str, folder: Path) -> tuple[Path, str]:
+def environment(name: str, folder: Path, peers: Mapping[str, Peer] = PEERS) -> tuple[Path, str]:
     """Make a peer's environment, or take the one that is there.
 
     Returns:
@@ -82,7 +82,7 @@ def environment(name: str, folder: Path) -> tuple[Path, str]:
         RuntimeError: If it does not install; says why.
     """
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    peer = PEERS[name]
+    peer = peers[name]
     complete = folder / "complete"
     if not complete.exists():
         venv.create(folder, with_pip=True, clear=True)

@@ -23,6 +23,8 @@ _TOTALS: Final = {
     "calibration_error": "calibration error",
 }
 
+_FEW_IMAGES: Final = 20
+
 
 def found_evaluations(workspace: Path, named: Sequence[str], split: str) -> list[Evaluation]:
     """Read the evaluations that people name: by their folder, or by the run whose `eval-<split>` is meant.
@@ -63,6 +65,8 @@ def intervals(evaluations: Sequence[Evaluation], rows: Sequence[JsonDict]) -> st
             lines.append(f"{name} against {first}: the mean IoU is not defined")
             continue
         verdict = "more than chance" if low > 0 or high < 0 else "no more than chance may give"
+        if row["images"] < _FEW_IMAGES:
+            verdict = "of so few images it says little"
         lines.append(
             f"{name} against {first}: mean IoU {row['difference']:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}: "
             f"{verdict} ({row['images']} images, {row['draws']} draws, seed {row['seed']})"
