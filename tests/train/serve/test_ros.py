@@ -1,5 +1,6 @@
 """The ROS 2 node, its core by stand-in messages and its shell by stand-in modules of ROS."""
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ def _message(values: Array, encoding: str, *, padding: int = 0, big: bool = Fals
     stored = values.astype(values.dtype.newbyteorder(">" if big else "<"))
     rows = np.ascontiguousarray(stored).view(np.uint8).reshape(len(values), -1)
     padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
-    return Image(header, *values.shape[:2], encoding, int(big), padded.shape[1], padded.tobytes())
+    height, width = values.shape[:2]
+    return Image(header, height, width, encoding, int(big), padded.shape[1], padded.tobytes())
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -69,7 +71,7 @@ def test_what_is_no_image_is_refused() -> None:
 
 @pytest.mark.parametrize(("dtype", "encoding"), [(np.uint8, "mono8"), (np.uint16, "mono16")])
 def test_what_is_written_is_read_back_with_the_header_of_the_input(dtype: type, encoding: str) -> None:
-    ids = np.arange(35).reshape(5, 7).astype(dtype)
+    ids: Array = np.arange(35).reshape(5, 7).astype(dtype)
     message = filled_image(Image(), ids, Image(header="stamp and frame"))
     assert (message.encoding, message.header) == (encoding, "stamp and frame")
     np.testing.assert_array_equal(picture_of(message), ids)
@@ -182,7 +184,8 @@ def test_the_command_runs_the_node_and_says_what_is_missing(
 ) -> None:
     assert run_app(app, "train", ["serve", str(kept_run), "--ros"]) == 2
     assert "a ROS 2 node needs rclpy, which comes with ROS 2" in capfd.readouterr().err
-    node, spun = _Node(), []
+    node = _Node()
+    spun: list[Any] = []
     modules = {name: ModuleType(name) for name in ("rclpy", *_ros())}
     for name, stand_in in _ros().items():
         vars(modules[name]).update(vars(stand_in))
@@ -190,6 +193,6 @@ def test_the_command_runs_the_node_and_says_what_is_missing(
     rclpy.init, rclpy.try_shutdown, rclpy.spin = (lambda: None), (lambda: None), spun.append
     rclpy.create_node = lambda name: node
     for name, module in modules.items():
-        monkeypatch.setitem(__import__("sys").modules, name, module)
+        monkeypatch.setitem(sys.modules, name, module)
     spin(model)
     assert spun == [node]
