@@ -55,6 +55,9 @@ def serve_command(
         int | None,
         typer.Option(metavar="N", help="Processor threads of the network. Default: as many as cores.", min=1),
     ] = None,
+    ros: Annotated[
+        bool, typer.Option("--ros", help="A node of ROS 2 in place of a server: ~/image_raw in, ~/segmentation out.")
+    ] = False,
 ) -> None:
     """Serve a trained network: POST a picture to /v1/segment, or open the page at / in a browser.
 
@@ -77,9 +80,14 @@ def serve_command(
         batch_size=batch_size,
         batch_s=batch_ms / 1e3,
     )
+    folder = runs_of(workspace)
+    chosen = named or str(find_run(folder, None).root)
+    if ros:
+        from segprep.train.serve.ros_node import spin
+
+        spin(load(chosen, checkpoint, runs=folder, say=say))
+        return
     with bound(host, port) as place:
-        folder = runs_of(workspace)
-        chosen = named or str(find_run(folder, None).root)
         model = load(chosen, checkpoint, runs=folder, say=say)
         if not is_loopback(place):
             say(

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.names import nearest_name
@@ -58,7 +59,7 @@ class Service:
         channels = sum(column.shape[2] if len(column.shape) == 3 else 1 for column in self.model.columns)
         kinds = {column.dtype for column in self.model.columns}
         dtype = np.dtype(next(iter(kinds)) if len(kinds) == 1 else np.float32)
-        self._batcher.submit(np.zeros((height, width, channels), dtype)).result()
+        self.model.probabilities(torch.from_numpy(np.zeros((1, height, width, channels), dtype)))
 
     @property
     def alive(self) -> bool:

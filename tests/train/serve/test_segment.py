@@ -132,7 +132,10 @@ def test_depth_comes_in_the_unit_that_is_said(depth_client: httpx.Client, depth_
 
 def _huge_png() -> bytes:
     """A small file that says it has 100 megapixels, and has them: all black."""
-    chunk = lambda name, body: struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))  # noqa: E731
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 10_000, 10_000, 8, 0, 0, 0, 0))
     pixels = chunk(b"IDAT", zlib.compress(bytes(10_001 * 10_000), 9))
     return b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b"")

@@ -51,7 +51,7 @@ def test_what_came_too_late_is_dropped_and_counted(model: Model) -> None:
     async def use(socket: ClientConnection) -> list[int]:
         for _ in range(40):
             await socket.send(frame)
-        answered = []
+        answered: list[int] = []
         while not answered or answered[-1] < 39:
             (sequence, _) = HEADER.unpack(bytes(await socket.recv())[:16])  # type: ignore[arg-type]
             answered.append(sequence)
