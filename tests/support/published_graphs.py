@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 CLASSES = 3
+FC_CHANNELS = 1024  # published: 4096, which needs 8 GB here
 MEAN = np.array([123.68, 116.779, 103.939], np.float32)
 SIZE = (64, 96)
 
@@ -261,7 +262,7 @@ def fcn8s(pictures):
         pools.append(x)
     for scope, size in (("fc6", 7), ("fc7", 1)):
         with tf.variable_scope(scope):
-            x = tf.nn.relu(conv(x, 4096, size, bias=True))
+            x = tf.nn.relu(conv(x, FC_CHANNELS, size, bias=True))
     scores = []
     for i, feature in enumerate((pools[2], pools[3], x)):
         with tf.variable_scope(f"conv2d_{i}" if i else "conv2d"):
