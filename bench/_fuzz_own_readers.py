@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from segprep.datasets.workspace.ledger_view import read_columns
 from segprep.train.evaluation.subject import METRICS_FILE, Subject, evaluation_folder
 from segprep.train.learning.config import parse_config, read_toml
 from segprep.train.network.checkpoint import load_checkpoint
+from segprep.train.network.foreign.files import read_foreign
 from segprep.train.network.weights import read_weights
 from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import draw_log
@@ -33,6 +35,7 @@ from segprep.workflows.ledger.table import open_table
 
 __all__ = ["own_readers"]
 
+_PUBLISHED = Path(__file__).parents[1] / "tests" / "train" / "network" / "published.zip"
 _SUBJECT = Subject(
     run="run-001", checkpoint="last", step=1, dataset=None, split="val", store="val.zarr", digest="0" * 64,
     at="network", why_not_source=None,
@@ -52,6 +55,18 @@ def own_readers(place: Path, world: World) -> Iterator[Reader]:
     weights, file = place / "weights.pt", io.BytesIO()
     torch.save({"conv1.weight": torch.zeros(4, 3, 3, 3), "bn1.bias": torch.zeros(4)}, file)
     yield reader_of(weights, file.getvalue(), partial(read_weights, weights))
+    yield from _published(place / "published")
+
+
+def _published(folder: Path) -> Iterator[Reader]:
+    """Yield files of TensorFlow and Keras; both files of a checkpoint are read together."""
+    with zipfile.ZipFile(_PUBLISHED) as archive:
+        archive.extractall(folder)
+    graph, keras, prefix = folder / "weights.pb", folder / "keras.h5", folder / "weights.ckpt-7"
+    yield _of(graph, partial(read_foreign, graph), "frozen graph")
+    yield _of(keras, partial(read_foreign, keras), "Keras model")
+    yield _of(folder / f"{prefix.name}.index", partial(read_foreign, prefix), "checkpoint index")
+    yield _of(folder / f"{prefix.name}.data-00000-of-00001", partial(read_foreign, prefix), "checkpoint data")
 
 
 def _of(path: Path, read: Callable[[], object], name: str = "") -> Reader:

@@ -59,7 +59,7 @@ def test_the_wheel_holds_every_module_under_one_top_level_name(
 ) -> None:
     tracked, _, packed = archives
     expected = {f"segprep/{n}" for n in tracked if n.split("/")[0] in FOLDERS and "/" in n}
-    assert packed == {n for n in expected if n.endswith((".py", "py.typed", ".html"))}
+    assert packed == {n for n in expected if n.endswith((".py", "py.typed", ".html", ".toml"))}
     assert {n.split("/")[0] for n in packed} == {"segprep"}
 
 

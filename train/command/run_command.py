@@ -52,7 +52,13 @@ def run_command(
             help="With --resume: go on from best or step-N instead of last.", autocompletion=offer(checkpoints)
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML configuration; flags win.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="TOML configuration, or a protocol: adapnet, fcn8s, paris, segnet, smsnet or ssma; flags win.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any entry of the configuration: optimizer.clip_norm=1."),
@@ -74,8 +80,10 @@ def run_command(
     from segprep.train.command import run as commands
     from segprep.train.command.place import find_place
     from segprep.train.learning.config import config_toml
+    from segprep.train.learning.protocols import configuration_file
     from segprep.train.network.device import chosen_device
 
+    config = None if config is None else configuration_file(config, say)
     flags = said_tables(given, settings or ())
     place = find_place(workspace, [*(shards or ()), *_further(shards, more_shards)])
     if print_config and resume:

@@ -65,7 +65,7 @@ _AUGMENT: Final = Option(
 )
 # In the order of the help: what is set most often comes first, and not what a file has first.
 _FLAGS: Final = (
-    "data.inputs", "data.batch_size", "data.accumulate", "data.weights", "augmentation", "data.size",
+    "data.inputs", "data.target", "data.batch_size", "data.accumulate", "data.weights", "augmentation", "data.size",
     "model.name", "model.base_channels", "model.weights", "model.start", "model.experts", "model.precision",
     "model.compile", "loss.kind", "loss.class_weights", "optimizer.kind", "schedule.lr", "schedule.kind",
     "epochs", "steps", "seed", "val_every",

@@ -1,14 +1,16 @@
-"""Protocols of several stages in one file, such as SSMA's: experts first, then their fusion."""
+"""Protocols: the package's by name, and those of several stages, such as SSMA's: experts first, then their fusion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from segprep.datasets.errors import ConfigurationError
 
-__all__ = ["ProtocolStage", "merged_tables", "stages_of"]
+__all__ = ["ProtocolStage", "configuration_file", "merged_tables", "protocol_names", "stages_of"]
 
 _KEY = "stage"
+_FOLDER: Final = Path(__file__).parents[1] / "protocols"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,34 @@ class ProtocolStage:
 
     run: str
     table: dict[str, Any]
+
+
+def protocol_names() -> tuple[str, ...]:
+    """Return the names of the protocols that come with the package."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def configuration_file(named: Path, say: Callable[[str], None]) -> Path:
+    """Return the file that people mean: their own, or the protocol of this name that comes with the package.
+
+    Args:
+        named: What they wrote.
+        say: Gets a sentence where both are there; theirs is read.
+
+    Raises:
+        ConfigurationError: If there is neither.
+    """
+    names = protocol_names()
+    is_ours = str(named) in names
+    if named.exists():
+        if is_ours:
+            say(f"the file {named} is read, not the protocol of this name that comes with the package")
+        return named
+    if not is_ours:
+        raise ConfigurationError(
+            f"there is no configuration {named}: name a TOML file, or one of the protocols {', '.join(names)}"
+        )
+    return _FOLDER / f"{named}.toml"
 
 
 def stages_of(table: Mapping[str, Any], name: str) -> list[ProtocolStage]:

@@ -32,7 +32,13 @@ class DataConfig:
     weights: tuple[float, ...] = option(
         (), flag="--dataset-weights", help="How often each data set is drawn, with commas.", unsaid="their sizes"
     )
-    target: str = option("label", help="The label column that the network learns.", values="column")
+    target: str = option(
+        "label",
+        flag="--target",
+        metavar="COLUMN",
+        help="The label column that the network learns.",
+        values="column",
+    )
     blank: tuple[str, ...] = option(
         (), help="Inputs that the network gets zeros in place of, to see what they bring.", values="column"
     )

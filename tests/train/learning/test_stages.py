@@ -18,13 +18,13 @@ from segprep.datasets.program.command_line import run_app
 from segprep.train.cli import app
 from segprep.train.command.place import TrainingPlace
 from segprep.train.command.run import read_configuration
-from segprep.train.learning.protocols import merged_tables, stages_of
+from segprep.train.learning.protocols import configuration_file, merged_tables, stages_of
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, Logits, Network, eight_bit_scaling
 from segprep.train.runs.folder import Run
 from support.runs import checkpoint_of
 
-_SSMA = Path(__file__).parents[3] / "docs" / "protocols" / "ssma.toml"
+_SSMA = configuration_file(Path("ssma"), lambda _: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

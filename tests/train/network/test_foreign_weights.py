@@ -145,7 +145,7 @@ def test_whole_networks_give_what_tensorflow_gives(name: str, tmp_path: Path) ->
     expected = _nchw(case["logits"])
     if name == "segnet":  # whose published scores have half the size
         expected = F.interpolate(expected, scale_factor=2, mode="bilinear")
-    options = {"base_channels": 8} if name == "frrn" else {}
+    options = {"frrn": {"base_channels": 8}, "fcn8s": {"fc_channels": 1024}}.get(name, {})
     for file in _FILES.get(name, ("weights.ckpt-7",)):
         segmenter, report, _ = _loaded(name, tmp_path / file, len(case["inputs"]), **options)
         gap = float((_logits(segmenter, case["inputs"]) - expected).abs().max())
