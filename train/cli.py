@@ -6,6 +6,7 @@ Whatever needs torch or Zarr is imported when a command runs, so that `train --h
 from segprep.datasets.program.command_line import new_app, run_app
 from segprep.train.command.eval_command import eval_command
 from segprep.train.command.info_command import info_command
+from segprep.train.command.list_command import list_command
 from segprep.train.command.run_command import run_command
 
 __all__ = ["app", "main"]
@@ -19,6 +20,7 @@ app = new_app(
 app.command("run")(run_command)
 app.command("eval")(eval_command)
 app.command("info")(info_command)
+app.command("list")(list_command)
 
 
 def main() -> None:

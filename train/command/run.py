@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -17,12 +18,13 @@ from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
+from segprep.train.learning.extension import same_but_length, with_length
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_unused
 from segprep.train.network.device import chosen_device
-from segprep.train.network.pointers import checkpoint_kept
+from segprep.train.network.pointers import checkpoint_kept, checkpoint_path
 from segprep.train.network.segmenter import native_precision
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
@@ -130,6 +132,7 @@ def resume_run(
     say: Say = lambda _: None,
     checkpoint: str = "last",
     device: str | None = None,
+    length: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[TrainedRun]:
     """Go on with the named run or the last one, by its own configuration, from one of its checkpoints.
 
@@ -141,9 +144,10 @@ def resume_run(
         say: Gets sentences for the user.
         checkpoint: Of the one run, as people write it.
         device: Name of the device; None goes on where the run, or the last run of the protocol, was trained.
+        length: `steps` or `epochs` of a longer run; empty leaves its length.
 
     Raises:
-        ConfigurationError: If there is no such checkpoint or device.
+        ConfigurationError: If there is no such checkpoint or device, or the run cannot be made longer.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
     run = find_run(place.runs, name) if file is None else _last_of_protocol(place, name or "", file)
@@ -152,20 +156,30 @@ def resume_run(
         say = say if processes.first else _silent
         if file is None:
             assert run is not None
-            config = parse_config(read_toml(run.config_path), str(run.config_path))
-            return [_resumed(place, run, config, processes, max_minutes, say, checkpoint)]
+            config = _longer(run, length) if length else _config_of(run)
+            return [_resumed(place, run, config, processes, max_minutes, say, checkpoint, new_length=bool(length))]
         trained = []
         for run_name, config in read_configuration(place, name or "", file, {}):
             run = Run(place.runs / run_name)
             if not run.config_path.exists():
                 trained.append(_started(place, run_name, config, processes, max_minutes, say))
-            elif parse_config(read_toml(run.config_path), str(run.config_path)) != config:
-                raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
+            elif same_but_length(own := _config_of(run), config):
+                trained.append(_resumed(place, run, own, processes, max_minutes, say))
             else:
-                trained.append(_resumed(place, run, config, processes, max_minutes, say))
+                raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
             if trained[-1].outcome.why in ("interrupted", "time"):
                 break
     return trained
+
+
+def _config_of(run: Run) -> RunConfig:
+    return parse_config(read_toml(run.config_path), str(run.config_path))
+
+
+def _longer(run: Run, length: Mapping[str, Any]) -> RunConfig:
+    if checkpoint_path(run.checkpoints, "last") is None:
+        raise ConfigurationError(f"{run.name} has no checkpoint that could be extended: --resume it alone first")
+    return with_length(_config_of(run), length.get("steps"), length.get("epochs"))
 
 
 def _last_of_protocol(place: TrainingPlace, name: str, file: Path) -> Run | None:
@@ -206,6 +220,8 @@ def _resumed(
     max_minutes: float | None,
     say: Say,
     checkpoint: str = "last",
+    *,
+    new_length: bool = False,
 ) -> TrainedRun:
     with _only_writer(run, processes):
         processes.once(lambda: remove_partials(run.root))
@@ -222,7 +238,7 @@ def _resumed(
         if (why := training.validation.why_undefined()) is not None:
             say(why)
         if saved is not None:
-            training.restore(run, saved, say)
+            training.restore(run, saved, say, new_length=new_length)
             del saved  # its averages are as large as the network
         processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):

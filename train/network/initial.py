@@ -7,6 +7,7 @@ from typing import Final
 
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
+from segprep.train.network.backbones import backbone_of
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.named import named_weights
 from segprep.train.network.origin import check_backbone_options, check_origin
@@ -42,8 +43,9 @@ def load_start(
                 f"network {config.name!r} has no encoder that ImageNet weights fit: leave out weights"
             )
         check_backbone_options(module, config.options)
-        path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
-        yield load_backbone(network, module, path)
+        backbone = backbone_of(module, config.options)
+        path = imagenet_file(backbone, _cache()) if named else Path(config.weights).expanduser()
+        yield load_backbone(network, module, path, backbone)
     if config.start:
         path = named_weights(config.start, runs)
         check_origin(path, module, config.options, segmenter.scalings, say)

@@ -110,7 +110,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return _translated({str(name): tensor for name, tensor in content.items()})
 
 
-def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadReport:
+def load_backbone(network: Network, module: ModuleType, path: Path, backbone: str | None = None) -> LoadReport:
     """Fill a network with ImageNet's weights, as far as its file in `train/models` says where they belong.
 
     Where the network's input has one channel, the first convolution gets the mean of its kernels over the colours.
@@ -119,6 +119,7 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
         network: Made by `module.build`; its tensors are written in place.
         module: With `BACKBONE` and `from_imagenet`.
         path: See `read_weights`.
+        backbone: Which encoder the network has, see `backbone_of`; None takes `BACKBONE`.
 
     Raises:
         ConfigurationError: If the network has no use for such weights, or none of the file's fits.
@@ -127,7 +128,8 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
     """
     if not hasattr(module, "from_imagenet"):
         raise ConfigurationError(f"network {_name(module)!r} has no ImageNet weights: train it without")
-    shapes = backbone_shapes(module.BACKBONE)
+    backbone = backbone or module.BACKBONE
+    shapes = backbone_shapes(backbone)
     places = {n: module.from_imagenet({n: torch.empty(shape, device="meta")}) for n, shape in shapes.items()}
     own = network.state_dict()
     given: dict[str, dict[str, Tensor]] = {}
@@ -142,8 +144,8 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
         network,
         path,
         given,
-        f"of ImageNet's {module.BACKBONE}",
-        needless=[name for name, inner in places.items() if not inner],
+        f"of ImageNet's {backbone}",
+        needless=[name for name, inner in places.items() if not own.keys() & inner.keys()],
         wanted=[name for inner in places.values() for name in inner],
         averaged=averaged,
     )
