@@ -31,6 +31,7 @@ from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
 from segprep.train.runs.resuming import resume_command
+from segprep.train.runs.services import check_services
 
 __all__ = ["NOT_VALIDATED", "TrainedRun", "read_configuration", "resume_run", "start_run"]
 
@@ -197,6 +198,7 @@ def _with_precision(table: Mapping[str, Any], device: torch.device | None) -> Ma
 def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
+    check_services(config.log_to)
     sources = _sources(place, config, say)
     if not config.data.one_class:
         refuse_one_class(sources)
@@ -209,7 +211,7 @@ def _started(
         raise ConfigurationError(f"{why}: choose another checkpoint.metric, or shard other samples for val")
     run = processes.once(lambda: create_run(place.runs, name, config_toml(config)))
     with _only_writer(run, processes):
-        return _train(training, run, max_minutes)
+        return _train(training, run, max_minutes, say)
 
 
 def _resumed(
@@ -223,6 +225,7 @@ def _resumed(
     *,
     new_length: bool = False,
 ) -> TrainedRun:
+    check_services(config.log_to)
     with _only_writer(run, processes):
         processes.once(lambda: remove_partials(run.root))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
@@ -243,7 +246,7 @@ def _resumed(
         processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")
-        return _train(training, run, max_minutes)
+        return _train(training, run, max_minutes, say)
 
 
 @contextmanager
@@ -284,10 +287,10 @@ def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source,
     return sources
 
 
-def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
+def _train(training: Training, run: Run, max_minutes: float | None, say: Say) -> TrainedRun:
     training.processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
     try:
-        outcome = training.train(run, max_minutes)
+        outcome = training.train(run, max_minutes, say)
     except ClusterLostError as error:
         kept = checkpoint_kept(run.checkpoints)
         again = resume_command(run, training.processes.count)

@@ -19,7 +19,7 @@ from segprep.datasets.sample import JsonDict
 from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
-from segprep.train.learning.config import RunConfig, config_json
+from segprep.train.learning.config import RunConfig, config_json, config_table
 from segprep.train.learning.extension import extension_told, write_extended
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
@@ -40,6 +40,7 @@ from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import Monitor, draw_log
 from segprep.train.runs.processes import Processes
 from segprep.train.runs.resuming import resume_command
+from segprep.train.runs.services import Services
 
 __all__ = ["RunOutcome", "Training"]
 
@@ -157,8 +158,15 @@ class Training:
             say(longer)
             self.processes.once(lambda: write_extended(run.config_path, self.config, state, self.steps))
 
-    def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
+    def train(
+        self, run: Run, max_minutes: float | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
+
+        Args:
+            run: The run.
+            max_minutes: Until it stops.
+            say: Gets a sentence about a service that fails.
 
         Raises:
             DivergedError: If the loss or a weight is no longer finite; the last good checkpoint is kept, and the batch
@@ -168,9 +176,12 @@ class Training:
             self.processes.once(lambda: draw_log(run))  # it may have been killed before it did
             return self._outcome(ended)
         stopped: Why | None = None
+        services = None
+        if self.config.log_to and self.processes.first:
+            services = Services(run, self.config.log_to, config_table(self.config), say)
         shown = Progress("step") if self.processes.first else nullcontext()
         with (
-            Monitor(run, self.step, writes=self.processes.first) as monitor,
+            Monitor(run, self.step, writes=self.processes.first, services=services) as monitor,
             shown as progress,
             StopRequest(max_minutes) as stop,
         ):

@@ -22,7 +22,7 @@ from segprep.train.reading.reader import Reader
 __all__ = ["RunState"]
 
 _DIGITS: Final = 20
-_FREE: Final = ("shards", "steps", "epochs")  # entries that may change while a run goes on
+_FREE: Final = ("shards", "steps", "epochs", "log_to")  # entries that may change while a run goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class RunState:
     def check_config(self, config: RunConfig, file: Path) -> None:
         """Refuse a configuration that is not the one that the run was trained by.
 
-        `shards` may have moved, and the length may have changed: see `extension_told`.
+        `shards` may have moved, `log_to` may be another, and the length may have changed: see `extension_told`.
 
         Args:
             config: What the file says now.

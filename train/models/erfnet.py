@@ -32,7 +32,7 @@ class Config:
     """What may vary in ERFNet."""
 
     dropout: float = option(0.3, accept=DROPOUT, help="Share of the channels at 1/8 that is dropped while training.")
-    dropout_4: float = option(0.03, accept=DROPOUT, help="The same at 1/4.")
+    quarter_dropout: float = option(0.03, accept=DROPOUT, help="The same at 1/4.")
 
     def __post_init__(self) -> None:
         check_accepted(self)
@@ -58,7 +58,7 @@ class _Trunk(nn.Module):
         self.encoder = nn.Sequential(
             _Downsampler(in_channels, _STEM),
             _Downsampler(_STEM, 64),
-            *(_Unit(64, 1, config.dropout_4) for _ in range(_UNITS_4)),
+            *(_Unit(64, 1, config.quarter_dropout) for _ in range(_UNITS_4)),
             _Downsampler(64, 128),
             *(_Unit(128, rate, config.dropout) for rate in _RATES_8),
         )

@@ -102,9 +102,9 @@ def _mobilenet_v3_large() -> Iterator[_Named]:
         yield from _conv(f"{block}.{len(layers) + bool(gate)}", (narrow, wide, 1, 1))
         inputs = narrow
     yield from _conv(f"features.{len(_MOBILE_BLOCKS) + 1}", (960, inputs, 1, 1))
-    for layer, shape in ((0, (1280, 960)), (3, (_CLASSES, 1280))):
-        yield f"classifier.{layer}.weight", shape
-        yield f"classifier.{layer}.bias", shape[:1]
+    for number, shape in ((0, (1280, 960)), (3, (_CLASSES, 1280))):
+        yield f"classifier.{number}.weight", shape
+        yield f"classifier.{number}.bias", shape[:1]
 
 
 def _conv(name: str, kernel: tuple[int, ...]) -> Iterator[_Named]:

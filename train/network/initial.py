@@ -56,7 +56,7 @@ def load_start(
         path = named_weights(expert, runs)
         own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
         check_origin(path, module, config.options, own, say)
-        yield load_expert(network, module, column, path)
+        yield load_expert(network, module, column, path, config.options)
 
 
 def _cache() -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from types import ModuleType
-from typing import Final
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
 
 import safetensors.torch
 import torch
@@ -151,7 +151,13 @@ def load_backbone(network: Network, module: ModuleType, path: Path, backbone: st
     )
 
 
-def load_expert(network: Network, module: ModuleType, column: str, path: Path) -> LoadReport:
+def load_expert(
+    network: Network,
+    module: ModuleType,
+    column: str,
+    path: Path,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> LoadReport:
     """Fill the part of a network that sees one column with the weights of a run on that column alone.
 
     Only names of this part count as unfilled.
@@ -161,6 +167,7 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
         module: With `from_expert`.
         column: Name of the input column.
         path: `weights.safetensors` of the run's checkpoint.
+        options: Of the network.
 
     Raises:
         ConfigurationError: If the network takes no experts, has no such column, or none of the file's tensors fits.
@@ -170,7 +177,7 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
     if not hasattr(module, "from_expert"):
         raise ConfigurationError(f"network {_name(module)!r} takes no experts: give them to a network that does")
     state = read_weights(path)
-    given = {name: module.from_expert(column, {name: tensor}) for name, tensor in state.items()}
+    given = {name: module.from_expert(column, {name: tensor}, options) for name, tensor in state.items()}
     needless = [name for name, inner in given.items() if not inner and name.startswith((_TRUNK, _HEADS))]
     return _load(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
 
