@@ -8,6 +8,7 @@ from segprep.train.command.compare_command import compare_command
 from segprep.train.command.eval_command import eval_command
 from segprep.train.command.export_command import export_command
 from segprep.train.command.info_command import info_command
+from segprep.train.command.list_command import list_command
 from segprep.train.command.predict_command import predict_command
 from segprep.train.command.run_command import run_command
 from segprep.train.command.serve_command import serve_command
@@ -30,6 +31,7 @@ app.command("predict")(predict_command)
 app.command("export")(export_command)
 app.command("serve")(serve_command)
 app.command("time")(time_command)
+app.command("list")(list_command)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ EXTRA_OF: Final[Mapping[str, str]] = MappingProxyType(
         "bokeh": "dashboard",
         "fastapi": "serve",
         "matplotlib": "train",
+        "mlflow": "mlflow",
         "onnx": "export",
         "onnxruntime": "export",
         "onnxscript": "export",
@@ -26,6 +27,7 @@ EXTRA_OF: Final[Mapping[str, str]] = MappingProxyType(
         "tensorboardX": "train",
         "torch": "train",
         "uvicorn": "serve",
+        "wandb": "wandb",
         "websockets": "serve",
     }
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -17,18 +18,20 @@ from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
+from segprep.train.learning.extension import same_but_length, with_length
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
 from segprep.train.network.checkpoint import checkpoint_name, list_checkpoints, load_checkpoint, remove_unused
 from segprep.train.network.device import chosen_device
-from segprep.train.network.pointers import checkpoint_kept
+from segprep.train.network.pointers import checkpoint_kept, checkpoint_path
 from segprep.train.network.segmenter import native_precision
 from segprep.train.reading.labels import refuse_one_class, told_of_ignored
 from segprep.train.reading.sources import Source, open_sources
 from segprep.train.runs.folder import Run, create_run, find_run, next_name
 from segprep.train.runs.processes import Processes, joined_processes
 from segprep.train.runs.resuming import resume_command
+from segprep.train.runs.services import check_services
 
 __all__ = ["NOT_VALIDATED", "TrainedRun", "read_configuration", "resume_run", "start_run"]
 
@@ -130,6 +133,7 @@ def resume_run(
     say: Say = lambda _: None,
     checkpoint: str = "last",
     device: str | None = None,
+    length: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[TrainedRun]:
     """Go on with the named run or the last one, by its own configuration, from one of its checkpoints.
 
@@ -141,9 +145,10 @@ def resume_run(
         say: Gets sentences for the user.
         checkpoint: Of the one run, as people write it.
         device: Name of the device; None goes on where the run, or the last run of the protocol, was trained.
+        length: `steps` or `epochs` of a longer run; empty leaves its length.
 
     Raises:
-        ConfigurationError: If there is no such checkpoint or device.
+        ConfigurationError: If there is no such checkpoint or device, or the run cannot be made longer.
         ConflictError: If a run of the protocol was begun by another configuration.
     """
     run = find_run(place.runs, name) if file is None else _last_of_protocol(place, name or "", file)
@@ -152,20 +157,30 @@ def resume_run(
         say = say if processes.first else _silent
         if file is None:
             assert run is not None
-            config = parse_config(read_toml(run.config_path), str(run.config_path))
-            return [_resumed(place, run, config, processes, max_minutes, say, checkpoint)]
+            config = _longer(run, length) if length else _config_of(run)
+            return [_resumed(place, run, config, processes, max_minutes, say, checkpoint, new_length=bool(length))]
         trained = []
         for run_name, config in read_configuration(place, name or "", file, {}):
             run = Run(place.runs / run_name)
             if not run.config_path.exists():
                 trained.append(_started(place, run_name, config, processes, max_minutes, say))
-            elif parse_config(read_toml(run.config_path), str(run.config_path)) != config:
-                raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
+            elif same_but_length(own := _config_of(run), config):
+                trained.append(_resumed(place, run, own, processes, max_minutes, say))
             else:
-                trained.append(_resumed(place, run, config, processes, max_minutes, say))
+                raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")
             if trained[-1].outcome.why in ("interrupted", "time"):
                 break
     return trained
+
+
+def _config_of(run: Run) -> RunConfig:
+    return parse_config(read_toml(run.config_path), str(run.config_path))
+
+
+def _longer(run: Run, length: Mapping[str, Any]) -> RunConfig:
+    if checkpoint_path(run.checkpoints, "last") is None:
+        raise ConfigurationError(f"{run.name} has no checkpoint that could be extended: --resume it alone first")
+    return with_length(_config_of(run), length.get("steps"), length.get("epochs"))
 
 
 def _last_of_protocol(place: TrainingPlace, name: str, file: Path) -> Run | None:
@@ -183,6 +198,7 @@ def _with_precision(table: Mapping[str, Any], device: torch.device | None) -> Ma
 def _started(
     place: TrainingPlace, name: str, config: RunConfig, processes: Processes, max_minutes: float | None, say: Say
 ) -> TrainedRun:
+    check_services(config.log_to)
     sources = _sources(place, config, say)
     if not config.data.one_class:
         refuse_one_class(sources)
@@ -195,7 +211,7 @@ def _started(
         raise ConfigurationError(f"{why}: choose another checkpoint.metric, or shard other samples for val")
     run = processes.once(lambda: create_run(place.runs, name, config_toml(config)))
     with _only_writer(run, processes):
-        return _train(training, run, max_minutes)
+        return _train(training, run, max_minutes, say)
 
 
 def _resumed(
@@ -206,7 +222,10 @@ def _resumed(
     max_minutes: float | None,
     say: Say,
     checkpoint: str = "last",
+    *,
+    new_length: bool = False,
 ) -> TrainedRun:
+    check_services(config.log_to)
     with _only_writer(run, processes):
         processes.once(lambda: remove_partials(run.root))
         saved = load_checkpoint(run.checkpoints, checkpoint_name(checkpoint), say)
@@ -222,12 +241,12 @@ def _resumed(
         if (why := training.validation.why_undefined()) is not None:
             say(why)
         if saved is not None:
-            training.restore(run, saved, say)
+            training.restore(run, saved, say, new_length=new_length)
             del saved  # its averages are as large as the network
         processes.once(lambda: remove_unused(run.checkpoints, config.checkpoint.keep))
         if lost := processes.once(lambda: run.cut_log(training.step)):
             say(f"{run.log_path}: {lost} lines that cannot be read are left out")
-        return _train(training, run, max_minutes)
+        return _train(training, run, max_minutes, say)
 
 
 @contextmanager
@@ -268,10 +287,10 @@ def _sources(place: TrainingPlace, config: RunConfig, say: Say) -> tuple[Source,
     return sources
 
 
-def _train(training: Training, run: Run, max_minutes: float | None) -> TrainedRun:
+def _train(training: Training, run: Run, max_minutes: float | None, say: Say) -> TrainedRun:
     training.processes.once(lambda: run.describe_shards([source.to_json() for source in training.sources]))
     try:
-        outcome = training.train(run, max_minutes)
+        outcome = training.train(run, max_minutes, say)
     except ClusterLostError as error:
         kept = checkpoint_kept(run.checkpoints)
         again = resume_command(run, training.processes.count)

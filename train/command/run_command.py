@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["run_command"]
 
 _HERE = Path()
+_LENGTHS = {"steps", "epochs"}
 Shards = Annotated[
     list[Path] | None,
     typer.Option(
@@ -44,7 +45,10 @@ def run_command(
         typer.Option(help="Name of the run; run-001, run-002, ... by default.", autocompletion=offer(runs)),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the last run, or the one that --name says.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue the last run, or the one that --name says; --steps or --epochs make it longer."
+        ),
     ] = False,
     checkpoint: Annotated[
         str | None,
@@ -93,15 +97,15 @@ def run_command(
         for _, each in commands.read_configuration(place, name or "run", config, flags, where):
             typer.echo(config_toml(each))
         return
-    if resume and flags:
+    if resume and (flags.keys() - _LENGTHS or (flags and config is not None)):
         raise ConfigurationError(
             "--resume goes on by the run's own configuration: leave out every option but --name, --config of a "
-            "protocol, --checkpoint, --shards, --device and --max-minutes"
+            "protocol, --checkpoint, --shards, --device and --max-minutes, or --steps or --epochs of a longer run"
         )
     if checkpoint is not None and (config is not None or not resume):
         raise ConfigurationError("--checkpoint says from where --resume goes on with one run: give it with --resume")
     if resume:
-        trained = commands.resume_run(place, name, config, max_minutes, say, checkpoint or "last", device)
+        trained = commands.resume_run(place, name, config, max_minutes, say, checkpoint or "last", device, flags)
     else:
         trained = commands.start_run(place, name, config, flags, max_minutes, say, device)
     _report(trained, max_minutes, as_json)

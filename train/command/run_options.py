@@ -68,9 +68,15 @@ _FLAGS: Final = (
     "data.inputs", "data.target", "data.batch_size", "data.accumulate", "data.weights", "augmentation", "data.size",
     "model.name", "model.base_channels", "model.weights", "model.start", "model.experts", "model.precision",
     "model.compile", "loss.kind", "loss.class_weights", "optimizer.kind", "schedule.lr", "schedule.kind",
-    "epochs", "steps", "seed", "val_every",
+    "epochs", "steps", "seed", "val_every", "log_to",
 )  # fmt: skip
-_PANELS: Final = {"data": "Data", "model": "Network", "augmentation": "Data", "val_every": None}  # others: Learning
+_PANELS: Final = {
+    "data": "Data",
+    "model": "Network",
+    "augmentation": "Data",
+    "val_every": None,
+    "log_to": None,
+}  # others: Learning
 _LOOK_UP: Final = {"column": columns, "expert": experts, "run": runs}
 
 _Run = TypeVar("_Run", bound=Callable[..., None])

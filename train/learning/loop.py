@@ -19,7 +19,8 @@ from segprep.datasets.sample import JsonDict
 from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
-from segprep.train.learning.config import RunConfig, config_json
+from segprep.train.learning.config import RunConfig, config_json, config_table
+from segprep.train.learning.extension import extension_told, write_extended
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
 from segprep.train.learning.old_best import judged_anew
@@ -39,6 +40,7 @@ from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import Monitor, draw_log
 from segprep.train.runs.processes import Processes
 from segprep.train.runs.resuming import resume_command
+from segprep.train.runs.services import Services
 
 __all__ = ["RunOutcome", "Training"]
 
@@ -117,17 +119,34 @@ class Training:
         """Number of trainable values."""
         return sum(p.numel() for p in self.segmenter.parameters() if p.requires_grad)
 
-    def restore(self, run: Run, checkpoint: Checkpoint, say: Callable[[str], None] = lambda _: None) -> None:
-        """Go back to a checkpoint of the run.
+    def restore(
+        self,
+        run: Run,
+        checkpoint: Checkpoint,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        new_length: bool = False,
+    ) -> None:
+        """Go back to a checkpoint of the run. If the configuration has a new length, the run keeps it from now on.
+
+        Args:
+            run: The run.
+            checkpoint: Of it.
+            say: Gets sentences for the user.
+            new_length: Whether somebody asked for the length; otherwise a checkpoint beyond the end is damaged.
 
         Raises:
-            ConflictError: If the shards or the configuration are others than those that the run began with.
+            ConflictError: If the shards or the configuration are others than those that the run began with, or the
+                run would become shorter.
+            ConfigurationError: If it cannot be made longer.
             DamagedStoreError: If the checkpoint's state is not one of a run.
         """
         state = RunState.of(checkpoint)
         self._check_samples(state, run)
         state.check_config(self.config, run.config_path)
-        state.check_steps(self.steps, checkpoint)
+        if not new_length:
+            state.check_steps(self.steps, checkpoint)
+        longer = extension_told(run.name, state, self.config, self.steps)
         state.check_columns({name: len(each.centre) for name, each in self.segmenter.scalings.items()}, checkpoint)
         self.segmenter.scale_by(state.scalings)
         state = judged_anew(state, self.config.checkpoint.metric, run, self.segmenter, self.validation, say)
@@ -135,9 +154,19 @@ class Training:
         self.step, self.best, self._plateau = state.step, state.best, state.plateau
         self._saved_step = state.step
         self._owes_validation = self._due() and self.validation.possible and not state.scores
+        if longer is not None:
+            say(longer)
+            self.processes.once(lambda: write_extended(run.config_path, self.config, state, self.steps))
 
-    def train(self, run: Run, max_minutes: float | None = None) -> RunOutcome:
+    def train(
+        self, run: Run, max_minutes: float | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> RunOutcome:
         """Train to the end, or until Ctrl-C or `max_minutes`; either way the last step done is saved.
+
+        Args:
+            run: The run.
+            max_minutes: Until it stops.
+            say: Gets a sentence about a service that fails.
 
         Raises:
             DivergedError: If the loss or a weight is no longer finite; the last good checkpoint is kept, and the batch
@@ -147,9 +176,12 @@ class Training:
             self.processes.once(lambda: draw_log(run))  # it may have been killed before it did
             return self._outcome(ended)
         stopped: Why | None = None
+        services = None
+        if self.config.log_to and self.processes.first:
+            services = Services(run, self.config.log_to, config_table(self.config), say)
         shown = Progress("step") if self.processes.first else nullcontext()
         with (
-            Monitor(run, self.step, writes=self.processes.first) as monitor,
+            Monitor(run, self.step, writes=self.processes.first, services=services) as monitor,
             shown as progress,
             StopRequest(max_minutes) as stop,
         ):

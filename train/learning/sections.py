@@ -54,6 +54,15 @@ class RunEntries:
         help="Steps between validations, which also save.",
         unsaid="a tenth of the run",
     )
+    log_to: tuple[str, ...] = option(
+        (),
+        flag="--log-to",
+        metavar="NAME,...",
+        read=lambda text: [name.strip() for name in text.split(",")],
+        accept=Accept("wandb, mlflow or both", lambda names: set(names) <= {"wandb", "mlflow"}),
+        help="Services that get what is logged, too: wandb, mlflow or both. It changes nothing of the run.",
+        values=lambda: ("wandb", "mlflow"),
+    )
 
     def __post_init__(self) -> None:
         check_accepted(self)

@@ -22,6 +22,7 @@ from segprep.train.reading.reader import Reader
 __all__ = ["RunState"]
 
 _DIGITS: Final = 20
+_FREE: Final = ("shards", "steps", "epochs", "log_to")  # entries that may change while a run goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,9 @@ class RunState:
             )
 
     def check_config(self, config: RunConfig, file: Path) -> None:
-        """Refuse a configuration that is not the one that the run was trained by; `shards` may have moved.
+        """Refuse a configuration that is not the one that the run was trained by.
+
+        `shards` may have moved, `log_to` may be another, and the length may have changed: see `extension_told`.
 
         Args:
             config: What the file says now.
@@ -196,8 +199,8 @@ def _shown(number: int) -> str:
 
 
 def _entries(config: RunConfig) -> dict[str, Any]:
-    """Return the values of a configuration by `section.key`, as JSON has them."""
-    tables = {name: value for name, value in config_table(config).items() if name != "shards"}
+    """Return the values of a configuration that must stay, by `section.key`, as JSON has them."""
+    tables = {name: value for name, value in config_table(config).items() if name not in _FREE}
     return {
         (f"{name}.{key}" if key else name): as_json(each)
         for name, value in tables.items()

@@ -67,7 +67,7 @@ class SplitConv2d(nn.Conv2d):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm with epsilon 1e-5, which also takes a single value per channel.
+    """Batch norm that also takes a single value per channel.
 
     Such a value has no variance: it is normalised by the moving statistics, also in training. One sample gives it where
     the mean over a picture is normalised, or where a small picture has shrunk to one pixel.
@@ -75,10 +75,11 @@ class BatchNorm(nn.BatchNorm2d):
     Args:
         channels: Width of the input.
         momentum: What a batch adds to the moving statistics. They keep 0.99 in all reference systems but PARIS.
+        epsilon: Added to the variance.
     """
 
-    def __init__(self, channels: int, momentum: float = 0.01) -> None:
-        super().__init__(channels, momentum=momentum)
+    def __init__(self, channels: int, momentum: float = 0.01, epsilon: float = 1e-5) -> None:
+        super().__init__(channels, epsilon, momentum)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
         """Return the normalised values."""

@@ -1,32 +1,37 @@
-"""FCN-8s on VGG16 (Long, Shelhamer, Darrell, CVPR 2015) as in the course project for KITTI and Cityscapes.
+"""FCN-8s (Long, Shelhamer, Darrell, CVPR 2015) on VGG16, as in the course project for KITTI and Cityscapes.
 
 VGG16's fully connected layers are convolutions of 7x7 and 1x1; scores of three resolutions are added and enlarged by
-transposed convolutions. Every size works: pooling rounds up, enlarging crops. 134 million weights.
+transposed convolutions. Every size works: pooling rounds up, enlarging crops. 134 million weights. With MobileNetV3 as
+encoder, whose last features are scored as they are, 3 million.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from torch import Tensor, nn
 
+from segprep.datasets.errors import ConfigurationError
 from segprep.datasets.program.tables import check_accepted, option
 from segprep.datasets.program.values import at_least
 from segprep.train.models._layers import crop, draw_weights, enlarge, make_bilinear
+from segprep.train.models._mobilenet import MOBILE_CHANNELS, mobilenet_v3_large
 from segprep.train.models._network import Features, InputColumn, Logits, Network
 from segprep.train.models._network import imagenet_scaling as input_scaling
 from segprep.train.models._options import DROPOUT
 from segprep.train.models._published import CAFFE_MEAN, Names, Published, numbered, raw_rgb
 from segprep.train.models._recompute import Recomputable, recomputed
 
-__all__ = ["BACKBONE", "PUBLISHED", "Config", "build", "from_imagenet", "input_scaling"]
+__all__ = ["BACKBONE", "BACKBONE_OPTION", "PUBLISHED", "Config", "build", "from_imagenet", "input_scaling"]
 
 BACKBONE: Final = "vgg16"
+BACKBONE_OPTION: Final = "encoder"
 
 _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # (width, convolutions), a pool behind each
 _FC6_KERNEL = 7
+_FC_CHANNELS = 4096
 _SCORE_STD = 0.001
 
 
@@ -34,8 +39,11 @@ _SCORE_STD = 0.001
 class Config:
     """What may vary in FCN-8s."""
 
+    encoder: Literal["vgg16", "mobilenet_v3_large"] = option(
+        "vgg16", help="vgg16, or mobilenet_v3_large for embedded computers: 3 million weights."
+    )
     fc_channels: int = option(
-        4096,
+        _FC_CHANNELS,
         accept=at_least(1),
         help="Width of the two layers that were fully connected. ImageNet weights fit them at 4096 only; 1024 make the "
         "network a fifth as large.",
@@ -46,18 +54,26 @@ class Config:
 
     def __post_init__(self) -> None:
         check_accepted(self)
+        if self.encoder != "vgg16" and self.fc_channels != _FC_CHANNELS:
+            raise ConfigurationError(
+                f"fc_channels is the width of layers that {self.encoder} does not have: leave it out"
+            )
 
 
 def build(config: Config, columns: Sequence[InputColumn], classes: Sequence[int]) -> Network:
     """Make the network with fresh weights from torch's random generator, one head per number of classes."""
-    trunk = _Trunk(config, sum(column.channels for column in columns))
-    return Network(trunk, [_Head(config.fc_channels, count) for count in classes])
+    in_channels = sum(column.channels for column in columns)
+    if config.encoder == "vgg16":
+        trunk: nn.Module = _Trunk(config, in_channels)
+        return Network(trunk, [_Head((config.fc_channels, 512, 256), count) for count in classes])
+    trunk = _MobileTrunk(config, in_channels)
+    return Network(trunk, [_Head(MOBILE_CHANNELS, count) for count in classes])
 
 
 def from_imagenet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the network's tensors that torchvision's VGG16 gives: all but the classes of ImageNet.
+    """Return the network's tensors that torchvision's VGG16 or MobileNetV3 gives: all but the classes of ImageNet.
 
-    Its first fully connected layer sees 512 maps of 7x7: that is a convolution's kernel.
+    VGG16's first fully connected layer sees 512 maps of 7x7: that is a convolution's kernel.
     """
     own = {}
     for name, tensor in state.items():
@@ -141,13 +157,33 @@ class _Trunk(Recomputable):
         return self.behind(self.fc7(self.behind(self.fc6(x)))), pool4, pool3
 
 
-class _Head(nn.Module):
-    """Scores begin near 0, enlarging begins as bilinear interpolation."""
+class _MobileTrunk(nn.Module):
+    def __init__(self, config: Config, in_channels: int) -> None:
+        super().__init__()
+        self.features, self.ends = mobilenet_v3_large(in_channels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.apply(draw_weights)
 
-    def __init__(self, fc_channels: int, classes: int) -> None:
+    def forward(self, x: Tensor) -> Features:
+        found = [x]
+        for start, end in pairwise([0, *self.ends]):
+            found.append(self.features[start:end](found[-1]))
+        _, eighth, sixteenth, x = found
+        return self.dropout(x), sixteenth, eighth
+
+
+class _Head(nn.Module):
+    """Scores begin near 0, enlarging begins as bilinear interpolation.
+
+    Args:
+        widths: Of the features at 1/32, 1/16 and 1/8.
+        classes: How many.
+    """
+
+    def __init__(self, widths: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.scores, self.enlarge = nn.ModuleList(), nn.ModuleList()
-        for width, factor in ((fc_channels, 2), (512, 2), (256, 8)):
+        for width, factor in zip(widths, (2, 2, 8), strict=True):
             score, larger = nn.Conv2d(width, classes, 1), enlarge(classes, classes, factor, bias=True)
             nn.init.trunc_normal_(score.weight, std=_SCORE_STD, a=-2 * _SCORE_STD, b=2 * _SCORE_STD)
             if score.bias is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import safetensors.torch
 import torch
@@ -21,7 +21,7 @@ from segprep.datasets.machine import machine_error
 from segprep.datasets.sample import JsonDict
 from segprep.train.network.description import described
 from segprep.train.network.pointers import CHECKPOINT_NAME, POINTERS, checkpoint_path, point_at, pointed_at
-from segprep.train.network.recorded import write_recorded
+from segprep.train.network.recorded import RecordedStream, write_recorded
 from segprep.train.network.seal import STATE_FILE, UNSEALED, open_seal, sealed
 
 __all__ = [
@@ -308,9 +308,13 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
         "weights": dict(checkpoint.weights) if averages else None,
     }
     parts = described(shown, checkpoint.state)
+
+    def save_rest(stream: RecordedStream) -> None:
+        torch.save(rest, cast("IO[bytes]", stream))  # which only writes and flushes
+
     records = {
         WEIGHTS_FILE: write_recorded(folder / WEIGHTS_FILE, lambda stream: stream.writelines(parts)),
-        _OPTIMIZER_FILE: write_recorded(folder / _OPTIMIZER_FILE, lambda stream: torch.save(rest, stream)),
+        _OPTIMIZER_FILE: write_recorded(folder / _OPTIMIZER_FILE, save_rest),
     }
     atomic_write_bytes(folder / STATE_FILE, sealed(checkpoint.state, records))
 

@@ -34,9 +34,12 @@ class ImageNetFile:
 
 IMAGENET_FILES: Final = {
     "resnet50": ImageNetFile("https://download.pytorch.org/models/resnet50-0676ba61.pth", "0676ba61"),
+    "mobilenet_v3_large": ImageNetFile(
+        "https://download.pytorch.org/models/mobilenet_v3_large-8738ca79.pth", "8738ca79"
+    ),
     "vgg16": ImageNetFile("https://download.pytorch.org/models/vgg16-397923af.pth", "397923af"),
 }
-"""By the names that networks give as their `BACKBONE`."""
+"""By the names of `backbone_of`."""
 
 
 def imagenet_file(backbone: str, cache: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from segprep.datasets.errors import ConfigurationError
 from segprep.train.models import MODELS
 from segprep.train.models._network import InputColumn
+from segprep.train.network.backbones import backbone_of
 from segprep.train.network.config import IMAGENET, NetworkConfig
 from segprep.train.network.named import named_weights
 from segprep.train.network.origin import check_backbone_options, check_origin
@@ -47,8 +48,9 @@ def load_start(
                 f"network {config.name!r} has no encoder that ImageNet weights fit: leave out weights"
             )
         check_backbone_options(module, config.options)
-        path = imagenet_file(module.BACKBONE, _cache()) if named else Path(config.weights).expanduser()
-        yield load_backbone(network, module, path)
+        backbone = backbone_of(module, config.options)
+        path = imagenet_file(backbone, _cache()) if named else Path(config.weights).expanduser()
+        yield load_backbone(network, module, path, backbone)
     foreign = published_scalings(module, config, columns)
     if config.start:
         path = named_weights(config.start, runs)
@@ -61,7 +63,7 @@ def load_start(
         own = {name: scaling for name, scaling in segmenter.scalings.items() if name == column}
         own = dict(check_origin(path, module, config.options, own, foreign, say))
         segmenter.scale_by({**segmenter.scalings, **own})
-        yield load_expert(network, module, column, path)
+        yield load_expert(network, module, column, path, config.options)
 
 
 def _cache() -> Path:

@@ -119,14 +119,19 @@ def build_segmenter(
         ConfigurationError: If the network has no such options or cannot take a column.
     """
     module = MODELS.load(config.name)
+    try:
+        own = module.Config(**config.options)
+        scaling_of = module.scaling_of(own) if hasattr(module, "scaling_of") else module.input_scaling
+    except ConfigurationError as error:
+        raise ConfigurationError(f"network {config.name!r}: {error}") from error
     chosen: dict[str, InputScaling] = {}
     for column in columns:
         try:
-            chosen[column.name] = module.input_scaling(column) if scalings is None else scalings[column.name]
+            chosen[column.name] = scaling_of(column) if scalings is None else scalings[column.name]
         except ConfigurationError as error:
             raise ConfigurationError(f"network {config.name!r} cannot take column {column.name!r}: {error}") from error
     try:
-        network = module.build(module.Config(**config.options), columns, classes)
+        network = module.build(own, columns, classes)
     except ConfigurationError as error:
         raise ConfigurationError(f"network {config.name!r}: {error}") from error
     if config.gradient_checkpointing:

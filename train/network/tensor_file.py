@@ -67,5 +67,5 @@ def values_of(tensor: Tensor) -> Iterator[memoryview]:
     rows = tensor.detach() if tensor.ndim else tensor.detach()[None]
     if not rows.numel():
         return
-    for part in rows.split(max(1, _PART * len(rows) // rows.nbytes)):
+    for part in torch.split(rows, max(1, _PART * len(rows) // rows.nbytes)):
         yield part.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from types import ModuleType
-from typing import Final
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
 
 import safetensors.torch
 import torch
@@ -124,7 +124,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return _translated({str(name): tensor for name, tensor in content.items()})
 
 
-def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadReport:
+def load_backbone(network: Network, module: ModuleType, path: Path, backbone: str | None = None) -> LoadReport:
     """Fill a network with ImageNet's weights, as far as its file in `train/models` says where they belong.
 
     Where the network's input has one channel, the first convolution gets the mean of its kernels over the colours.
@@ -133,6 +133,7 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
         network: Made by `module.build`; its tensors are written in place.
         module: With `BACKBONE` and `from_imagenet`.
         path: See `read_weights`.
+        backbone: Which encoder the network has, see `backbone_of`; None takes `BACKBONE`.
 
     Raises:
         ConfigurationError: If the network has no use for such weights, or none of the file's fits.
@@ -141,7 +142,8 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
     """
     if not hasattr(module, "from_imagenet"):
         raise ConfigurationError(f"network {_name(module)!r} has no ImageNet weights: train it without")
-    shapes = backbone_shapes(module.BACKBONE)
+    backbone = backbone or module.BACKBONE
+    shapes = backbone_shapes(backbone)
     places = {n: module.from_imagenet({n: torch.empty(shape, device="meta")}) for n, shape in shapes.items()}
     own = network.state_dict()
     given: dict[str, dict[str, Tensor]] = {}
@@ -156,14 +158,20 @@ def load_backbone(network: Network, module: ModuleType, path: Path) -> LoadRepor
         network,
         path,
         given,
-        f"of ImageNet's {module.BACKBONE}",
-        needless=[name for name, inner in places.items() if not inner],
+        f"of ImageNet's {backbone}",
+        needless=[name for name, inner in places.items() if not own.keys() & inner.keys()],
         wanted=[name for inner in places.values() for name in inner],
         averaged=averaged,
     )
 
 
-def load_expert(network: Network, module: ModuleType, column: str, path: Path) -> LoadReport:
+def load_expert(
+    network: Network,
+    module: ModuleType,
+    column: str,
+    path: Path,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> LoadReport:
     """Fill the part of a network that sees one column with the weights of a run on that column alone.
 
     Only names of this part count as unfilled.
@@ -173,6 +181,7 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
         module: With `from_expert`.
         column: Name of the input column.
         path: `weights.safetensors` of the run's checkpoint.
+        options: Of the network.
 
     Raises:
         ConfigurationError: If the network takes no experts, has no such column, or none of the file's tensors fits.
@@ -182,7 +191,7 @@ def load_expert(network: Network, module: ModuleType, column: str, path: Path) -
     if not hasattr(module, "from_expert"):
         raise ConfigurationError(f"network {_name(module)!r} takes no experts: give them to a network that does")
     state = read_weights(path)
-    given = {name: module.from_expert(column, {name: tensor}) for name, tensor in state.items()}
+    given = {name: module.from_expert(column, {name: tensor}, options) for name, tensor in state.items()}
     needless = [name for name, inner in given.items() if not inner and name.startswith((_TRUNK, _HEADS))]
     return fill_network(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
 

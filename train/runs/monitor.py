@@ -1,4 +1,4 @@
-"""What can be watched while a run trains: log, TensorBoard, curves, a panel of predictions."""
+"""What can be watched while a run trains: log, TensorBoard, services, curves, a panel of predictions."""
 
 import contextlib
 import time
@@ -13,6 +13,7 @@ from segprep.datasets.imageio import write_image
 from segprep.train.runs.curves import write_curves
 from segprep.train.runs.events import EventFile
 from segprep.train.runs.folder import Run
+from segprep.train.runs.services import Services
 
 __all__ = ["Monitor", "draw_log"]
 
@@ -26,10 +27,12 @@ class Monitor:
         run: The run.
         step: Steps that were done before.
         writes: Whether this process writes; of several, one does.
+        services: That get the log, too.
     """
 
-    def __init__(self, run: Run, step: int, *, writes: bool) -> None:
+    def __init__(self, run: Run, step: int, *, writes: bool, services: Services | None = None) -> None:
         self._run = run
+        self._services = services
         self._events = EventFile(run.root / "events", step) if writes else None
         self._drawn_at = time.monotonic()
 
@@ -39,6 +42,8 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._services is not None:
+            self._services.close(finished=error is None)
         if self._events is not None:
             self._events.close()
             # A picture of what is in the log must not hide why the run ended.
@@ -51,7 +56,10 @@ class Monitor:
             return
         self._run.log(dict(entry))
         step = entry["step"]
-        self._events.scalars({_tag(name): value for name, value in entry.items() if name != "step"}, step)
+        values = {_tag(name): value for name, value in entry.items() if name != "step"}
+        self._events.scalars(values, step)
+        if self._services is not None:
+            self._services.log(values, step)
         if any(name.startswith("val_") for name in entry) and time.monotonic() > self._drawn_at + _PAUSE_S:
             self._drawn_at = time.monotonic()
             draw_log(self._run)

@@ -11,12 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from segprep.datasets.errors import UnknownNameError
-from segprep.train.conformance import NETWORK_CHECKS, NetworkCase, NetworkMember, check_network
+from segprep.train.conformance import (
+    NETWORK_CHECKS,
+    NetworkCase,
+    NetworkMember,
+    check_evaluation,
+    check_gradients,
+    check_logits,
+    check_network,
+    check_saving,
+    check_single,
+)
 from segprep.train.models import MODELS
 from segprep.train.models._network import Features, InputColumn, InputScaling, Logits, Network, eight_bit_scaling
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.segmenter import build_segmenter
-from support.networks import SMALL
+from support.networks import SMALL, make_column, meta_network
+
+_MOBILE = {"encoder": "mobilenet_v3_large"}
+
+
+@lru_cache(maxsize=1)
+def _mobile_case() -> NetworkCase:
+    return NetworkCase(MODELS.load("fcn8s"), _MOBILE)
 
 
 @lru_cache(maxsize=1)  # a network that was drawn takes much memory
@@ -30,9 +47,21 @@ def test_members_keep_what_they_promise(name: str, check: Callable[[NetworkCase]
     check(_case(name))
 
 
+@pytest.mark.parametrize("check", [check_logits, check_gradients, check_evaluation, check_single, check_saving])
+def test_the_other_encoder_of_fcn8s_keeps_it_too(check: Callable[[NetworkCase], None]) -> None:
+    check(_mobile_case())
+
+
+def test_the_other_encoder_of_fcn8s_takes_any_size() -> None:
+    for size in ((1, 1), (13, 21), (375, 1242)):
+        network = meta_network("fcn8s", [make_column("image")], (7,), _MOBILE).eval()
+        (output,) = network(torch.zeros(1, 3, *size, device="meta"))
+        assert tuple(output.main.shape) == (1, 7, *size)
+
+
 def test_an_unknown_network_is_answered_with_the_known_ones() -> None:
     options: dict[str, Any] = {}
-    with pytest.raises(UnknownNameError, match="adapnet, fcn8s, frrn"):
+    with pytest.raises(UnknownNameError, match="adapnet, erfnet, fcn8s, frrn"):
         build_segmenter(NetworkConfig(name="fcn", options=options, precision="fp32"), [], [3])
 
 

@@ -43,7 +43,9 @@ def test_every_network_has_blocks(name: str) -> None:
     assert any(isinstance(each, Recomputable) for each in network.modules())
 
 
-@pytest.mark.parametrize("name", ["adapnet", "fcn8s", "frrn", "segnet"])  # ssma and smsnet are made of their blocks
+@pytest.mark.parametrize(
+    "name", ["adapnet", "erfnet", "fcn8s", "frrn", "segnet"]
+)  # ssma and smsnet are made of their blocks
 def test_gradients_statistics_and_random_numbers_are_those_of_a_network_that_keeps_everything(name: str) -> None:
     plain = make_segmenter(name)
     thrifty = copy.deepcopy(plain)

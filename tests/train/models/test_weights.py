@@ -1,5 +1,6 @@
 """Weights of other networks: what is loaded where, and what is said about the rest."""
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,12 +14,13 @@ from torch import Tensor
 
 from segprep.datasets.errors import ConfigurationError, MissingInputError, UnreadableFileError
 from segprep.train.models import MODELS, adapnet, fcn8s, frrn, segnet, smsnet, ssma
-from segprep.train.network.backbones import backbone_shapes
+from segprep.train.network.backbones import backbone_of, backbone_shapes
 from segprep.train.network.config import NetworkConfig
 from segprep.train.network.frozen import check_frozen
 from segprep.train.network.weights import load_backbone, load_expert, load_network, read_weights
 from support.networks import make_column, make_segmenter, meta_network
 
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _UNITS = {1: 3, 2: 4, 3: 6, 4: 3}
 
 
@@ -117,6 +119,12 @@ def test_the_names_of_backbones_are_those_of_torchvision() -> None:
     assert backbone_shapes("resnet50") == _resnet50_shapes()
     assert backbone_shapes("vgg16") == _vgg16_shapes()
     assert backbone_shapes("a plug-in's") == {}
+    mobile = backbone_shapes("mobilenet_v3_large")
+    learned = [math.prod(shape) for name, shape in mobile.items() if not name.endswith(_STATISTICS)]
+    assert sum(learned) == 5_483_032  # as torchvision counts
+    assert mobile["features.4.block.2.fc1.weight"] == (24, 72, 1, 1)
+    assert mobile["features.13.block.1.0.weight"] == (672, 1, 5, 5)
+    assert mobile["features.16.0.weight"] == (960, 160, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +183,19 @@ def test_vgg16_fills_the_encoder_of_fcn8s(tmp_path: Path) -> None:
     report = load_backbone(meta_network("fcn8s", [make_column("image")], (3,)), fcn8s, tmp_path / "vgg16.pth")
     assert (report.unused, report.missing, report.unfilled, report.mismatched) == ((), (), (), ())
     assert len(report.loaded) == len(numbers) - 2
+
+
+def test_mobilenet_fills_the_encoder_of_fcn8s(tmp_path: Path) -> None:
+    path, options = tmp_path / "mobilenet.pth", {"encoder": "mobilenet_v3_large"}
+    shapes = backbone_shapes("mobilenet_v3_large")
+    _save(path, shapes)
+    network = meta_network("fcn8s", [make_column("image")], (3,), options)
+    report = load_backbone(network, fcn8s, path, backbone_of(fcn8s, options))
+    assert (report.unused, report.missing, report.unfilled, report.mismatched) == ((), (), (), ())
+    assert len(report.loaded) == len(shapes) - 4
+    assert backbone_of(fcn8s, {"encoder": "vgg16"}) == "vgg16"
+    with pytest.raises(ConfigurationError, match="layers that mobilenet_v3_large does not have"):
+        fcn8s.Config(encoder="mobilenet_v3_large", fc_channels=64)
 
 
 def test_a_fully_connected_layer_is_a_convolution_that_sees_the_whole_map() -> None:
