@@ -35,7 +35,8 @@ def pad_as_tensorflow(module: nn.Module) -> None:
 
 
 def _pad_pool(layer: nn.MaxPool2d, arguments: tuple[Tensor]) -> tuple[Tensor]:
-    return (_padded(arguments[0], int(layer.kernel_size), int(layer.stride), _LOWEST),)
+    kernel, stride = (each if isinstance(each, int) else each[0] for each in (layer.kernel_size, layer.stride))
+    return (_padded(arguments[0], kernel, stride, _LOWEST),)
 
 
 def _pad_convolution(layer: nn.Conv2d, arguments: tuple[Tensor]) -> tuple[Tensor]:

@@ -62,7 +62,7 @@ class Config:
                 raise ConfigurationError("adapnet's options stand in [model] itself: leave out expert_options")
             return
         usual = Config()
-        for name in ("easpp_rates", "block4_rates", "dropout", "relu_scores"):
+        for name in ("easpp_rates", "block4_rates", "dropout", "relu_scores", "padding"):
             if getattr(self, name) != getattr(usual, name):
                 raise ConfigurationError(f"{name} is of adapnet, not of the expert {self.expert!r}: see expert_options")
 
