@@ -185,7 +185,7 @@ def test_a_sample_that_does_not_fit_is_refused(small: Path) -> None:
 
 def test_what_is_invalid_may_be_told_by_a_mask(small: Path) -> None:
     loaded, sample = OnnxModel(small), random_sample(8, 9)
-    valid: Mask = np.isfinite(sample["flow"]).all(-1)
+    valid: Mask = np.asarray(np.isfinite(sample["flow"]).all(-1))
     masked = loaded.prepared({**sample, "flow": np.nan_to_num(sample["flow"])}, {"flow": valid})
     np.testing.assert_array_equal(masked["flow"], sample["flow"])
     rounded = loaded.prepared({**sample, "image": sample["image"] + 0.25})
