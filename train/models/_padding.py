@@ -35,7 +35,10 @@ def pad_as_tensorflow(module: nn.Module) -> None:
 
 
 def _pad_pool(layer: nn.MaxPool2d, arguments: tuple[Tensor]) -> tuple[Tensor]:
-    return (_padded(arguments[0], int(layer.kernel_size), int(layer.stride), _LOWEST),)
+    kernel, stride = layer.kernel_size, layer.stride
+    assert isinstance(kernel, int)
+    assert isinstance(stride, int)
+    return (_padded(arguments[0], kernel, stride, _LOWEST),)
 
 
 def _pad_convolution(layer: nn.Conv2d, arguments: tuple[Tensor]) -> tuple[Tensor]:

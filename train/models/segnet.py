@@ -150,7 +150,8 @@ class _UnpaddedPool(nn.MaxPool2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
         """Return (N, C, (H - 1) // 2, (W - 1) // 2), at least 1."""
         height, width = (max(_POOL - size, 0) for size in input.shape[2:])
-        return super().forward(F.pad(input, (0, width, 0, height)) if height or width else input)
+        pooled: Tensor = super().forward(F.pad(input, (0, width, 0, height)) if height or width else input)
+        return pooled
 
 
 class _Head(nn.Module):

@@ -76,7 +76,9 @@ def published_scalings(
     """Return what published weights of a network want of the columns that they can see."""
     published: Published | None = getattr(module, "PUBLISHED", None)
     found: dict[str, InputScaling] = {}
-    for column in columns if published is not None else ():
+    if published is None:
+        return found
+    for column in columns:
         try:
             found[column.name] = published.scaling(module.Config(**config.options), column)
         except ConfigurationError:
