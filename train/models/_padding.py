@@ -35,7 +35,9 @@ def pad_as_tensorflow(module: nn.Module) -> None:
 
 
 def _pad_pool(layer: nn.MaxPool2d, arguments: tuple[Tensor]) -> tuple[Tensor]:
-    kernel, stride = (each if isinstance(each, int) else each[0] for each in (layer.kernel_size, layer.stride))
+    kernel, stride = layer.kernel_size, layer.stride
+    assert isinstance(kernel, int)
+    assert isinstance(stride, int)
     return (_padded(arguments[0], kernel, stride, _LOWEST),)
 
 
