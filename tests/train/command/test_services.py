@@ -65,13 +65,13 @@ class _Mlflow:
 
 
 def _stand_in(monkeypatch: pytest.MonkeyPatch, wandb: _Wandb, mlflow: _Mlflow) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", wandb)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
     for name, module in {
         "mlflow": SimpleNamespace(),
         "mlflow.tracking": SimpleNamespace(MlflowClient=lambda: mlflow),
         "mlflow.entities": SimpleNamespace(Metric=lambda *values: values),
     }.items():
-        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, name, module)
 
 
 def test_services_get_the_log_and_go_on_with_the_same_run(
@@ -118,7 +118,7 @@ def test_a_service_that_fails_is_told_once_and_asked_no_more(tmp_path: Path, mon
 def test_a_service_that_is_not_installed_or_not_known_is_refused_before_anything_is_written(
     workspace: Path, train: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigurationError, match=r"--log-to wandb needs wandb: install it with .*segprep\[wandb\]"):
         check_services(["wandb"])
     assert train("run", *_SMALL, "--log-to", "wandb") == 2

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -17,7 +18,7 @@ from segprep.train.network.weights import load_expert
 from support.networks import make_column, meta_network
 
 _COLUMNS = [make_column("image"), make_column("flow", kind=Kind.CODED)]
-_SMALL = {"expert": "frrn", "expert_options": ("base_channels=8",)}
+_SMALL: dict[str, Any] = {"expert": "frrn", "expert_options": ("base_channels=8",)}
 _CASE = NetworkCase(ssma, _SMALL)
 
 

@@ -15,7 +15,13 @@ from support.networks import make_segmenter
 SIZE, CLASSES = 32, 3
 
 # (learning rate, steps, side of a scene's squares): one prediction per 16 pixels cannot draw squares of 8.
-_PLANS = {"fcn8s": (1e-3, 24, 16), "frrn": (1e-2, 15, 8), "segnet": (1e-3, 25, 8), "smsnet": (3e-3, 18, 16)}
+_PLANS = {
+    "erfnet": (1e-2, 60, 16),
+    "fcn8s": (1e-3, 24, 16),
+    "frrn": (1e-2, 15, 8),
+    "segnet": (1e-3, 25, 8),
+    "smsnet": (3e-3, 18, 16),
+}
 _PLAN = (5e-3, 12, 8)
 
 
