@@ -2,19 +2,20 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from segprep.datasets.classes import ClassMap, Color
 from segprep.datasets.importers._common.shapes import Shape
 from segprep.datasets.importers._member import Painted
 from segprep.datasets.packed_colors import pack_colors
-from segprep.datasets.sample import Array
+from segprep.datasets.sample import Array, Mask
 
 __all__ = ["Region", "label_type", "paint_colors", "paint_regions", "paint_values"]
 
-_MOST_INSTANCES = 65535
+_MOST_INSTANCES: Final = 65535
+_MOST_KEPT: Final = 2**26  # bytes of masks that are not drawn twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,20 @@ def paint_regions(
     label_HW = np.full((height, width), background, label_type(class_map))
     instance_HW = np.zeros((height, width), np.uint16)
     numbers: dict[Hashable, int] = {}
-    order = range(len(regions))
+    order = list(range(len(regions)))
+    masks: dict[int, Mask] = {}
     if larger_first and len(regions) > 1:
-        areas = [int(_mask(regions, i, width, height).sum()) for i in order]
-        order = sorted(order, key=lambda i: -areas[i])  # type: ignore[assignment]  # both are walked
+        fit = _MOST_KEPT // (width * height)
+        areas = []
+        for place in order:
+            mask_HW = _mask(regions, place, width, height)
+            areas.append(int(mask_HW.sum()))
+            if place < fit:
+                masks[place] = mask_HW
+        order.sort(key=lambda place: -areas[place])
     for place in order:
         region = regions[place]
-        mask_HW = _mask(regions, place, width, height)
+        mask_HW = masks[place] if place in masks else _mask(regions, place, width, height)
         label_HW[mask_HW] = region.raw_id
         number = 0
         if region.instance is not None:
@@ -76,7 +84,7 @@ def paint_regions(
     return Painted(label_HW, instance_HW)
 
 
-def _mask(regions: Sequence[Region], place: int, width: int, height: int) -> npt.NDArray[np.bool_]:
+def _mask(regions: Sequence[Region], place: int, width: int, height: int) -> Mask:
     try:
         return regions[place].shape.mask(width, height)
     except ValueError as error:

@@ -14,7 +14,7 @@ __all__ = ["FileTree", "FolderTree", "ZipTree", "open_tree"]
 
 _MOST_ENTRIES: Final = 2_000_000
 _MOST_GROWTH: Final = 200  # pictures hardly shrink in a zip, JSON by some 20
-_FREE_GROWTH: Final = 2**26
+_FREE_GROWTH: Final = 2**24
 
 
 class FileTree(Protocol):
