@@ -201,7 +201,7 @@ def test_an_unknown_category_a_wrong_size_and_an_unlisted_image(tmp_path: Path) 
 def test_many_annotations(tmp_path: Path) -> None:
     write_image(tmp_path / "source/a.png", np.zeros((8, 8, 3), np.uint8))
     runs = {"size": [8, 8], "counts": [60, 4]}
-    rows = [{"id": i, "image_id": 7, "category_id": 3, "iscrowd": 1, "segmentation": runs} for i in range(100_000)]
+    rows = [{"id": i, "image_id": 7, "category_id": 3, "iscrowd": 1, "segmentation": runs} for i in range(20_000)]
     document = {"images": [{"id": 7, "file_name": "a.png"}], "categories": CATEGORIES, "annotations": rows}
     (tmp_path / "source/many.json").write_text(json.dumps(document))
     out = _imported(tmp_path / "source")
