@@ -187,7 +187,7 @@ def test_a_broken_file_is_refused_and_nothing_is_left(
 def test_an_unknown_category_a_wrong_size_and_an_unlisted_image(tmp_path: Path) -> None:
     square = [[1, 1, 12, 1, 12, 12, 1, 12]]
     images = [IMAGE, {**IMAGE, "id": 8, "file_name": "b.png"}, {**IMAGE, "id": 9, "file_name": "c.png", "width": 5}]
-    rows = [{"segmentation": square}, {"segmentation": square, "image_id": 8, "category_id": 5}]
+    rows: list[dict[str, Any]] = [{"segmentation": square}, {"segmentation": square, "image_id": 8, "category_id": 5}]
     source = _coco(tmp_path / "source", [*rows, {"segmentation": square, "image_id": 99}], images=images)
     for name in "bc":
         write_image(source / f"images/{name}.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
