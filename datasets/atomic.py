@@ -9,6 +9,7 @@ import errno
 import glob
 import os
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "atomic_write_bytes",
     "commit",
     "discard",
+    "remove_partial_folders_of",
     "remove_partials",
     "remove_partials_of",
     "stage",
@@ -152,6 +154,18 @@ def remove_partials_of(path: Path) -> None:
             number = each.name.removeprefix(f"{path.name}.").removesuffix(PARTIAL_SUFFIX)
             if number.isdecimal() and not _lives(int(number)):
                 each.unlink(missing_ok=True)
+
+
+def remove_partial_folders_of(path: Path) -> None:
+    """Remove what killed processes left of a folder that they made under a temporary name beside its own.
+
+    What a living process writes stays, as in `remove_partials_of`.
+    """
+    with contextlib.suppress(OSError):
+        for each in path.parent.glob(f"{glob.escape(path.name)}.*{PARTIAL_SUFFIX}"):
+            number = each.name.removeprefix(f"{path.name}.").removesuffix(PARTIAL_SUFFIX)
+            if each.is_dir() and not each.is_symlink() and number.isdecimal() and not _lives(int(number)):
+                shutil.rmtree(each, ignore_errors=True)
 
 
 def _lives(process: int) -> bool:

@@ -12,7 +12,17 @@ from segprep.datasets.errors import ConfigurationError, UnreadableFileError
 from segprep.datasets.kinds import IGNORE_ID
 from segprep.datasets.sample import JsonDict
 
-__all__ = ["paris_description", "read_class_map", "train_id_map", "void_first_map", "write_paris_description"]
+__all__ = [
+    "CLASS_FILE",
+    "paris_description",
+    "read_class_map",
+    "train_id_map",
+    "void_first_map",
+    "write_paris_description",
+]
+
+CLASS_FILE = "classes.toml"
+"""Name of a class map that lies with a dataset of one's own."""
 
 _VOID = -1
 _OWN_VOID = {"cityscapes": 0, "bdd": 255, "mapillary": 65}  # what PARIS's resizers write for void

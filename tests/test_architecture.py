@@ -50,7 +50,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("program",),
         ("augmentation", "codes", "imageio"),
         ("drawing", "lists", "shards", "synthetic", "workspace"),
-        ("catalog", "standing"),
+        ("catalog", "importers", "standing"),
         ("conformance",),
     ),
     "flow": (

@@ -13,6 +13,7 @@ from segprep.datasets.program.parameters import offer
 from segprep.datasets.record import Direction
 from segprep.workflows.command.completion import columns as column_names
 from segprep.workflows.command.completion import datasets
+from segprep.workflows.command.import_command import import_command
 from segprep.workflows.command.modality_command import ModalityCommand
 from segprep.workflows.command.options import (
     Augment,
@@ -109,6 +110,9 @@ def init(
     row = parse_names(columns)
     request = InitRequest(dataset, tuple(given or ()), root, row, classes, neighbour, depth_unit, snap_labels)
     commands.init(request, miniature, frames, workspace, as_json=as_json)
+
+
+app.command("import")(import_command)
 
 
 @app.command()
@@ -288,7 +292,7 @@ store_commands(app)
 group_commands(
     app,
     {
-        "Bring in": ["init", "rebuild"],
+        "Bring in": ["import", "init", "rebuild"],
         "Prepare": ["resize", "flow", "motion-labels", "modality"],
         "Look": ["check", "status", "show", "flow-eval"],
         "Store": ["shard", "verify", "stats", "peek"],

@@ -1,4 +1,4 @@
-"""Any folder in SMSnet's naming: `image_data/`, `label_data/` and, if there, `depth_data/` and `flow_data/`.
+"""Any folder in SMSnet's naming: `image_data/`, `label_data/` and, if there, instances, depth and flow.
 
 Files that belong together have equal names. A folder of a workspace is one, too: where a `scale.json` stands beside the
 files, as there, it tells their code.
@@ -6,13 +6,15 @@ files, as there, it tells their code.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from segprep.datasets.catalog._common.files import PICTURES, files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import found_class_map
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
+from segprep.datasets.class_files import CLASS_FILE, read_class_map
 from segprep.datasets.classes import ClassMap
-from segprep.datasets.codes import PlainCode, RawLabelCode, SmsnetFlowCode, SourceCode, source_code_from_json
+from segprep.datasets.codes import IdCode, PlainCode, RawLabelCode, SmsnetFlowCode, SourceCode, source_code_from_json
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES, depth_unit
 from segprep.datasets.documents import read_json
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
@@ -29,8 +31,10 @@ SPEC = DatasetSpec(
 ROOT/<split>/image_data/<name>.png|jpg   (or ROOT/image_data: one split, "train")
 ROOT/<split>/label_data/<name>.png       ids in one channel, or colours
 ROOT/<split>/depth_data/<name>.png       optional: 16 bits in mm, or as --depth-unit says; .npy, .npz, .pfm, .h5, .mat
-ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v, R=magnitude""",
-    columns=("image", "label", "depth", "flow"),
+ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v, R=magnitude
+ROOT/<split>/instance_data/<name>.png    optional: numbers of objects in 16 bits, 0 for none
+ROOT/classes.toml                        optional: the classes, as --classes FILE reads them""",
+    columns=("image", "label", "instance", "depth", "flow"),
     licence="the user's own",
     citation="",
     max_gap=0.0,
@@ -40,6 +44,7 @@ ROOT/<split>/flow_data/<name>.png        optional: SMSnet's flow image, B=u, G=v
 _PARTS = (
     ("image", Kind.IMAGE, PlainCode()),
     ("label", Kind.LABEL, RawLabelCode()),
+    ("instance", Kind.INSTANCE, IdCode(bits=16)),
     ("depth", *depth_unit("mm")),
     ("flow", Kind.CODED, SmsnetFlowCode()),
 )
@@ -47,10 +52,10 @@ _SCALE_NOTES = ("value", "channels", "scale", "offset")  # what stands in a scal
 
 
 def class_map(source: DatasetSource) -> ClassMap:
-    """Return one class per id, or per colour, that the labels hold; see `found_class_map` for what is none.
+    """Return the classes of `classes.toml`, else one per id, or per colour, that the labels hold.
 
-    Every label is read once. The result stands in `prep.toml`, where names and colours can be put right and an id that
-    means "not labelled" (SMSnet: 0) can be moved to `ignored_raw_ids`.
+    See `found_class_map` for what is none. Every label is read once. The result stands in `prep.toml`, where names and
+    colours can be put right and an id that means "not labelled" (SMSnet: 0) can be moved to `ignored_raw_ids`.
 
     Raises:
         DatasetNotFoundError: If no label can be read.
@@ -58,6 +63,8 @@ def class_map(source: DatasetSource) -> ClassMap:
     """
     folders = [folder / "label_data" for _, folder in _splits(source.root)]
     labels = [folder / name for folder in folders for name in files_by_stem(folder).values()]
+    if source.classes is None and (source.root / CLASS_FILE).is_file():
+        source = replace(source, classes=read_class_map(source.root / CLASS_FILE))
     found = found_class_map(labels, source)
     if found is None:
         raise DatasetNotFoundError(f"{source.root} has no labels in label_data; the expected layout is:\n{SPEC.layout}")

@@ -23,6 +23,7 @@ __all__ = [
     "datasets",
     "estimators",
     "flow_presets",
+    "importers",
     "modalities",
     "splits",
 ]
@@ -33,6 +34,13 @@ def datasets(_: typer.Context) -> list[str]:
     from segprep.datasets.catalog import CATALOG
 
     return CATALOG.names()
+
+
+def importers(_: typer.Context) -> list[str]:
+    """Return the names of the importers, as people write them."""
+    from segprep.datasets.importers import IMPORTERS
+
+    return [name.replace("_", "-") for name in IMPORTERS.names()]
 
 
 def modalities(_: typer.Context) -> list[str]:

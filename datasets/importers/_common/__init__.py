@@ -1,0 +1,1 @@
+"""What importers share: sources, shapes, painting, classes and writing."""
