@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from segprep.datasets.documents import MAX_DEPTH, utf8_text
 from segprep.datasets.source_files import read_file
@@ -15,7 +15,7 @@ _OPENCV_HEAD: Final = "%YAML:1.0"  # no directive of YAML
 _OPENCV_MATRIX: Final = "tag:yaml.org,2002:opencv-matrix"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """Plain values only. No aliases: a few lines of them make gigabytes."""
 
     depth = 0
