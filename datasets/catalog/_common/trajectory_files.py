@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from segprep.datasets.catalog._common.colmap import is_image_line
+from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.timed_poses import UNIT_NAMES, TimedPoses, TimedRow, time_resolution, time_unit
 from segprep.datasets.catalog._common.trajectories import nearest_pairs
 from segprep.datasets.catalog._common.trajectory_forms import read_trajectory
@@ -36,6 +38,7 @@ _FILES: Final = (
 TRAJECTORY_FILES: Final = ", ".join(_FILES)
 """What `find_poses` looks for, the first that is there, as a text to show."""
 
+_COLMAP: Final = "images.txt"
 _COARSE_S: Final = 1.5e-3
 _MATCHED: Final = 0.9  # of the rows or images, so that rounded times are taken for those of the images
 _ROWS_PER_IMAGE: Final = 1.5
@@ -65,6 +68,7 @@ def find_poses(
     """
     names = _FILES if usual is None else (usual, *_FILES)
     found = [name for name in dict.fromkeys(names) if (folder / name).is_file()]
+    found = [name for name in found if Path(name).name != _COLMAP or _is_colmap(folder / name)]
     if not found:
         return {}
     trajectory = read_trajectory(folder / found[0])
@@ -84,6 +88,11 @@ def find_poses(
     if trajectory.named is not None:
         return _by_name(trajectory.path, trajectory.named, images, notices)
     return _by_time(trajectory.path, trajectory.timed or [], images, times, notices)
+
+
+def _is_colmap(path: Path) -> bool:
+    """Say whether a file of this common name is COLMAP's: others list pictures."""
+    return any(map(is_image_line, read_lines(path) or ()))
 
 
 def check_count(path: Path, rows: int, images: Sequence[str]) -> None:

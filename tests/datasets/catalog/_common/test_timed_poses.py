@@ -225,6 +225,11 @@ def test_the_first_of_several_files_counts_and_the_others_are_told(tmp_path: Pat
     assert "KeyFrameTrajectory.txt beside it was not read" in said
 
 
+def test_a_list_of_pictures_is_no_file_of_poses(tmp_path: Path) -> None:
+    (tmp_path / "images.txt").write_text("color/a.png\ncolor/b.png\n")
+    assert places(tmp_path, ["a", "b"]) == ({}, "")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
