@@ -14,13 +14,13 @@ from PIL import Image
 from segprep.datasets.augmentation.table import read_config
 from segprep.datasets.catalog import CATALOG
 from segprep.datasets.catalog._cityscapes import calibration as cityscapes
+from segprep.datasets.catalog._common.calibration_documents import read_yaml_calibration
+from segprep.datasets.catalog._common.colmap import read_colmap_cameras
 from segprep.datasets.catalog._common.intrinsics import read_intrinsics, read_pinhole_json
 from segprep.datasets.catalog._common.trajectories import (
     read_pose,
-    read_pose_rows,
-    read_timed_poses,
-    read_trajectory_log,
 )
+from segprep.datasets.catalog._common.trajectory_forms import read_trajectory
 from segprep.datasets.catalog._kitti.calibration import KittiCalibration
 from segprep.datasets.catalog._kitti.oxts import read_oxts, read_times
 from segprep.datasets.catalog._member import DatasetMember, DatasetSource
@@ -146,9 +146,19 @@ def _texts(place: Path) -> Iterator[Reader]:
         "K.txt": (K, read_intrinsics),
         "camera.json": (json.dumps(pinhole), read_pinhole_json),
         "pose.txt": (pose, read_pose),
-        "poses.txt": ("1 0 0 0.5 0 1 0 0.25 0 0 1 -2e-1\n" * 3, read_pose_rows),
-        "odometry.log": (f"0 0 1\n{pose}1 1 2\n{pose}", read_trajectory_log),
-        "groundtruth.txt": ("# time tx ty tz qx qy qz qw\n1.5 0 0 0 0 0 0 1\n2.5 1 0 0 0 0 0 1\n", read_timed_poses),
+        "poses.txt": ("1 0 0 0.5 0 1 0 0.25 0 0 1 -2e-1\n" * 3, read_trajectory),
+        "odometry.log": (f"0 0 1\n{pose}1 1 2\n{pose}", read_trajectory),
+        "images.txt": ("1 1 0 0 0 0.5 0.25 -0.2 1 a.png\n1.5 2.5 -1\n2 0 0 0 1 0 0 1 1 b.png\n\n", read_trajectory),
+        "transforms.json": (
+            json.dumps({"frames": [{"file_path": "a.png", "transform_matrix": [*map(list, np.eye(4))]}]}),
+            read_trajectory,
+        ),
+        "cameras.txt": ("1 OPENCV 640 480 520.5 520.5 320 240 0.1 0 0 0\n", read_colmap_cameras),
+        "camera.yaml": (
+            "%YAML:1.0\n---\nK: !!opencv-matrix\n   data: [9., 0., 3., 0., 9., 2., 0., 0., 1.]\n",
+            read_yaml_calibration,
+        ),
+        "groundtruth.txt": ("# time tx ty tz qx qy qz qw\n1.5 0 0 0 0 0 0 1\n2.5 1 0 0 0 0 0 1\n", read_trajectory),
         "oxts.txt": (oxts, read_oxts),
         "timestamps.txt": ("2011-09-26 13:02:25.964389445\n2011-09-26 13:02:26.064389445\n", read_times),
         "a_camera.json": (json.dumps(camera), lambda path: cityscapes.read_camera(path, 2048, 1024)),

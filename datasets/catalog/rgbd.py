@@ -8,6 +8,7 @@ from segprep.datasets.catalog._common.calibration_files import CAMERA_FILES
 from segprep.datasets.catalog._common.files import files_by_stem, what_lies_in
 from segprep.datasets.catalog._common.found_classes import UNLABELLED, found_class_map
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
+from segprep.datasets.catalog._common.trajectory_files import TRAJECTORY_FILES
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.catalog._rgbd.scan import IMAGE_FOLDERS, LABEL_FOLDERS, first_folder, scan_recording
 from segprep.datasets.classes import ClassMap
@@ -27,9 +28,12 @@ ROOT/<recording>/label/<name>.png        optional, or labels/: ids in one channe
 ROOT/<recording>/                        optional: intrinsics in one of {CAMERA_FILES}:
                                          3x3 or "fx fy cx cy", pixels counted from 0 at the centre of the first; or
                                          Open3D's JSON; or in ROOT for all recordings
-ROOT/<recording>/poses.txt               optional: camera to world in metres, a row of 16 or 12 numbers per image
-ROOT/<recording>/trajectory.log          instead of poses.txt: blocks of "i j k" and a 4x4 matrix, for the k-th image
-ROOT/<recording>/timestamps.txt          optional: seconds, a row per image; without it the images are 1/30 s apart
+ROOT/<recording>/poses.txt               optional: camera to world in metres, a row of 16 or 12 numbers per image; or
+                                         the first of {TRAJECTORY_FILES}:
+                                         4x4, 3x4, blocks of "i j k" and 4x4, "time tx ty tz qx qy qz qw", COLMAP's
+                                         images, NeRF tools' JSON; told by what the file holds
+ROOT/<recording>/timestamps.txt          optional: seconds, a row per image; or the names of the images are times;
+                                         without both the images are 1/30 s apart
 ROOT/<recording>/frames.txt              optional: a name per row, of the images that the rows and blocks are about;
                                          without it all images in order, 2 before 10
 {SPLIT_LISTS}""",

@@ -13,13 +13,14 @@ from segprep.datasets.catalog._common.intrinsics import intrinsic_matrix
 from segprep.datasets.catalog._common.recordings import assumed_rate
 from segprep.datasets.catalog._common.text_lines import read_lines
 from segprep.datasets.catalog._common.trajectories import read_pose
+from segprep.datasets.catalog._common.trajectory_files import TRAJECTORY_FILES, find_poses
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, PlainCode
 from segprep.datasets.errors import DatasetNotFoundError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.record import Direction, SampleRecord, SourceFile, link_neighbours
-from segprep.datasets.sample import Camera, JsonDict, make_key
+from segprep.datasets.sample import Camera, JsonDict, Pose, make_key
 
 __all__ = ["SPEC", "class_map", "scan", "write_miniature"]
 
@@ -30,7 +31,9 @@ ROOT/<scene>/seq-<NN>/frame-<NNNNNN>.color.png, .depth.png, .pose.txt   (or ROOT
 ROOT/<scene>/TrainSplit.txt, TestSplit.txt      optional: "sequence1" per line; without them all is in train
 {CAMERA_FILES}
                                                 optional, beside the frames, the sequences or the scenes: 3x3, or
-                                                "fx fy cx cy", or Open3D's JSON""",
+                                                "fx fy cx cy", JSON or YAML
+where no frame has a pose.txt: beside the frames, a pose for each in their order, or by their names, in the first of
+{TRAJECTORY_FILES}""",
     columns=("image", "depth", "camera", "previous", "next"),
     licence="Microsoft Research's, for non-commercial use; it lies beside the data",
     citation=(
@@ -144,6 +147,7 @@ def _scan_sequence(source: DatasetSource, folder: Path, split: str, broken: Brok
     source.notices.append(assumed_rate(_FRAME_RATE, ""))
     camera = _camera(source, folder, [folder / parts["color"] for parts in files.values() if "color" in parts])
     promised = {"color"}.union(*files.values())
+    poses = _poses(source, folder, list(files), broken)
     for digits, parts in files.items():
         sources = {}
         for part in sorted(promised):
@@ -158,8 +162,18 @@ def _scan_sequence(source: DatasetSource, folder: Path, split: str, broken: Brok
             frame=int(digits),
             time=int(digits) / _FRAME_RATE,
             camera=camera,
-            pose=broken.read("pose", partial(read_pose, folder / f"frame-{digits}.pose.txt")),
+            pose=poses.get(digits),
         )
+
+
+def _poses(source: DatasetSource, folder: Path, frames: list[str], broken: BrokenFiles) -> dict[str, Pose | None]:
+    """Return the poses of frames, each from a file of its own; if there is none, those of one file for all."""
+    files = {digits: folder / f"frame-{digits}.pose.txt" for digits in frames}
+    if any(path.exists() for path in files.values()):
+        return {digits: broken.read("pose", partial(read_pose, path)) for digits, path in files.items()}
+    names = {f"frame-{digits}.color": digits for digits in frames}
+    found = find_poses(folder, list(names), None, source.notices)
+    return {names[name]: pose for name, pose in found.items()}
 
 
 def _camera(source: DatasetSource, folder: Path, images: list[Path]) -> Camera | None:

@@ -1,7 +1,7 @@
 """TUM's RGB-D benchmark and recordings in its format: lists of timed images and a trajectory of timed quaternions."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
@@ -10,7 +10,9 @@ from segprep.datasets.catalog._common.found_classes import UNLABELLED
 from segprep.datasets.catalog._common.intrinsics import intrinsic_matrix
 from segprep.datasets.catalog._common.recordings import SPLIT_LISTS, find_recordings, listed_splits
 from segprep.datasets.catalog._common.text_lines import read_lines
-from segprep.datasets.catalog._common.trajectories import nearest_pairs, read_timed_poses
+from segprep.datasets.catalog._common.timed_poses import UNIT_NAMES, time_unit
+from segprep.datasets.catalog._common.trajectories import nearest_pairs
+from segprep.datasets.catalog._common.trajectory_files import TRAJECTORY_FILES, find_poses
 from segprep.datasets.catalog._member import DatasetSource, DatasetSpec
 from segprep.datasets.classes import ClassMap
 from segprep.datasets.codes import DepthCode, PlainCode
@@ -26,7 +28,8 @@ SPEC = DatasetSpec(
     title="TUM RGB-D SLAM dataset and benchmark",
     layout=f"""\
 ROOT/<sequence>/rgb.txt, depth.txt    "timestamp file" per line       (or ROOT/rgb.txt: one sequence)
-ROOT/<sequence>/groundtruth.txt       optional: "timestamp tx ty tz qx qy qz qw", camera to world
+ROOT/<sequence>/groundtruth.txt       optional: "timestamp tx ty tz qx qy qz qw", camera to world; or one of
+                                      {TRAJECTORY_FILES}
 ROOT/<sequence>/<file>                images; depth in steps of 1/5000 m
 ROOT/<sequence>/                      optional: one of {CAMERA_FILES}; else by freiburg1, 2 or 3 in the name
 {SPLIT_LISTS}""",
@@ -66,9 +69,9 @@ def class_map(source: DatasetSource) -> ClassMap:
 
 
 def scan(source: DatasetSource, direction: Direction) -> Iterator[SampleRecord]:
-    """Yield the colour images of all sequences, each with the depth image and the pose nearest in time.
+    """Yield the colour images of all sequences, each with the depth image nearest in time and the pose at its time.
 
-    Depth and poses belong to one image each and are at most 0.02 s away; nothing is interpolated. An image that finds
+    Depth belongs to one image and is at most 0.02 s away. Poses are interpolated between rows. An image that finds
     none has none.
     """
     sequences, splits = _sequences(source.root), listed_splits(source.root)
@@ -99,21 +102,23 @@ def _sequences(root: Path) -> dict[str, Path]:
 
 
 def _scan_sequence(source: DatasetSource, name: str, folder: Path, split: str) -> Iterator[SampleRecord]:
-    images, depths = _timed_files(folder / "rgb.txt"), _timed_files(folder / "depth.txt")
-    poses = read_timed_poses(folder / "groundtruth.txt")
+    images, depths = (_timed_files(folder / name, source.notices) for name in ("rgb.txt", "depth.txt"))
+    stems = [PurePosixPath(image.path).stem for image in images]
     times = [image.time for image in images]
+    poses = find_poses(folder, stems, dict(zip(stems, times, strict=True)), source.notices, "groundtruth.txt")
     depth_of = nearest_pairs(times, [depth.time for depth in depths], _TOLERANCE_S)
-    pose_of = nearest_pairs(times, [time for time, _ in poses], _TOLERANCE_S)
     camera = _camera(source, folder, [folder / image.path for image in images])
-    source.notices.extend(
-        _unpaired(folder, len(images), {"depth.txt": (depths, depth_of), "groundtruth.txt": (poses, pose_of)})
-    )
+    if depths and 2 * len(depth_of) < len(images):
+        text = (
+            f"only {len(depth_of)} of {len(images)} images have an entry of {folder / 'depth.txt'} within "
+            f"{_TOLERANCE_S:g} s: are the times of both of the same clock?"
+        )
+        source.notices.append(Notice(About.SUSPECT, "times", text))
     prefix = f"{name}/" if name else ""
-    for index, image in enumerate(images):
+    for index, (stem, image) in enumerate(zip(stems, images, strict=True)):
         sources = {"image": SourceFile(prefix + image.path, Kind.IMAGE, PlainCode().to_json())}
         if index in depth_of:
             sources["depth"] = SourceFile(prefix + depths[depth_of[index]].path, Kind.DEPTH, _DEPTH.to_json())
-        stem = PurePosixPath(image.path).stem
         yield SampleRecord(
             key=make_key(f"{name}_{stem}" if name else stem),
             split=split,
@@ -122,11 +127,11 @@ def _scan_sequence(source: DatasetSource, name: str, folder: Path, split: str) -
             frame=index,
             time=image.time - times[0],
             camera=camera,
-            pose=poses[pose_of[index]][1] if index in pose_of else None,
+            pose=poses.get(stem),
         )
 
 
-def _timed_files(path: Path) -> list[_TimedFile]:
+def _timed_files(path: Path, notices: list[Notice]) -> list[_TimedFile]:
     """Read lines "timestamp file", in the order of time."""
     found = []
     for line in read_lines(path) or ():
@@ -140,20 +145,10 @@ def _timed_files(path: Path) -> list[_TimedFile]:
         except ValueError as error:
             raise line.unreadable(str(error)) from error
         found.append(_TimedFile(time, name.as_posix()))
-    return sorted(found)
-
-
-def _unpaired(
-    folder: Path, images: int, lists: Mapping[str, tuple[Sequence[object], Mapping[int, int]]]
-) -> Iterator[Notice]:
-    """Yield a notice for each list of which most images find no entry: its times are others."""
-    for name, (entries, pairs) in lists.items():
-        if entries and 2 * len(pairs) < images:
-            text = (
-                f"only {len(pairs)} of {images} images have an entry of {folder / name} within {_TOLERANCE_S:g} s: are "
-                "the times of both in seconds, of the same clock?"
-            )
-            yield Notice(About.SUSPECT, "times", text)
+    unit = time_unit([file.time for file in found])
+    if unit != 1.0:
+        notices.append(Notice(About.GUESSED, "times", f"those of {path} are taken for {UNIT_NAMES[unit]}"))
+    return sorted(file._replace(time=file.time * unit) for file in found)
 
 
 def _camera(source: DatasetSource, folder: Path, images: list[Path]) -> Camera | None:

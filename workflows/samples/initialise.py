@@ -78,7 +78,8 @@ class Inventory:
 
     Attributes:
         workspace: The workspace that was made or updated.
-        splits: Split to column to number of samples that have it; "samples" counts all.
+        splits: Split to column to number of samples that have it; "samples" counts all, "poses" those with a camera
+            whose place or motion is known.
         missing: Promised files that do not exist, relative to the dataset's root.
         absent: Columns that the dataset could offer and none of its samples has.
         notices: What was guessed, and what looks wrong.
@@ -349,7 +350,11 @@ def _columns_of(record: SampleRecord) -> list[str]:
 def _count(records: list[SampleRecord]) -> dict[str, dict[str, int]]:
     splits: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
-        splits[record.split].update(["samples", *_columns_of(record)])
+        counts = splits[record.split]
+        counts.update(["samples", *_columns_of(record)])
+        if record.camera is not None:  # many recordings know K alone: 0 poses are said, too
+            moved = record.neighbour is not None and record.neighbour.motion is not None
+            counts["poses"] += record.pose is not None or moved
     return {split: dict(counts) for split, counts in splits.items()}
 
 

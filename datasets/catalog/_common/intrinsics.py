@@ -29,15 +29,13 @@ def intrinsic_matrix(fx: float, fy: float, cx: float, cy: float) -> Matrix:
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
 
 
-def read_intrinsics(path: Path) -> Matrix | None:
-    """Read K from "fx fy cx cy", a 3x3 or a 4x4 matrix, over any number of lines; None if there is no such file.
+def read_intrinsics(path: Path) -> Matrix:
+    """Read K from "fx fy cx cy", a 3x3 or a 4x4 matrix, over any number of lines.
 
     Raises:
-        UnreadableFileError: If the file holds anything else.
+        UnreadableFileError: If the file holds anything else, or there is none.
     """
-    lines = read_lines(path)
-    if lines is None:
-        return None
+    lines = read_lines(path) or []
     values = [value for line in lines for value in line.finite_numbers()]
     if len(values) == 4:
         fx, fy, cx, cy = values

@@ -12,6 +12,8 @@ __all__ = ["TextLine", "read_lines"]
 
 _NO_NUMBER: Final = re.compile(r"[+-]?\d+\.#\w+")  # how older Windows programs write NaN and infinity: -1.#IND, 1.#INF
 
+_DECIMAL_COMMA: Final = re.compile(r"[^,]+(?:,\d[^,]*)?")
+
 
 class TextLine(NamedTuple):
     """A line that is neither blank nor a comment.
@@ -27,7 +29,9 @@ class TextLine(NamedTuple):
     text: str
 
     def numbers(self, *counts: int) -> list[float]:
-        """Return the numbers of the line, separated by blanks or commas; NaN and infinity are numbers.
+        """Return the numbers of the line, separated by blanks, commas or semicolons; NaN and infinity are numbers.
+
+        A comma inside each of as many words as are expected is that of a decimal number.
 
         Args:
             *counts: How many there may be; none for any.
@@ -35,7 +39,12 @@ class TextLine(NamedTuple):
         Raises:
             UnreadableFileError: If there are others, or anything that is no number.
         """
-        values = [self._number(word) for word in self.text.replace(",", " ").split()]
+        text = self.text.replace(";", " ")
+        words = text.split()
+        if len(words) in counts and all(map(_DECIMAL_COMMA.fullmatch, words)):
+            text = text.replace(",", ".")
+        words = text.replace(",", " ").split()
+        values = [self._number(word) for word in words]
         if counts and len(values) not in counts:
             raise self.unreadable(f"{' or '.join(map(str, counts))} numbers are expected, not {len(values)}")
         return values
@@ -50,6 +59,10 @@ class TextLine(NamedTuple):
         if not all(map(math.isfinite, values)):
             raise self.unreadable("NaN or infinity stands where a number is needed")
         return values
+
+    def without_comment(self) -> "TextLine":
+        """Return the line up to a "#" behind a blank."""
+        return self._replace(text=re.split(r"\s#", self.text, maxsplit=1)[0].rstrip())
 
     def unreadable(self, what: str) -> UnreadableFileError:
         """Return an error that names file and line."""

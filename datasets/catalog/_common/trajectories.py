@@ -16,16 +16,17 @@ from segprep.datasets.sample import Matrix, Pose
 
 __all__ = [
     "nearest_pairs",
+    "pose_blocks",
+    "pose_rows",
     "quaternion_matrix",
     "read_pose",
-    "read_pose_rows",
-    "read_timed_poses",
-    "read_trajectory_log",
     "rigid_pose",
+    "timed_poses",
+    "trajectory_log",
 ]
 
 _RIGID: Final = 0.01  # what rounding and integration leave: 0.0001 in 7-Scenes
-_LOG_BLOCK: Final = 5
+_ROWS: Final = 4  # of a matrix
 
 
 def rigid_pose(values: Sequence[float]) -> Pose | None:
@@ -79,16 +80,28 @@ def read_pose(path: Path) -> Pose | None:
     return _pose(lines[0], [value for line in lines for value in line.numbers(4)])
 
 
-def read_pose_rows(path: Path) -> list[Pose | None]:
-    """Read a file with one pose per line: 16 or 12 numbers, row by row.
+def pose_rows(lines: Sequence[TextLine]) -> list[Pose | None]:
+    """Read one pose per line: 16 or 12 numbers, row by row.
 
     Raises:
         UnreadableFileError: If a line holds anything else.
     """
-    return [_pose(line, line.numbers(16, 12)) for line in read_lines(path) or ()]
+    return [_pose(line, line.numbers(16, 12)) for line in lines]
 
 
-def read_trajectory_log(path: Path) -> dict[int, Pose | None]:
+def pose_blocks(lines: Sequence[TextLine]) -> list[Pose | None]:
+    """Read one pose after another, four lines of four numbers each.
+
+    Raises:
+        UnreadableFileError: If a line holds anything else, or the last pose is not whole.
+    """
+    starts = range(0, len(lines), _ROWS)
+    if len(lines) % _ROWS:
+        raise lines[starts[-1]].unreadable(f"four rows of a matrix begin here, not {len(lines) % _ROWS}")
+    return [_pose(lines[k], [value for row in lines[k : k + _ROWS] for value in row.numbers(4)]) for k in starts]
+
+
+def trajectory_log(lines: Sequence[TextLine]) -> dict[int, Pose | None]:
     """Read blocks of a line "i j k" and four matrix rows: http://redwood-data.org/indoor/fileformat.html.
 
     Returns:
@@ -97,14 +110,13 @@ def read_trajectory_log(path: Path) -> dict[int, Pose | None]:
     Raises:
         UnreadableFileError: If a block is broken or a frame has several.
     """
-    lines = read_lines(path) or []
     found: dict[int, Pose | None] = {}
-    for start in range(0, len(lines), _LOG_BLOCK):
-        head, *rows = lines[start : start + _LOG_BLOCK]
+    for start in range(0, len(lines), _ROWS + 1):
+        head, *rows = lines[start : start + _ROWS + 1]
         number = head.finite_numbers(3)[2]
         if number < 1 or number != int(number):
             raise head.unreadable(f"the third number, {number:g}, is no frame's number; they count from 1")
-        if len(rows) != _LOG_BLOCK - 1:
+        if len(rows) != _ROWS:
             raise head.unreadable(f"four rows of a matrix must follow, not {len(rows)}: the file is truncated")
         if int(number) - 1 in found:
             raise head.unreadable(f"frame {number:g} has a pose already")
@@ -112,14 +124,14 @@ def read_trajectory_log(path: Path) -> dict[int, Pose | None]:
     return found
 
 
-def read_timed_poses(path: Path) -> list[tuple[float, Pose | None]]:
-    """Read lines "timestamp tx ty tz qx qy qz qw": seconds, metres and a quaternion, as TUM's RGB-D sets have them.
+def timed_poses(lines: Sequence[TextLine]) -> list[tuple[float, Pose | None]]:
+    """Read lines "timestamp tx ty tz qx qy qz qw": a time, metres and a quaternion, as TUM's RGB-D sets have them.
 
     Raises:
         UnreadableFileError: If a line holds anything else.
     """
     found = []
-    for line in read_lines(path) or ():
+    for line in lines:
         time, *position, qx, qy, qz, qw = line.numbers(8)
         if not np.isfinite(time):
             raise line.unreadable(f"{time} is no time")

@@ -6,17 +6,17 @@ from typing import Final, NamedTuple
 
 from segprep.datasets.catalog._common.calibration_files import find_camera
 from segprep.datasets.catalog._common.files import PICTURES, files_by_stem, what_lies_in
+from segprep.datasets.catalog._common.frame_times import frame_times
 from segprep.datasets.catalog._common.recordings import assumed_rate, natural_order
 from segprep.datasets.catalog._common.text_lines import read_lines
-from segprep.datasets.catalog._common.trajectories import read_pose_rows, read_trajectory_log
+from segprep.datasets.catalog._common.trajectory_files import find_poses
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import Code, DepthCode, PlainCode, RawLabelCode
 from segprep.datasets.codes.depth_units import DEPTH_SUFFIXES
-from segprep.datasets.errors import UnreadableFileError
 from segprep.datasets.kinds import Kind
 from segprep.datasets.notices import About, Notice
 from segprep.datasets.record import SampleRecord, SourceFile
-from segprep.datasets.sample import JsonDict, Pose, make_key
+from segprep.datasets.sample import JsonDict, make_key
 
 __all__ = ["IMAGE_FOLDERS", "LABEL_FOLDERS", "first_folder", "scan_recording"]
 
@@ -59,7 +59,9 @@ def scan_recording(
     images = parts[0]
     stems = sorted({stem for part in parts for stem in part.files}, key=natural_order)
     order = _row_order(folder, sorted(images.files, key=natural_order))
-    poses, times = _poses(folder, order), _times(folder, order, source.notices)
+    clock = frame_times(folder, order, source.notices)
+    poses = find_poses(folder, order, clock, source.notices)
+    times = _since_the_first(order, clock, source.notices)
     pictures = [images.folder / images.files[stem] for stem in order if stem in images.files]
     camera = find_camera((folder, source.root), pictures, source.notices)
     numbered = len({int(stem) for stem in stems if stem.isdecimal()}) == len(stems)
@@ -114,34 +116,11 @@ def _row_order(folder: Path, stems: list[str]) -> list[str]:
     return list(order)
 
 
-def _poses(folder: Path, order: Sequence[str]) -> dict[str, Pose | None]:
-    rows_file, log_file = folder / "poses.txt", folder / "trajectory.log"
-    if rows_file.exists():
-        rows = read_pose_rows(rows_file)
-        _check_count(rows_file, len(rows), order)
-        return dict(zip(order, rows, strict=True))
-    blocks = read_trajectory_log(log_file)
-    beyond = [index + 1 for index in blocks if index >= len(order)]
-    if beyond:
-        _check_count(log_file, max(beyond), order)
-    return {order[index]: pose for index, pose in blocks.items()}
-
-
-def _times(folder: Path, order: Sequence[str], notices: list[Notice]) -> dict[str, float]:
+def _since_the_first(
+    order: Sequence[str], clock: Mapping[str, float] | None, notices: list[Notice]
+) -> dict[str, float]:
     """Return seconds since the first image of the rows."""
-    path = folder / "timestamps.txt"
-    lines = read_lines(path)
-    if lines is None:
-        notices.append(assumed_rate(_FRAME_RATE, path.name))
+    if clock is None:
+        notices.append(assumed_rate(_FRAME_RATE, "timestamps.txt"))
         return {stem: index / _FRAME_RATE for index, stem in enumerate(order)}
-    times = [line.finite_numbers(1)[0] for line in lines]
-    _check_count(path, len(times), order)
-    return {stem: time - times[0] for stem, time in zip(order, times, strict=True)}
-
-
-def _check_count(path: Path, rows: int, order: Sequence[str]) -> None:
-    if rows != len(order):
-        raise UnreadableFileError(
-            f"{path} is about {rows} images, but there are {len(order)}: name those that it is about in "
-            "frames.txt, one per row"
-        )
+    return {stem: time - clock[order[0]] for stem, time in clock.items()}

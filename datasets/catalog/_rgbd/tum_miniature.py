@@ -1,4 +1,4 @@
-"""Writes a rendered recording in TUM's format: images, depth and poses each have their own clock."""
+"""Writes a rendered recording in TUM's format: images and depth each have their own clock, and poses twice the rate."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +12,16 @@ from segprep.datasets.imageio import write_image
 from segprep.datasets.sample import Matrix, Pose
 from segprep.datasets.synthetic import camera_pose
 
-__all__ = ["write_sequence"]
+__all__ = ["quaternion", "write_sequence"]
 
 _START_S: Final = 1305031102.175304
 _DEPTH_LATE_S: Final = (0.004, -0.007, 0.012)
-_POSE_LATE_S: Final = 0.003
 
 
 def write_sequence(folder: Path, recording: RenderedRecording, code: DepthCode) -> None:
     """Write images, depth images and their lists, and twice as many poses as images.
 
-    Each image's own pose stands 3 ms after it, the pose half-way to the next image between them.
+    Each image's own pose stands at its time, the pose half-way to the next image between them.
 
     Args:
         folder: Made if absent.
@@ -42,7 +41,7 @@ def write_sequence(folder: Path, recording: RenderedRecording, code: DepthCode) 
         for listed, name in ((images, names[0]), (depths, names[1])):
             listed.append(f"{Path(name).stem} {name}")
         poses += [
-            _pose_line(time + _POSE_LATE_S, frame.pose),
+            _pose_line(time, frame.pose),
             _pose_line(time + 0.5 / recording.world.frame_rate, camera_pose(halfway, 2 * index + 1)),
         ]
     for name, lines in (("rgb.txt", images), ("depth.txt", depths), ("groundtruth.txt", poses)):
@@ -50,10 +49,10 @@ def write_sequence(folder: Path, recording: RenderedRecording, code: DepthCode) 
 
 
 def _pose_line(time: float, pose: Pose) -> str:
-    return f"{time:.4f} {number_line((*pose.matrix[:3, 3], *_quaternion(pose.matrix[:3, :3])))}"
+    return f"{time:.4f} {number_line((*pose.matrix[:3, 3], *quaternion(pose.matrix[:3, :3])))}"
 
 
-def _quaternion(R: Matrix) -> Matrix:
+def quaternion(R: Matrix) -> Matrix:
     """Return (4,) x, y, z, w: the eigenvector of the largest eigenvalue of Bar-Itzhack's matrix, which is 1."""
     antisymmetric = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
     N = np.zeros((4, 4))

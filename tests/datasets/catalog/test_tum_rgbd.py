@@ -10,6 +10,7 @@ from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import code_from_json
 from segprep.datasets.errors import DatasetNotFoundError, UnreadableFileError
 from segprep.datasets.imageio import read_image, write_image
+from segprep.datasets.notices import Notice
 from segprep.datasets.record import Direction, SampleRecord
 from segprep.datasets.sample import Camera
 
@@ -28,6 +29,12 @@ def sequence(folder: Path, images: list[float], depths: list[float] = [], poses:
         (folder / f"{part}.txt").write_text(f"# {part}\n# timestamp filename\n{''.join(lines)}")
     (folder / "groundtruth.txt").write_text("".join(f"{START + t:.4f} {t} 0 0 0 0 0 1\n" for t in poses))
     return folder
+
+
+def told(root: Path) -> list[Notice]:
+    source = DatasetSource(root)
+    list(tum_rgbd.scan(source, Direction.PREVIOUS))
+    return source.notices
 
 
 def partners(root: Path) -> list[tuple[float | None, float | None]]:
@@ -50,17 +57,41 @@ def camera_of(root: Path) -> Camera:
     return camera
 
 
-def test_images_take_the_nearest_depth_and_pose_within_20_ms(tmp_path: Path) -> None:
-    sequence(tmp_path, [0, 0.1, 0.2], [0.015, 0.121, 0.19, 0.195], [-0.019, 0.08, 0.105, 0.2205])
-    assert partners(tmp_path) == [(0.015, -0.019), (None, 0.105), (0.195, None)]
+def test_images_take_the_nearest_depth_within_20_ms_and_the_pose_at_their_time(tmp_path: Path) -> None:
+    sequence(tmp_path, [0, 0.1, 0.2, 0.5], [0.015, 0.121, 0.19, 0.195], [0.01, 0.08, 0.105, 0.2205, 0.48, 0.6])
+    depths, places = zip(*partners(tmp_path), strict=True)
+    assert depths == (0.015, None, 0.195, None)
+    assert places[0] is None, "before the first row"
+    assert places[1:] == pytest.approx((0.1, 0.2, 0.5), abs=1e-6), "each row stands at the place of its time"
+    assert "3 of 4 images have a pose" in " ".join(map(str, told(tmp_path)))
 
 
-def test_depth_and_poses_belong_to_one_image_each(tmp_path: Path) -> None:
-    """A pose used twice would say that the camera stood still."""
-    sequence(tmp_path, [0, 0.02, 0.04], [0.011], [0.018])
-    assert partners(tmp_path) == [(None, None), (0.011, 0.018), (None, None)]
-    sequence(tmp_path, [0, 0.02], [0.009, 0.011], [])
-    assert partners(tmp_path) == [(0.009, None), (0.011, None)]
+def test_an_image_between_rows_that_are_far_apart_has_no_pose(tmp_path: Path) -> None:
+    sequence(tmp_path, [0.1, 0.4, 0.6], [], [0, 0.19, 0.59, 0.7])
+    assert [None if place is None else round(place, 3) for _, place in partners(tmp_path)] == [0.1, None, 0.6]
+    assert "1 are between rows that are more than 0.2 s apart" in " ".join(map(str, told(tmp_path)))
+
+
+def test_a_row_at_an_images_time_is_its_pose_to_the_last_digit(tmp_path: Path) -> None:
+    sequence(tmp_path, [0, 0.1, 0.2], [], [0, 0.05, 0.1, 0.15, 0.2])
+    assert [place for _, place in partners(tmp_path)] == [0, 0.1, 0.2]
+
+
+def test_a_depth_image_belongs_to_one_image(tmp_path: Path) -> None:
+    sequence(tmp_path, [0, 0.02, 0.04], [0.011])
+    assert [depth for depth, _ in partners(tmp_path)] == [None, 0.011, None]
+    sequence(tmp_path, [0, 0.02], [0.009, 0.011])
+    assert [depth for depth, _ in partners(tmp_path)] == [0.009, 0.011]
+
+
+def test_lists_in_nanoseconds_are_told_and_read(tmp_path: Path) -> None:
+    times = [1403636579763555584 + 50_000_000 * k for k in range(4)]
+    (tmp_path / "rgb.txt").write_text("".join(f"{t} rgb/{t}.png\n" for t in times))
+    (tmp_path / "groundtruth.txt").write_text("".join(f"{t / 1e9:.4f} {k} 0 0 0 0 0 1\n" for k, t in enumerate(times)))
+    records = scan(tmp_path)
+    assert [r.time for r in records] == pytest.approx([0, 0.05, 0.1, 0.15], abs=1e-6)
+    assert [place for _, place in partners(tmp_path)] == pytest.approx([0, 1, 2, 3], abs=1e-3)
+    assert "nanoseconds" in str(told(tmp_path)[0])
 
 
 def test_images_are_in_the_order_of_time_and_their_neighbours_are_at_most_200_ms_away(tmp_path: Path) -> None:
@@ -133,7 +164,7 @@ def test_depth_is_in_steps_of_a_fifth_of_a_millimetre(tmp_path: Path) -> None:
         ("rgb.txt", "nan rgb/1.png\n", 1, "NaN"),
         ("rgb.txt", "1.5 ../rgb/1.png\n", 1, "a file below"),
         ("depth.txt", "1.5 /depth/1.png\n", 1, "a file below"),
-        ("groundtruth.txt", "# a\n1.5 0 0 0 0 0 1\n", 2, "8 numbers are expected, not 7"),
+        ("groundtruth.txt", "# a\n1.5 0 0 0 0 0 1\n", 2, "16 numbers are expected, not 7"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, file: str, content: str, line: int, what: str) -> None:

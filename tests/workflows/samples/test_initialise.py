@@ -111,3 +111,25 @@ def test_names_with_any_characters_become_keys_and_keep_their_path(
     assert prep("resize", "--factor", "2") == 0
     made = {path.name for path in Path("train/image_data").iterdir()}
     assert made == {"Stra%C3%9Fe%201%25.png", "a%20b.png", "%E9%81%93.png"}, "hidden files are no samples"
+
+
+def test_poses_are_counted_apart_from_the_camera(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    for index in range(4):
+        write_image(data / f"color/{1000000000 + index / 10:.6f}.png", np.zeros((8, 8, 3), np.uint8))
+    (data / "intrinsics.K.txt").write_text("8 0 3.5\n0 8 3.5\n0 0 1\n")
+    (data / "CameraTrajectory.txt").write_text(
+        "".join(f"{1000000000.05 + k / 10:.6f} {k} 0 0 0 0 0 1\n" for k in range(3))
+    )
+    assert prep("init", "rgbd", data, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["splits"] == {"train": {"samples": 4, "image": 4, "camera": 4, "poses": 2, "previous": 3}}
+    said = {(n["about"], n["subject"]): n["text"] for n in found["notices"]}
+    assert said["guessed", "times"] == "the names of the images are taken for times in seconds, 10 images per second"
+    assert "2 of 4 images have a pose" in said["seen", "poses"]
+    (data / "CameraTrajectory.txt").write_text("1 2 3\n")
+    assert prep("init", "rgbd", data) == 3
+    assert "CameraTrajectory.txt, line 1: four rows of a matrix must follow" in capsys.readouterr().err
+    (data / "CameraTrajectory.txt").unlink()
+    assert prep("init", "rgbd", data, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["splits"]["train"]["poses"] == 0

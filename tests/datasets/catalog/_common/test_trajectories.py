@@ -16,11 +16,9 @@ from segprep.datasets.catalog._common.trajectories import (
     nearest_pairs,
     quaternion_matrix,
     read_pose,
-    read_pose_rows,
-    read_timed_poses,
-    read_trajectory_log,
     rigid_pose,
 )
+from segprep.datasets.catalog._common.trajectory_forms import read_trajectory
 from segprep.datasets.catalog._member import DatasetSource
 from segprep.datasets.codes import code_from_json
 from segprep.datasets.errors import UnreadableFileError
@@ -233,7 +231,7 @@ def test_matrices_may_have_blanks_tabs_commas_comments_and_exponents_of_three_di
 
 def test_rows_hold_12_or_16_numbers(tmp_path: Path) -> None:
     path = text(tmp_path / "poses.txt", "1 0 0 5 0 1 0 6 0 0 1 7\n1 0 0 8 0 1 0 9 0 0 1 1 0 0 0 1\n" + "nan " * 12)
-    first, second, third = read_pose_rows(path)
+    first, second, third = read_trajectory(path).rows or []
     assert first is not None
     assert second is not None
     assert third is None
@@ -244,7 +242,7 @@ def test_rows_hold_12_or_16_numbers(tmp_path: Path) -> None:
 def test_blocks_of_a_log_belong_to_the_frame_that_their_third_number_counts_from_one(tmp_path: Path) -> None:
     block = IDENTITY.replace("1 0 0 0", "1 0 0 {}", 1)
     path = text(tmp_path / "t.log", f"7\t7\t3\n{block.format(5)}0 0 1\n{block.format('nan')}")
-    poses = read_trajectory_log(path)
+    poses = read_trajectory(path).numbered or {}
     assert list(poses) == [2, 0]
     assert poses[0] is None
     pose = poses[2]
@@ -254,7 +252,7 @@ def test_blocks_of_a_log_belong_to_the_frame_that_their_third_number_counts_from
 
 def test_timed_poses_have_the_scalar_last_and_need_no_unit_length(tmp_path: Path) -> None:
     path = text(tmp_path / "g.txt", "# t x y z qx qy qz qw\n5.5 1 2 3 0 0 2 2\n6.5 1 2 3 0 0 0 0\n7 nan 0 0 0 0 0 1\n")
-    (time, pose), lost, unknown = read_timed_poses(path)
+    (time, pose), lost, unknown = read_trajectory(path).timed or []
     assert time == 5.5
     assert pose is not None
     np.testing.assert_allclose(pose.matrix @ [1, 0, 0, 1], [1, 3, 3, 1], atol=1e-15)
@@ -268,15 +266,16 @@ def test_timed_poses_have_the_scalar_last_and_need_no_unit_length(tmp_path: Path
         (read_pose, "1 0 0 0\n0 1 0 0\n0 0 one 0\n0 0 0 1\n", 3, "'one' is no number"),
         (read_pose, "1 0 0 0\n0 1 0\n0 0 1 0\n0 0 0 1\n", 2, "4 numbers are expected, not 3"),
         (read_pose, "2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1\n", 1, "no rotation"),
-        (read_pose_rows, "1 0 0 0 0 1 0 0 0 0 1 0\n1 2 3\n", 2, "16 or 12 numbers are expected, not 3"),
-        (read_pose_rows, "1 0 0 0 0 1 0 0 0 0 1 0 4 5 6 1\n", 1, "transposed"),
-        (read_trajectory_log, f"0 0 0\n{IDENTITY}", 1, "count from 1"),
-        (read_trajectory_log, f"0 0 1.5\n{IDENTITY}", 1, "no frame's number"),
-        (read_trajectory_log, f"0 0 1\n{IDENTITY}0 0 1\n{IDENTITY}", 6, "a pose already"),
-        (read_trajectory_log, f"0 0 1\n{IDENTITY}1 1 2\n1 0 0 0\n", 6, "truncated"),
-        (read_trajectory_log, f"0 0 1\n{IDENTITY}{IDENTITY}", 6, "3 numbers are expected, not 4"),
-        (read_timed_poses, "5 1 2 3 0 0 0\n", 1, "8 numbers are expected, not 7"),
-        (read_timed_poses, "nan 1 2 3 0 0 0 1\n", 1, "no time"),
+        (read_trajectory, "1 0 0 0 0 1 0 0 0 0 1 0\n1 2 3\n", 2, "16 or 12 numbers are expected, not 3"),
+        (read_trajectory, "1 0 0 0 0 1 0 0 0 0 1 0 4 5 6 1\n", 1, "transposed"),
+        (read_trajectory, f"0 0 0\n{IDENTITY}", 1, "count from 1"),
+        (read_trajectory, f"0 0 1.5\n{IDENTITY}", 1, "no frame's number"),
+        (read_trajectory, f"0 0 1\n{IDENTITY}0 0 1\n{IDENTITY}", 6, "a pose already"),
+        (read_trajectory, f"0 0 1\n{IDENTITY}1 1 2\n1 0 0 0\n", 6, "truncated"),
+        (read_trajectory, f"0 0 1\n{IDENTITY}{IDENTITY}", 6, "3 numbers are expected, not 4"),
+        (read_trajectory, "5 1 2 3 0 0 0\n", 1, "16 numbers are expected, not 7"),
+        (read_trajectory, "5 1 2 3 0 0 0 1\n6 1\n", 2, "8 numbers are expected, not 2"),
+        (read_trajectory, "nan 1 2 3 0 0 0 1\n", 1, "no time"),
     ],
 )
 def test_broken_files_are_named_with_the_line(
