@@ -86,7 +86,7 @@ def test_inputs_stay_scaled_as_published_weights_want_it(tmp_path: Path) -> None
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"weights")
     state = {"config": {"data": {"inputs": ["image"]}}, "scalings": {"image": {"centre": [5.0], "spread": [1.0]}}}
-    (folder / "state.json").write_bytes(sealed(state, {"weights.safetensors": b"weights"}))
+    (folder / "state.json").write_bytes(sealed(state, {"weights.safetensors": record_of(b"weights")}))
     own, published = ({"image": InputScaling((centre,), (1.0,))} for centre in (3.0, 5.0))
     assert check_origin(folder / "weights.safetensors", segnet, {}, own, published, pytest.fail) == published
 
