@@ -16,7 +16,7 @@ SIZE, CLASSES = 32, 3
 
 # (learning rate, steps, side of a scene's squares): one prediction per 16 pixels cannot draw squares of 8.
 _PLANS = {
-    "erfnet": (1e-2, 60, 16),
+    "erfnet": (3e-3, 90, 16),
     "fcn8s": (1e-3, 24, 16),
     "frrn": (1e-2, 15, 8),
     "segnet": (1e-3, 25, 8),
