@@ -128,7 +128,12 @@ bench: install ## Measure the figures of docs/benchmarks.md.
 	$(BIN)/python bench/train.py
 	$(BIN)/python bench/camvid.py
 	$(BIN)/python bench/motion.py
+	$(BIN)/python bench/metrics.py
+	$(BIN)/python bench/views.py
+	$(BIN)/python bench/networks.py
+	$(BIN)/python bench/saving.py
 	$(BIN)/python bench/export.py
+	$(BIN)/python bench/serve.py
 	$(BIN)/python bench/cluster_faults.py
 	$(BIN)/python bench/damage.py
 	$(BIN)/python bench/kills.py
