@@ -18,7 +18,7 @@ from segprep.train.command.memory import memory_explained
 from segprep.train.command.place import TrainingPlace, shards_of
 from segprep.train.learning.beginning import first_segmenter, fresh_segmenter
 from segprep.train.learning.config import RunConfig, config_toml, parse_config, read_toml
-from segprep.train.learning.extension import same_but_length, with_length
+from segprep.train.learning.extension import same_but_length, was_extended, with_length
 from segprep.train.learning.loop import RunOutcome, Training
 from segprep.train.learning.protocols import ProtocolStage, merged_tables, stages_of
 from segprep.train.learning.unused import check_validated, unused_entries
@@ -164,7 +164,7 @@ def resume_run(
             run = Run(place.runs / run_name)
             if not run.config_path.exists():
                 trained.append(_started(place, run_name, config, processes, max_minutes, say))
-            elif same_but_length(own := _config_of(run), config):
+            elif (own := _config_of(run)) == config or (was_extended(run.config_path) and same_but_length(own, config)):
                 trained.append(_resumed(place, run, own, processes, max_minutes, say))
             else:
                 raise ConflictError(f"{run.root} was begun by another configuration than {file}: choose another --name")

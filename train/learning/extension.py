@@ -10,7 +10,7 @@ from segprep.train.learning.config import RunConfig, config_toml
 from segprep.train.learning.schedule import learning_rate
 from segprep.train.learning.state import RunState
 
-__all__ = ["extension_told", "same_but_length", "with_length", "write_extended"]
+__all__ = ["extension_told", "same_but_length", "was_extended", "with_length", "write_extended"]
 
 _RECORD: Final = "# extended at step "
 
@@ -27,6 +27,11 @@ def with_length(config: RunConfig, steps: int | None, epochs: float | None) -> R
 def same_but_length(first: RunConfig, second: RunConfig) -> bool:
     """Return whether two configurations differ in nothing but the length of their runs."""
     return with_length(first, 1, None) == with_length(second, 1, None)
+
+
+def was_extended(path: Path) -> bool:
+    """Return whether the `config.toml` of a run says that the run was made longer."""
+    return any(line.startswith(_RECORD) for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def extension_told(name: str, state: RunState, config: RunConfig, steps: int) -> str | None:

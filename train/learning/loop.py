@@ -12,7 +12,7 @@ import torch
 
 from segprep.datasets.atomic import atomic_write_bytes
 from segprep.datasets.augmentation.config import AugmentationConfig
-from segprep.datasets.errors import ConfigurationError, ConflictError, DivergedError, SegprepError
+from segprep.datasets.errors import ConfigurationError, ConflictError, SegprepError
 from segprep.datasets.program.interrupt import StopRequest, Why
 from segprep.datasets.program.progress import Progress
 from segprep.datasets.sample import JsonDict
@@ -20,6 +20,7 @@ from segprep.train.augment.online import OnlineAugmentation
 from segprep.train.evaluation.metrics import MEAN_RULE
 from segprep.train.learning.averaging import MovingAverage
 from segprep.train.learning.config import RunConfig, config_json, config_table
+from segprep.train.learning.ends import diverged, unread
 from segprep.train.learning.extension import extension_told, write_extended
 from segprep.train.learning.losses import Loss, class_weights
 from segprep.train.learning.moving_statistics import MovingStatistics
@@ -31,7 +32,6 @@ from segprep.train.learning.state import RunState
 from segprep.train.learning.step import BatchPart, StepResult, TrainingStep
 from segprep.train.learning.validation import Scores, Validation
 from segprep.train.network.checkpoint import Checkpoint
-from segprep.train.network.pointers import checkpoint_kept
 from segprep.train.network.segmenter import Segmenter
 from segprep.train.reading.order import Order, Row
 from segprep.train.reading.reader import Batch, Reader, prefetched
@@ -39,7 +39,6 @@ from segprep.train.reading.sources import Source, identity
 from segprep.train.runs.folder import Run
 from segprep.train.runs.monitor import Monitor, draw_log
 from segprep.train.runs.processes import Processes
-from segprep.train.runs.resuming import resume_command
 from segprep.train.runs.services import Services
 
 __all__ = ["RunOutcome", "Training"]
@@ -176,9 +175,8 @@ class Training:
             self.processes.once(lambda: draw_log(run))  # it may have been killed before it did
             return self._outcome(ended)
         stopped: Why | None = None
-        services = None
-        if self.config.log_to and self.processes.first:
-            services = Services(run, self.config.log_to, config_table(self.config), say)
+        logs = self.config.log_to and self.processes.first
+        services = Services(run, self.config.log_to, config_table(self.config), say) if logs else None
         shown = Progress("step") if self.processes.first else nullcontext()
         with (
             Monitor(run, self.step, writes=self.processes.first, services=services) as monitor,
@@ -248,14 +246,8 @@ class Training:
                 failure = next(each for each in self.processes.gathered(failure) if each is not None)
                 if self.step > self._saved_step:
                     self._validate_and_save(run, monitor, validate=False)
-                raise self._unread(failure, run) from failure
+                raise unread(failure, run, self.processes.count) from failure
             yield parts
-
-    def _unread(self, failure: SegprepError, run: Run) -> SegprepError:
-        """Return an error of the same kind, which says what is kept, too."""
-        again = resume_command(run, self.processes.count)
-        ways = f"go on with `{again}` when the run's own samples are there again"
-        return type(failure)(f"{failure}. The run: {checkpoint_kept(run.checkpoints)}; {ways}, or begin a new run")
 
     def _rows(self) -> Iterator[list[list[Row]]]:
         """Yield this process's rows of each step, in the parts in which they are computed."""
@@ -297,9 +289,7 @@ class Training:
             named = [(self.sources[int(d)].name, key) for each in keys for d, *own in each for key in own]
             content = {"step": self.step + 1, "loss": str(result.loss), "samples": named}
             atomic_write_bytes(run.root / "diverged.json", json.dumps(content, indent=1).encode())
-        raise _diverged(
-            f"the loss became {result.loss} (its samples: {run.root / 'diverged.json'})", self.step + 1, run
-        )
+        raise diverged(f"the loss became {result.loss} (its samples: {run.root / 'diverged.json'})", self.step + 1, run)
 
     def _validate_and_save(
         self, run: Run, monitor: Monitor, entry: JsonDict | None = None, *, validate: bool
@@ -309,7 +299,7 @@ class Training:
         The log comes first: a killed run goes on after the step that was saved, and cuts off what was logged beyond.
         """
         if not all(bool(p.isfinite().all()) for p in self.segmenter.parameters()):
-            raise _diverged("a weight is no longer finite", self.step, run)
+            raise diverged("a weight is no longer finite", self.step, run)
         self.processes.average_buffers(self.segmenter.network)
         scores = self._scores(run, monitor, entry) if validate and self.validation.possible else Scores({}, None)
         metric = scores.metric
@@ -355,7 +345,7 @@ class Training:
             if self.processes.count > 1:  # the others wait for what this one has predicted
                 raise
             self._validate_and_save(run, monitor, entry, validate=False)
-            raise self._unread(failure, run) from failure
+            raise unread(failure, run, self.processes.count) from failure
         monitor.panel(self.step, panel)
         return scores
 
@@ -381,9 +371,8 @@ class Training:
         data, count = self.config.data, self.processes.count
         if data.batch_size > self.order.epoch_size:
             held = ", ".join(f"{source.train.path} holds {len(source.train)} samples" for source in self.sources)
-            raise ConfigurationError(
-                f"a batch of {data.batch_size} is larger than what there is ({held}): lower --batch-size"
-            )
+            larger = f"a batch of {data.batch_size} is larger than what there is"
+            raise ConfigurationError(f"{larger} ({held}): lower --batch-size")
         if data.batch_size % (data.accumulate * count):
             raise ConfigurationError(
                 f"a batch of {data.batch_size} cannot be divided into {data.accumulate} parts for each of {count} "
@@ -409,7 +398,3 @@ def _entry(step: int, result: StepResult, rate: float, images_per_second: float,
     if len(sources) > 1:
         entry |= {f"loss/{sources[dataset].name}": loss for dataset, loss in result.losses.items()}
     return entry
-
-
-def _diverged(what: str, step: int, run: Run) -> DivergedError:
-    return DivergedError(f"{what} at step {step}: lower --lr ({checkpoint_kept(run.checkpoints)})")

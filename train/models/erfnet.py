@@ -72,7 +72,7 @@ class _Trunk(nn.Module):
         height, width = x.shape[2:]
         x = self.encoder(x)
         for stage, factor in zip(self.decoder, (4, 2), strict=True):
-            x = crop(stage(x), (-(-height // factor), -(-width // factor)))
+            x = crop(stage(x), ((height + factor - 1) // factor, (width + factor - 1) // factor))
         return (x,)
 
 

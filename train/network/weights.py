@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from types import MappingProxyType, ModuleType
@@ -191,7 +192,9 @@ def load_expert(
     if not hasattr(module, "from_expert"):
         raise ConfigurationError(f"network {_name(module)!r} takes no experts: give them to a network that does")
     state = read_weights(path)
-    given = {name: module.from_expert(column, {name: tensor}, options) for name, tensor in state.items()}
+    # Most networks know one expert only; one that may have several asks for its options.
+    asked = {"options": options} if "options" in signature(module.from_expert).parameters else {}
+    given = {name: module.from_expert(column, {name: tensor}, **asked) for name, tensor in state.items()}
     needless = [name for name, inner in given.items() if not inner and name.startswith((_TRUNK, _HEADS))]
     return fill_network(network, path, given, f"of an expert for column {column!r}", needless=needless, part_only=True)
 

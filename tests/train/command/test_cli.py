@@ -154,7 +154,7 @@ def test_a_run_stopped_by_the_clock_says_how_to_go_on(workspace: Path, capfd: py
         (["run", "--inputs", "label"], 2, "is no input"),
         (["run", "--batch-size", "9"], 2, "a batch of 9 is larger than"),
         (["run", "--model", "fcn"], 2, "no network called 'fcn'"),
-        (["run", "--config", "absent.toml"], 2, "absent.toml cannot be read"),
+        (["run", "--config", "absent.toml"], 2, "there is no configuration absent.toml"),
         (["run", "--steps", "1", "--epochs", "1"], 2, "epochs or steps, not both"),
         (["run", "--resume"], 2, "there is no run yet"),
         (["run", "--resume", "--lr", "1"], 2, "leave out every option but --name"),

@@ -256,7 +256,7 @@ def test_what_is_named(
         (pictures, "--save", "ids,colours"): (2, "Did you mean 'colors'?"),
         (pictures, "--columns", "depth"): (2, "--columns takes NAME=DIR"),
         (pictures, "--columns", "flow=there"): (2, "neither the network nor what is prepared for it reads flow"),
-        (pictures, "--device", "quantum:3"): (2, "--device quantum:3 cannot be used here"),
+        (pictures, "--device", "quantum:3"): (2, "--device is cpu, cuda, cuda:N or mps, not 'quantum:3'"),
         (pictures, "--camera", "1,2,3"): (2, "--camera takes fx, fy, cx and cy"),
         (pictures, "--dataset", "nobody"): (2, "no data set 'nobody'"),
         (pictures, "--max-bad", "many"): (2, "--max-bad takes a share"),

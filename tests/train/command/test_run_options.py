@@ -66,7 +66,7 @@ def test_flags_become_tables_and_settings_win() -> None:
     ("file", "given", "settings", "message"),
     [
         ("", {"schedule_lr": -1.0}, (), "--lr must be a number above 0, not -1.0"),
-        ("", {"loss_kind": "cros"}, (), "--loss must be one of cross_entropy, bootstrapped, focal, not 'cros'"),
+        ("", {"loss_kind": "cros"}, (), "--loss must be one of cross_entropy, bootstrapped, focal, dice, lovasz, not"),
         ("", {"data_weights": "2,a"}, (), "--dataset-weights must be a list of numbers, not [2.0, 'a']"),
         ("", {}, ("schedule.power=0",), "--set schedule.power must be a number above 0, not 0"),
         ("", {}, ("model.gn_groups=a",), "--set model.gn_groups must be a whole number, not 'a'"),
@@ -118,7 +118,7 @@ def test_tab_offers_what_is_there(workspace: Path) -> None:
     assert offered("run", "--inputs", "image,") == ["image,flow"]
     assert offered("run", "--model") == MODELS.names()
     assert offered("run", "--loss", "f") == ["focal"]
-    assert offered("run", "--schedule") == ["poly", "exponential", "plateau", "constant"]
+    assert offered("run", "--schedule") == ["poly", "cosine", "exponential", "plateau", "constant"]
     assert offered("run", "--augment") == [*PRESETS]
     assert offered("run", "--start") == offered("run", "--name") == offered("eval", "--name") == ["mine", "run-001"]
     assert offered("run", "--expert", "image=") == ["image=mine", "image=run-001"]

@@ -58,8 +58,8 @@ def test_the_length_is_rounded_up_to_whole_steps() -> None:
         ({"data": {"inputs": "image"}}, r"\[data\] inputs must be .*, not .image."),
         ({"data": {"inputs": []}}, r"\[data\] inputs must be one or more columns"),
         (
-            {"schedule": {"kind": "cosine"}},
-            r"\[schedule\] kind must be one of poly, exponential, plateau, constant, not 'cosine'",
+            {"schedule": {"kind": "linear"}},
+            r"\[schedule\] kind must be one of poly, cosine, exponential, plateau, constant, not 'linear'",
         ),
         ({"schedule": {"lr": -1.0}}, r"\[schedule\] lr must be a number above 0, not -1"),
         ({"model": {"precision": "fp64"}}, r"\[model\] precision must be one of fp32, bf16, fp16, not 'fp64'"),

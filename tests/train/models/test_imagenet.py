@@ -107,7 +107,7 @@ def test_a_cache_that_cannot_be_written_is_named(server: Server, tmp_path: Path)
 
 
 def test_unknown_backbones_are_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no weights of 'vit'\. Known: resnet50, vgg16"):
+    with pytest.raises(ConfigurationError, match=r"no weights of 'vit'\. Known: resnet50, mobilenet_v3_large, vgg16"):
         imagenet_file("vit", tmp_path)
 
 

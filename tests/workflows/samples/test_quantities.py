@@ -97,7 +97,6 @@ def test_depth_that_cannot_be_is_refused_and_nothing_is_written(tmp_path: Path, 
     [
         ({"K": "120 120 63.5 47.5"}, 0, "as if K were that of pictures of about 127x95"),
         ({"K": "0.9 0.9 0.5 0.5"}, 2, "shares of width and height"),
-        ({"timestamps": "0\n33333333\n66666666\n"}, 2, "are these nanoseconds?"),
         ({"timestamps": "0\n33.3\n66.6\n"}, 0, "are these milliseconds?"),
         ({"poses": "".join(f"1 0 0 {9 * i} 0 1 0 0 0 0 1 0\n" for i in range(3))}, 0, "are positions in millimetres"),
     ],
@@ -112,6 +111,11 @@ def test_cameras_times_and_poses_are_looked_at(
     if exit_code == 0:
         prep("check", "--workers", "0", "--json")
         assert text in capsys.readouterr().out
+
+
+def test_times_in_nanoseconds_are_read_and_said(tmp_path: Path, capsys: Captured) -> None:
+    root = recording(tmp_path / "data", timestamps="0\n33333333\n66666666\n")
+    assert any("nanoseconds" in each["text"] for each in notices(capsys, "rgbd", root))
 
 
 def test_near_infrared_of_twelve_bits_in_files_of_sixteen_is_told(tmp_path: Path, capsys: Captured) -> None:
