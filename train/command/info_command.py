@@ -2,13 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from segprep.datasets.program.command_line import Directory, JsonOutput
-from segprep.datasets.program.parameters import offer
-from segprep.train.command.completion import checkpoints, runs
+from segprep.train.command.network_options import CheckpointName, NamedNetwork
 from segprep.train.command.said import say
 
 __all__ = ["info_command"]
@@ -17,22 +15,9 @@ _HERE = Path()
 
 
 def info_command(
-    named: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|FILE]",
-            help="A run's name or folder, or weights.safetensors; the last run by default.",
-            autocompletion=offer(runs),
-            show_default=False,
-        ),
-    ] = None,
+    named: NamedNetwork = None,
     workspace: Directory = _HERE,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="best, last or step-N of a run. Default: best, else last.", autocompletion=offer(checkpoints)
-        ),
-    ] = None,
+    checkpoint: CheckpointName = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Say what a trained network is, which arrays it takes and which classes it knows. Needs no shards."""

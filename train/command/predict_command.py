@@ -10,8 +10,9 @@ from segprep.datasets.errors import ConfigurationError, ExitCode, TooManyBadSamp
 from segprep.datasets.program.command_line import Directory, JsonOutput
 from segprep.datasets.program.parameters import offer
 from segprep.datasets.program.values import parse_share, parse_size
-from segprep.train.command.completion import checkpoints, runs
+from segprep.train.command.completion import runs
 from segprep.train.command.device import DeviceName
+from segprep.train.command.network_options import CheckpointName
 from segprep.train.command.said import say
 from segprep.train.command.view_options import Flip, Scales, Stride, Window, views_of
 
@@ -47,12 +48,7 @@ def predict_command(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder of its own for the predictions.")],
     workspace: Directory = _HERE,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="best, last or step-N of a run. Default: best, else last.", autocompletion=offer(checkpoints)
-        ),
-    ] = None,
+    checkpoint: CheckpointName = None,
     dataset: Annotated[str | None, typer.Option(help="Whose classes, of a run that learned several data sets.")] = None,
     columns: Annotated[
         list[str] | None,

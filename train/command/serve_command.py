@@ -7,8 +7,7 @@ import typer
 
 from segprep.datasets.errors import ExitCode
 from segprep.datasets.program.command_line import Directory
-from segprep.datasets.program.parameters import offer
-from segprep.train.command.completion import checkpoints, runs
+from segprep.train.command.network_options import CheckpointName, NamedNetwork
 from segprep.train.command.said import say
 
 __all__ = ["serve_command"]
@@ -17,22 +16,9 @@ _HERE = Path()
 
 
 def serve_command(
-    named: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[RUN|FILE]",
-            help="A run's name or folder, or weights.safetensors; the last run by default.",
-            autocompletion=offer(runs),
-            show_default=False,
-        ),
-    ] = None,
+    named: NamedNetwork = None,
     workspace: Directory = _HERE,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="best, last or step-N of a run. Default: best, else last.", autocompletion=offer(checkpoints)
-        ),
-    ] = None,
+    checkpoint: CheckpointName = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", help="Where to listen; 0 takes a free one.", min=0, max=65535)

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,8 +172,10 @@ def test_depth_is_millimetres_or_metres(depth_model: Model) -> None:
         take(_message(picture, "rgb8"), depth)
         assert out.came.wait(30)
         np.testing.assert_array_equal(picture_of(out.published[-1]), expected)
-        while adapter._busy:  # else the next one would be dropped
-            pass
+        until = time.monotonic() + 30
+        while adapter._busy and time.monotonic() < until:  # else the next one would be dropped
+            time.sleep(0.01)
+        assert not adapter._busy
     take(_message(picture, "rgb8"), _message(picture, "rgb8"))
     adapter.close()
     assert len(node.warnings) == 1
